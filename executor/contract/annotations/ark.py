@@ -1,0 +1,56 @@
+"""`ark` and `det-ark`: one text file an image, `class_id, xmin, ymin, xmax, ymax[, quality, angle]` a line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Sequence, Tuple
+
+from executor.contract.annotations.records import Box, Skipped, inclusive_box
+from executor.contract.errors import DatasetError
+
+_WANTED = 'class_id, xmin, ymin, xmax, ymax[, quality, angle]'
+
+
+def read_ark(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[Box, ...]:
+    """Boxes of one file; an empty file is an image without objects.
+
+    Raises:
+        DatasetError: a line is malformed or its class id is outside `class_names`.
+    """
+    boxes = []
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        place = f'{path}:{number}'
+        values = _values(line, place)
+        label = int(values[0])
+        if label != values[0] or not 0 <= label < len(class_names):
+            raise DatasetError(
+                f'{place}: class_id must be 0 to {len(class_names) - 1} ({len(class_names)} class_names), '
+                f'found {line.strip()!r}'
+            )
+        box = inclusive_box(label, *values[1:5])
+        if box.x2 <= box.x1 or box.y2 <= box.y1:
+            skipped.add('no area', place)
+            continue
+        boxes.append(box)
+    return tuple(boxes)
+
+
+def _lines(path: Path) -> Sequence[str]:
+    try:
+        return path.read_text(encoding='utf-8').split('\n')
+    except UnicodeDecodeError as error:
+        raise DatasetError(f'{path}: expected text lines of {_WANTED}, found other bytes at position {error.start}')
+
+
+def _values(line: str, place: str) -> Sequence[float]:
+    parts = line.split(',')
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if not 5 <= len(values) <= 7 or not all(math.isfinite(value) for value in values):
+        raise DatasetError(f'{place}: expected {_WANTED}, found {line.strip()!r}')
+    return values

@@ -1,0 +1,84 @@
+"""`coco`, `det-coco` and `seg-coco`: one json for all images, matched by file name."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from executor.contract.annotations.records import Box, Skipped
+from executor.contract.errors import DatasetError
+
+
+def read_coco(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mapping[str, Tuple[Box, ...]]:
+    """Boxes by image file name. Annotations of other categories are skipped and counted.
+
+    `bbox` is x, y, width, height already, so no corner is inclusive here.
+
+    Raises:
+        DatasetError: the file is not COCO json, or an annotation lacks what is needed.
+    """
+    data = _load(path)
+    labels = _labels(_entries(data, 'categories', path), class_names, path)
+    names = {_key(image, 'id', path): str(_key(image, 'file_name', path)) for image in _entries(data, 'images', path)}
+    boxes: Dict[str, List[Box]] = defaultdict(list)
+    for number, annotation in enumerate(_entries(data, 'annotations', path)):
+        place = f'{path}: annotations[{number}]'
+        image_id = _key(annotation, 'image_id', place)
+        if image_id not in names:
+            raise DatasetError(f'{place}: image_id {image_id!r} is not among images: export the dataset again')
+        category = _key(annotation, 'category_id', place)
+        if category not in labels:
+            skipped.add('class not in class_names', f'{place}: category_id {category!r}')
+            continue
+        x, y, w, h = _bbox(annotation, place)
+        if w <= 0 or h <= 0:
+            skipped.add('no area', place)
+            continue
+        boxes[names[image_id]].append(Box(labels[category], x, y, x + w, y + h, annotation.get('iscrowd') == 1))
+    return {name: tuple(boxes.get(name, ())) for name in names.values()}
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding='utf-8'))
+    except json.JSONDecodeError as error:
+        raise DatasetError(f'{path}:{error.lineno}: expected COCO json ({error.msg}, column {error.colno})')
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise DatasetError(f'{path}: expected COCO json ({error})')
+    if not isinstance(data, dict):
+        raise DatasetError(f'{path}: expected a COCO object with images and annotations, found {type(data).__name__}')
+    return data
+
+
+def _entries(data: Mapping[str, Any], section: str, path: Path) -> Sequence[Mapping[str, Any]]:
+    entries = data.get(section, [] if section == 'categories' else None)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DatasetError(f'{path}: expected a list of objects under {section!r}')
+    return entries
+
+
+def _labels(categories: Sequence[Mapping[str, Any]], class_names: Sequence[str], path: Path) -> Mapping[Any, int]:
+    """Category id to label: by the category's name, or by position in class_names where the file names none."""
+    if not categories:
+        return dict(enumerate(range(len(class_names))))
+    label_of = {name: label for label, name in enumerate(class_names)}
+    named = {_key(category, 'id', path): str(_key(category, 'name', path)) for category in categories}
+    return {key: label_of[name] for key, name in named.items() if name in label_of}
+
+
+def _key(entry: Mapping[str, Any], key: str, place: object) -> Any:
+    value = entry.get(key)
+    if not isinstance(value, (int, str)):
+        raise DatasetError(f'{place}: expected {key!r}, found {value!r}')
+    return value
+
+
+def _bbox(annotation: Mapping[str, Any], place: str) -> Sequence[float]:
+    bbox = annotation.get('bbox')
+    numbers = isinstance(bbox, list) and all(isinstance(v, (int, float)) and math.isfinite(v) for v in bbox)
+    if not numbers or len(bbox) != 4:
+        raise DatasetError(f'{place}: expected bbox [x, y, width, height], found {bbox!r}')
+    return [float(value) for value in bbox]

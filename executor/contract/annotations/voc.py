@@ -1,0 +1,64 @@
+"""`voc` and `det-voc`: one VOC xml an image; the class is given by name."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Dict, Sequence, Tuple
+from xml.etree import ElementTree
+
+from executor.contract.annotations.records import Box, Skipped, inclusive_box
+from executor.contract.errors import DatasetError
+
+
+def read_voc(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[Box, ...]:
+    """Boxes of one file; an empty file is an image without objects. Objects of other classes are skipped and counted.
+
+    Raises:
+        DatasetError: the file is not VOC xml, or an object lacks its name or corners.
+    """
+    data = path.read_bytes()
+    if not data.strip():
+        return ()
+    label_of: Dict[str, int] = {name: label for label, name in enumerate(class_names)}
+    boxes = []
+    for number, element in enumerate(_root(data, path).iter('object'), start=1):
+        place = f'{path}, object {number}'
+        name = (element.findtext('name') or '').strip()
+        if not name:
+            raise DatasetError(f'{place}: expected <name> with one of the classes, found none')
+        if name not in label_of:
+            skipped.add('class not in class_names', f'{place}: {name}')
+            continue
+        difficult = (element.findtext('difficult') or '').strip() == '1'
+        box = inclusive_box(label_of[name], *_corners(element, place), ignore=difficult)
+        if box.x2 <= box.x1 or box.y2 <= box.y1:
+            skipped.add('no area', place)
+            continue
+        boxes.append(box)
+    return tuple(boxes)
+
+
+def _root(data: bytes, path: Path) -> ElementTree.Element:
+    # A document type is where entity expansion comes from, and no VOC file has one.
+    if b'<!DOCTYPE' in data or b'<!ENTITY' in data:
+        raise DatasetError(f'{path}: document type declarations are not allowed in annotations: remove <!DOCTYPE ...>')
+    try:
+        return ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        line = getattr(error, 'position', (1, 0))[0]
+        raise DatasetError(f'{path}:{line}: expected VOC xml ({error})')
+
+
+def _corners(element: ElementTree.Element, place: str) -> Sequence[float]:
+    corners = []
+    for tag in ('xmin', 'ymin', 'xmax', 'ymax'):
+        text = element.findtext(f'bndbox/{tag}')
+        try:
+            value = float(text or '')
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise DatasetError(f'{place}: expected a number in <bndbox><{tag}>, found {text!r}')
+        corners.append(value)
+    return corners

@@ -1,0 +1,31 @@
+"""A failure as the platform is told it: code, one sentence, traceback. It travels between processes."""
+
+from __future__ import annotations
+
+import traceback as traceback_module
+from dataclasses import dataclass
+
+from executor.contract.errors import ExecutorError
+
+_MAX_LINES = 100
+_MAX_LINE_LENGTH = 400
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`message` is one sentence for the user; `traceback` at most a hundred lines, the last ones."""
+
+    code: int
+    message: str
+    traceback: str
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What to tell of an exception: an `ExecutorError` speaks for itself, anything else is named by its type."""
+    message = str(error) if isinstance(error, ExecutorError) else f'unexpected {type(error).__name__}: {error}'
+    lines = ''.join(traceback_module.format_exception(type(error), error, error.__traceback__)).splitlines()
+    return Failure(
+        code=getattr(error, 'code', ExecutorError.code) if isinstance(error, ExecutorError) else ExecutorError.code,
+        message=' '.join(message.split()),
+        traceback='\n'.join(line[:_MAX_LINE_LENGTH] for line in lines[-_MAX_LINES:]),
+    )

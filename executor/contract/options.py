@@ -1,0 +1,143 @@
+"""The two free-text parameters: `cfg_options` (changes to mmengine's config) and `args_options` (training flags).
+
+`cfg_options` has mmengine's form, `key.sub=value other.0.key=[1,2]`, and is read here without mmengine, so that a typing
+error is reported before torch is imported. Values are data only: numbers, true/false, None, text, lists and tuples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, NoReturn, Optional
+
+RESUME_LATEST = 'latest'  # the value of `--resume` without a file
+
+
+@dataclass(frozen=True)
+class TrainArgs:
+    """`args_options`, typed. `resume` is None, RESUME_LATEST, or the file to resume from."""
+
+    amp: bool = False
+    auto_scale_lr: bool = False
+    resume: Optional[str] = None
+    seed: Optional[int] = None
+    deterministic: bool = False
+    no_validate: bool = False
+    cfg_options: Dict[str, Any] = field(default_factory=dict)
+
+
+def cfg_options(value: Any) -> Dict[str, Any]:
+    """`'a.b=1 c=[1,2]'` as a dict from dotted key to value, in order; raises ValueError completing "<key> must be"."""
+    if isinstance(value, dict):
+        raise ValueError('text of the form key=value key2.sub=value2')
+    return dict(_key_value(item) for item in _split(str(value)))
+
+
+def train_args(value: Any) -> TrainArgs:
+    """`args_options` as `TrainArgs`; raises ValueError completing "<key> must be" and listing the flags."""
+    parser = _flag_parser()
+    try:
+        words = _split(str(value))
+        known, unknown = parser.parse_known_args(words)
+        if unknown:
+            raise _FlagError(f'unknown: {" ".join(unknown)}')
+        options = dict(_key_value(item) for item in known.cfg_options)
+    except (_FlagError, ValueError) as error:
+        raise ValueError(f'flags out of {_FLAGS} ({error})')
+    return TrainArgs(
+        amp=known.amp,
+        auto_scale_lr=known.auto_scale_lr,
+        resume=known.resume,
+        seed=known.seed,
+        deterministic=known.deterministic,
+        no_validate=known.no_validate,
+        cfg_options=options,
+    )
+
+
+_FLAGS = (
+    '--amp, --auto-scale-lr, --resume [FILE], --seed N, --deterministic, --no-validate, --cfg-options KEY=VALUE [...]'
+)
+
+
+class _FlagError(Exception):
+    pass
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _FlagError(message)
+
+
+def _flag_parser() -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--amp', action='store_true')
+    parser.add_argument('--auto-scale-lr', action='store_true')
+    parser.add_argument('--resume', nargs='?', const=RESUME_LATEST)
+    parser.add_argument('--seed', type=int)
+    parser.add_argument('--deterministic', action='store_true')
+    parser.add_argument('--no-validate', action='store_true')
+    parser.add_argument('--cfg-options', nargs='+', default=[])
+    return parser
+
+
+def _split(text: str) -> List[str]:
+    """Words between blanks; blanks inside brackets or quotes do not split: `a=[1, 2]` is one word."""
+    try:
+        words = shlex.split(text, posix=False)
+    except ValueError as error:
+        raise ValueError(f'text with closed quotation marks ({error})')
+    result: List[str] = []
+    depth = 0
+    for word in words:
+        if depth > 0:
+            result[-1] += word
+        else:
+            result.append(word)
+        depth += sum(word.count(c) for c in '([') - sum(word.count(c) for c in ')]')
+    if depth != 0:
+        raise ValueError('text with balanced brackets')
+    return result
+
+
+def _key_value(item: str) -> Any:
+    key, equals, value = item.partition('=')
+    if not equals or not re.fullmatch(r'[\w-]+(\.[\w-]+)*', key):
+        raise ValueError(f'text of the form key=value key2.sub=value2; {item!r} is not')
+    return key, _value(value)
+
+
+def _value(text: str) -> Any:
+    """One value in mmengine's notation: `1,2` and `[1,2]` are lists, `(1,2)` a tuple, elements may nest."""
+    text = text.strip()
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in '\'"':
+        return _scalar(text[1:-1])
+    if text[:1] == '(' and text[-1:] == ')':
+        return tuple(_value(part) for part in _elements(text[1:-1]))
+    if text[:1] == '[' and text[-1:] == ']':
+        return [_value(part) for part in _elements(text[1:-1])]
+    parts = _elements(text)
+    return [_value(part) for part in parts] if len(parts) > 1 else _scalar(text)
+
+
+def _elements(text: str) -> List[str]:
+    parts, depth, start = [], 0, 0
+    for position, char in enumerate(text):
+        depth += (char in '([') - (char in ')]')
+        if char == ',' and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    if text[start:].strip():
+        parts.append(text[start:])
+    return parts
+
+
+def _scalar(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return {'true': True, 'false': False, 'none': None}.get(text.lower(), text)

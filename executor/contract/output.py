@@ -1,0 +1,163 @@
+"""The only writer of monitor.txt and result.yaml.
+
+Both are written to a file beside them and renamed, so a reader, and a kill at any moment, finds the old or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+
+import yaml
+
+from executor.contract.env import NO_PROTOCOL, Env
+
+STATE_RUNNING = 2  # also when done, at percent 1.00
+STATE_FAILED = 4
+MAX_TRACEBACK_LINES = 100
+LATEST_STAGES = 10  # beside the best one; the platform takes 11 at most
+
+# What tp, fp and fn are counted at; the platform shows both numbers beside the model.
+EVALUATE_CONFIG = {'iou_thr': 0.5, 'conf_thr': 0.005}
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write `text` so that `path` always holds a whole version, keeping owner and mode of the one before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        beside.write_text(text, encoding='utf-8')
+        _copy_owner_and_mode(path, beside)
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        # A file that is itself a mount cannot be replaced, only written.
+        if not os.path.ismount(path):
+            raise
+        path.write_text(text, encoding='utf-8')
+
+
+def _copy_owner_and_mode(source: Path, target: Path) -> None:
+    try:
+        known = source.stat()
+        shutil.copymode(source, target)
+        os.chown(target, known.st_uid, known.st_gid)
+    except (FileNotFoundError, PermissionError):
+        pass  # a first version, or a user who may not give files away: ours is as good
+
+
+class Monitor:
+    """monitor.txt: one record, `task_id, seconds, percent, state[, code, message]`, a traceback below it."""
+
+    def __init__(self, path: Path, task_id: str, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._task_id = task_id
+        self._clock = clock
+
+    def running(self, percent: float) -> None:
+        """The task is at `percent` in 0..1; 1 means done."""
+        self._write(percent, STATE_RUNNING)
+
+    def failed(self, code: int, message: str, traceback: str) -> None:
+        """The task ended: percent stays as last told, `message` becomes one line."""
+        lines = traceback.strip().splitlines()[-MAX_TRACEBACK_LINES:]
+        self._write(self._last_percent(), STATE_FAILED, str(code), ' '.join(message.split()), below=lines)
+
+    def _write(self, percent: float, state: int, *more: str, below: Sequence[str] = ()) -> None:
+        record = '\t'.join((self._task_id, f'{self._clock():.6f}', f'{percent:.2f}', str(state), *more))
+        replace_file(self._path, '\n'.join((record, *below)) + '\n')
+
+    def _last_percent(self) -> float:
+        try:
+            return min(1.0, max(0.0, float(self._path.read_text(encoding='utf-8').split('\t')[2])))
+        except (OSError, ValueError, IndexError):
+            return 0.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A model of one validation, as result.yaml lists it. `files` are names without a folder; mAP and mAR in 0..1."""
+
+    name: str
+    epoch: int
+    files: Tuple[str, ...]
+    mAP: float
+    mAR: float
+    tp: int
+    fp: int
+    fn: int
+    timestamp: int
+
+
+class TrainingResult:
+    """The folder of models and its result.yaml, laid out as the platform's protocol wants."""
+
+    def __init__(self, env: Env) -> None:
+        self._protocol = env.protocol
+        self._models_dir = env.output.models_dir
+        self._result_file = env.output.training_result_file
+
+    def clear(self) -> None:
+        """Forget what an earlier run in the same folder left: first the list, then what it listed."""
+        self._result_file.unlink(missing_ok=True)
+        if self._models_dir.is_dir():
+            for folder in self._models_dir.glob('epoch_*'):
+                shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+
+    def stage_dir(self, stage_name: str) -> Path:
+        """Where the files of a stage lie: a folder of their own since protocol 1.1, models/ itself before."""
+        return self._models_dir / stage_name if self._protocol >= (1, 1) else self._models_dir
+
+    def attachments_dir(self, section: str) -> Path:
+        return self._models_dir / 'attachments' / section
+
+    def write(self, stages: Sequence[Stage], attachments: Mapping[str, Sequence[str]]) -> None:
+        """Write result.yaml for stages whose files are complete, in the order of their epochs.
+
+        The best stage is the one of highest mAP, the latest of several such. At most it and the ten latest are listed.
+        """
+        best = best_stage(stages)
+        listed = [stage for stage in stages if stage is best or stage in stages[-LATEST_STAGES:]]
+        self._check_files(listed)
+        replace_file(self._result_file, yaml.safe_dump(self._content(listed, best, attachments), sort_keys=False))
+
+    def _content(self, stages: Sequence[Stage], best: Stage, attachments: Mapping[str, Sequence[str]]) -> Dict[str, Any]:
+        if self._protocol == NO_PROTOCOL:
+            return {'model': list(best.files), 'map': float(best.mAP)}
+        content: Dict[str, Any] = {
+            'best_stage_name': best.name,
+            'mAP': float(best.mAP),
+            'model_stages': {stage.name: _stage_content(stage) for stage in stages},
+            'evaluate_config': dict(EVALUATE_CONFIG),
+        }
+        if attachments:
+            content['attachments'] = {section: list(files) for section, files in attachments.items()}
+        return content
+
+    def _check_files(self, stages: Sequence[Stage]) -> None:
+        lost: List[Path] = []
+        for stage in stages:
+            lost += [p for p in (self.stage_dir(stage.name) / name for name in stage.files) if not p.is_file()]
+        assert not lost, f'result.yaml would list files that do not exist: {lost}'
+
+
+def best_stage(stages: Sequence[Stage]) -> Stage:
+    """The stage of highest mAP, the latest of several such."""
+    return max(stages, key=lambda stage: (stage.mAP, stage.epoch))
+
+
+def _stage_content(stage: Stage) -> Dict[str, Any]:
+    return {
+        'stage_name': stage.name,
+        'files': list(stage.files),
+        'mAP': float(stage.mAP),
+        'mAR': float(stage.mAR),
+        'tp': int(stage.tp),
+        'fp': int(stage.fp),
+        'fn': int(stage.fn),
+        'timestamp': int(stage.timestamp),
+    }

@@ -1,0 +1,192 @@
+"""config.yaml: what the user chose in the platform's form, as one frozen dataclass a task.
+
+A field's default is the template's default (a test compares them), its `parse` metadata turns what YAML gave into the typed
+value. Empty fields and null count as missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
+
+from executor.contract import forms, options
+from executor.contract.annotations import FORMATS
+from executor.contract.env import Env
+from executor.contract.errors import ConfigError, ModelError
+from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
+
+logger = logging.getLogger(__name__)
+
+# Keys the platform fills in or uses itself; they are no fields of a template.
+RESERVED_KEYS = (
+    'task_id',
+    'class_names',
+    'gpu_id',
+    'gpu_count',
+    'object_type',
+    'pretrained_model_params',
+    'model_params_path',
+    'run_training',
+    'run_mining',
+    'run_infer',
+)
+
+MINING_ALGORITHMS = ('aldd', 'cald', 'entropy', 'random')
+
+
+def _param(default: Any, parse: Callable[[Any], Any]) -> Any:
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=dict, metadata={'parse': parse})
+    return dataclasses.field(default=default, metadata={'parse': parse})
+
+
+@dataclass(frozen=True)
+class TaskParams:
+    """What every task gets from the platform.
+
+    `class_names` in the order of the class ids; `gpu_ids` are GPU numbers inside the container, empty for CPU;
+    `model_files` are the files of one model stage, absolute (pretrained weights for training, the model otherwise).
+    """
+
+    class_names: Tuple[str, ...]
+    gpu_ids: Tuple[int, ...]
+    model_files: Tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class TrainParams(TaskParams):
+    """Parameters of training, see training-template.yaml for the meaning of each."""
+
+    shm_size: str = _param('128G', forms.text)
+    export_format: str = _param('ark:raw', forms.choice(*FORMATS))
+    samples_per_gpu: int = _param(16, forms.integer(1))
+    workers_per_gpu: int = _param(4, forms.integer(0))
+    max_epochs: int = _param(100, forms.integer(1))
+    config_file: str = _param('configs/yolox/yolox_tiny_8x8_300e_coco.py', forms.text)
+    args_options: options.TrainArgs = _param(options.TrainArgs(), options.train_args)
+    cfg_options: Dict[str, Any] = _param({}, options.cfg_options)
+    metric: str = _param('bbox', forms.choice('bbox'))
+    val_interval: int = _param(1, forms.integer())
+    max_keep_checkpoints: int = _param(1, forms.integer())
+    ymir_saved_file_patterns: Tuple[str, ...] = _param((), forms.patterns)
+
+
+@dataclass(frozen=True)
+class InferParams(TaskParams):
+    """Parameters of inference, see infer-template.yaml for the meaning of each."""
+
+    shm_size: str = _param('128G', forms.text)
+    conf_threshold: float = _param(0.2, forms.number(0, 1))
+    cfg_options: Dict[str, Any] = _param({}, options.cfg_options)
+
+
+@dataclass(frozen=True)
+class MiningParams(TaskParams):
+    """Parameters of mining, see mining-template.yaml for the meaning of each."""
+
+    shm_size: str = _param('128G', forms.text)
+    mining_algorithm: str = _param('aldd', forms.choice(*MINING_ALGORITHMS))
+    class_distribution_scores: Tuple[float, ...] = _param((), forms.numbers)
+    cfg_options: Dict[str, Any] = _param({}, options.cfg_options)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task, whole: what a worker is given. A part that does not run is None."""
+
+    env: Env
+    training: Optional[TrainParams]
+    mining: Optional[MiningParams]
+    infer: Optional[InferParams]
+
+
+def read_job(env: Env) -> Job:
+    """Read config.yaml for the tasks that env.yaml asks for; unknown keys give one warning.
+
+    Raises:
+        ConfigError: a value is wrong; the message has file and line, the value found and what is allowed.
+        ModelError: a model file that the platform names is not there.
+    """
+    source = read_yaml_mapping(env.input.config_file)
+    job = Job(
+        env=env,
+        training=_read(TrainParams, source, env, 'pretrained_model_params') if env.run_training else None,
+        mining=_read(MiningParams, source, env, 'model_params_path') if env.run_mining else None,
+        infer=_read(InferParams, source, env, 'model_params_path') if env.run_infer else None,
+    )
+    known = set(RESERVED_KEYS)
+    for params in (job.training, job.mining, job.infer):
+        if params is not None:
+            known.update(name for name, _ in _template_fields(type(params)))
+    unknown = [str(key) for key in source.values if key not in known]
+    if unknown:
+        logger.warning('%s: ignoring unknown keys: %s', source.path, ', '.join(unknown))
+    return job
+
+
+P = TypeVar('P', bound=TaskParams)
+
+
+def _read(kind: Type[P], source: YamlMapping, env: Env, model_key: str) -> P:
+    values: Dict[str, Any] = {}
+    for name, parse in _template_fields(kind):
+        if not _missing(source.values.get(name)):
+            values[name] = _parse(source, name, parse)
+    return kind(
+        class_names=_class_names(source),
+        gpu_ids=_gpu_ids(source),
+        model_files=_model_files(source, model_key, env.input.models_dir),
+        **values,
+    )
+
+
+def _template_fields(kind: Type[TaskParams]) -> Tuple[Tuple[str, Callable[[Any], Any]], ...]:
+    return tuple((f.name, f.metadata['parse']) for f in dataclasses.fields(kind) if 'parse' in f.metadata)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _parse(source: YamlMapping, key: str, parse: Callable[[Any], Any]) -> Any:
+    value = source.values[key]
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ConfigError(f'{source.where(key)}: {key} must be {error}, found {value!r}')
+
+
+def _class_names(source: YamlMapping) -> Tuple[str, ...]:
+    value = source.values.get('class_names')
+    where = source.where('class_names')
+    if _missing(value) or value == []:
+        raise ConfigError(f'{where}: class_names must list the classes to work on, found {value!r}')
+    names = _parse(source, 'class_names', forms.texts)
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled or not names:
+        raise ConfigError(f'{where}: class_names must be different from each other, found twice: {", ".join(doubled)}')
+    return names
+
+
+def _gpu_ids(source: YamlMapping) -> Tuple[int, ...]:
+    if not _missing(source.values.get('gpu_count')) and _parse(source, 'gpu_count', forms.integer(0)) == 0:
+        return ()
+    if _missing(source.values.get('gpu_id')):
+        return ()
+    return _parse(source, 'gpu_id', forms.gpu_ids)
+
+
+def _model_files(source: YamlMapping, key: str, models_dir: Path) -> Tuple[Path, ...]:
+    """Absolute names are taken as they are (platform 2.0), relative ones lie in `models_dir` (older platforms)."""
+    if _missing(source.values.get(key)):
+        return ()
+    files = tuple(models_dir / name for name in _parse(source, key, forms.texts))
+    lost = [str(file) for file in files if not file.is_file()]
+    if lost:
+        raise ModelError(
+            f'{source.where(key)}: {len(lost)} of {len(files)} files of {key} do not exist: {", ".join(lost[:5])}'
+        )
+    return files

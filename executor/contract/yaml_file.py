@@ -1,0 +1,63 @@
+"""A YAML mapping read as data, with the line of every key, so that messages can say where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict
+
+import yaml
+
+from executor.contract.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class YamlMapping:
+    """`values` as parsed; `lines` maps a key, dotted for nested ones (`input.root_dir`), to its line from 1."""
+
+    path: Path
+    values: Dict[str, Any]
+    lines: Dict[str, int]
+
+    def where(self, key: str) -> str:
+        """`file:line` of a key, or the file alone for a key that is not there."""
+        line = self.lines.get(key)
+        return f'{self.path}:{line}' if line else str(self.path)
+
+
+def read_yaml_mapping(path: Path) -> YamlMapping:
+    """Read a file whose top level is a mapping.
+
+    Raises:
+        ConfigError: the file cannot be read, is not YAML, or holds something else than a mapping.
+    """
+    try:
+        text = path.read_text(encoding='utf-8')
+    except OSError as error:
+        raise ConfigError(f'{path} cannot be read ({error.strerror}): the platform writes it before it starts a task')
+    except UnicodeDecodeError as error:
+        raise ConfigError(f'{path} is not UTF-8 text (byte {error.start}): write it again')
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    # ValueError: what looks like a date or a number and is none, such as 2020-99-99.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, 'problem_mark', None)
+        place = f'{path}:{mark.line + 1}' if mark else str(path)
+        problem = getattr(error, 'problem', None) or str(error).splitlines()[0]
+        raise ConfigError(f'{place}: not valid YAML ({problem})')
+    if not isinstance(values, dict):
+        raise ConfigError(f'{path}:1: expected `key: value` lines, found {type(values).__name__}')
+    return YamlMapping(path, values, _key_lines(node))
+
+
+def _key_lines(node: yaml.MappingNode, prefix: str = '') -> Dict[str, int]:
+    lines: Dict[str, int] = {}
+    for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            continue
+        key = prefix + key_node.value
+        lines[key] = key_node.start_mark.line + 1
+        if isinstance(value_node, yaml.MappingNode) and not prefix:
+            lines.update(_key_lines(value_node, key + '.'))
+    return lines

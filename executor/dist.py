@@ -1,0 +1,37 @@
+"""Ranks: the only room that names torch.distributed. Asked for each time, never stored."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.distributed
+
+
+def start(use_gpu: bool) -> None:
+    """Join the other ranks that the launcher started; nothing to do for a single process."""
+    if int(os.environ.get('WORLD_SIZE', '1')) == 1:
+        return
+    if use_gpu:
+        torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+    torch.distributed.init_process_group('nccl' if use_gpu else 'gloo')
+
+
+def stop() -> None:
+    """Leave the group, if this process is in one."""
+    if _in_group():
+        torch.distributed.destroy_process_group()
+
+
+def rank() -> int:
+    """This process's number, 0 for a single process."""
+    return torch.distributed.get_rank() if _in_group() else 0
+
+
+def world_size() -> int:
+    """How many processes work together, 1 for a single process."""
+    return torch.distributed.get_world_size() if _in_group() else 1
+
+
+def _in_group() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()

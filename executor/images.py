@@ -1,0 +1,53 @@
+"""Images from disk: decoded as BGR, or only their size.
+
+EXIF orientation is honoured in both, as OpenCV does by default, so boxes, sizes and pixels agree.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Tuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from executor.contract.errors import ImageError
+
+# YMIR's assets may be larger than what PIL takes for an attack; only the header is read here.
+Image.MAX_IMAGE_PIXELS = None
+
+_EXIF_ORIENTATION = 0x0112
+_TURNED_BY_90 = (5, 6, 7, 8)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """The image as (H, W, 3) uint8 BGR, whatever it is on disk (grey, 16 bit, alpha, turned by EXIF).
+
+    Raises:
+        ImageError: the file cannot be read or decoded.
+    """
+    try:
+        data = np.fromfile(str(path), dtype=np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except (OSError, cv2.error) as error:
+        raise ImageError(f'{path} cannot be read as an image ({error})')
+    if image is None:
+        raise ImageError(f'{path} is not an image that can be decoded: replace or remove it')
+    return image
+
+
+def image_size(path: Path) -> Tuple[int, int]:
+    """(width, height) in pixels after EXIF orientation, read from the header where possible.
+
+    Raises:
+        ImageError: the file cannot be read or decoded.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED_BY_90
+    except Exception:  # PIL's readers raise many kinds on broken headers; OpenCV has the last word
+        height, width = read_image(path).shape[:2]
+        turned = False
+    return (height, width) if turned else (width, height)

@@ -1,0 +1,18 @@
+"""Logging, set up once at the entry of each process: plain lines on stdout, which the platform stores."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def set_up_logging() -> None:
+    """INFO and above of this project, WARNING and above of everything else."""
+    logging.basicConfig(
+        stream=sys.stdout,
+        level=logging.WARNING,
+        format='%(asctime)s %(levelname)s %(message)s',
+        datefmt='%Y-%m-%d %H:%M:%S',
+        force=True,
+    )
+    logging.getLogger('executor').setLevel(logging.INFO)

@@ -1,0 +1,143 @@
+"""Weights in and out: chosen by what the files say, read as data, matched to the model, written whole."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import re
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+import torch
+
+from executor.contract.errors import ModelError
+from executor.mm import megvii
+
+logger = logging.getLogger(__name__)
+
+WEIGHT_SUFFIXES = ('.pth', '.pt')
+IMAGE_WEIGHTS = Path('/weights')
+
+# Where a config's name stops naming the architecture: yolox_tiny|_8x8_300e_coco, rtmdet_tiny|_8xb32-300e_coco.
+_SCHEDULE_PART = re.compile(r'_\d+xb?\d+[_-].*$')
+_HEADS = ('bbox_head', 'roi_head')
+
+
+def choose_weights(files: Sequence[Path], config_file: str) -> Optional[Path]:
+    """The weights to start from among the files of a model package, else in the image's /weights, else None.
+
+    Of several weight files the best counts, then the latest, by the mAP and epoch written inside them; the file's time
+    says nothing, since packing and copying change it. In /weights the name must begin with the config's architecture.
+    """
+    candidates = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
+    if candidates:
+        return max(candidates, key=_merit) if len(candidates) > 1 else candidates[0]
+    if files:
+        logger.warning('the pretrained model has no %s file: its files are not used', ' or '.join(WEIGHT_SUFFIXES))
+    return image_weights(architecture(config_file))
+
+
+def architecture(config_file: str) -> str:
+    """`yolox_tiny` of `configs/yolox/yolox_tiny_8x8_300e_coco.py`."""
+    return _SCHEDULE_PART.sub('', Path(config_file).stem)
+
+
+def image_weights(name: str) -> Optional[Path]:
+    """The file below /weights whose name is `name` or goes on after it with `_`, `-` or `.`; first by name."""
+    if not IMAGE_WEIGHTS.is_dir():
+        return None
+    pattern = re.compile(re.escape(name) + r'([_.-].*)?$')
+    fitting = (file for file in IMAGE_WEIGHTS.rglob('*') if file.suffix in WEIGHT_SUFFIXES and pattern.match(file.stem))
+    return min(fitting, default=None)
+
+
+def _merit(file: Path) -> Any:
+    meta = read_checkpoint(file).get('meta')
+    meta = meta if isinstance(meta, dict) else {}
+    return meta.get('mAP', -1.0), meta.get('epoch', -1), file.name
+
+
+def read_checkpoint(path: Path) -> Dict[str, Any]:
+    """Read a checkpoint as tensors and plain values; nothing in it is executed.
+
+    Raises:
+        ModelError: the file is no checkpoint, or holds objects that could run code.
+    """
+    try:
+        checkpoint = torch.load(str(path), map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f'{path} is no weight file, or holds more than weights, which is not loaded for safety ({reason}): '
+            'save its state_dict alone'
+        )
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f'{path} cannot be read as weights ({str(error).splitlines()[0]}): it may be cut off')
+    if not isinstance(checkpoint, dict):
+        raise ModelError(f'{path} holds {type(checkpoint).__name__}, expected the parameters of a model')
+    return checkpoint
+
+
+def model_parameters(checkpoint: Mapping[str, Any], path: Path) -> Dict[str, torch.Tensor]:
+    """The parameters of a checkpoint under mmdet's names, wherever it keeps them.
+
+    Raises:
+        ModelError: there are none.
+    """
+    for key in ('state_dict', 'model'):
+        if isinstance(checkpoint.get(key), dict):
+            checkpoint = checkpoint[key]
+            break
+    parameters = {
+        name[len('module.') :] if name.startswith('module.') else name: value
+        for name, value in checkpoint.items()
+        if isinstance(value, torch.Tensor)
+    }
+    if not parameters:
+        raise ModelError(f'{path} holds no parameters: expected a checkpoint of mmdet or of Megvii YOLOX')
+    return megvii.to_mmdet(parameters) if megvii.is_megvii(parameters) else parameters
+
+
+def load_weights(model: torch.nn.Module, path: Path) -> None:
+    """Load the parameters that fit; the head of another class count is left out with a note.
+
+    Raises:
+        ModelError: the weights are of another architecture.
+    """
+    parameters = model_parameters(read_checkpoint(path), path)
+    own = model.state_dict()
+    fitting = {name: value for name, value in parameters.items() if name in own and value.shape == own[name].shape}
+    other_shape = [name for name, value in parameters.items() if name in own and value.shape != own[name].shape]
+    missing = [name for name in own if name not in parameters and not name.endswith('num_batches_tracked')]
+    left_over = [name for name in parameters if name not in own]
+    strange = [name for name in other_shape if not name.startswith(_HEADS)]
+    if not fitting or strange or len(fitting) < len(own) / 2:
+        raise ModelError(
+            f'{path} does not fit the model of config_file: {len(fitting)} of {len(own)} parameters fit'
+            + (f', {_first(strange)} has another shape' if strange else '')
+            + ': set config_file to the one that these weights were trained with'
+        )
+    model.load_state_dict(fitting, strict=False)
+    logger.info('weights: %s, %d of %d parameters loaded', path, len(fitting), len(own))
+    if other_shape:
+        logger.info('  left out, made for other classes: %s', ', '.join(other_shape))
+    if missing or left_over:
+        logger.warning(
+            '  %d parameters of the model are not in the file (%s), %d of the file are not in the model (%s)',
+            *(len(missing), _first(missing), len(left_over), _first(left_over)),
+        )
+
+
+def save_weights(path: Path, parameters: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> None:
+    """Write weights for the platform: parameters and plain facts, no optimizer; whole or not at all."""
+    parameters = OrderedDict((name, value.detach().cpu()) for name, value in parameters.items())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f'.{path.name}')
+    torch.save({'meta': dict(meta), 'state_dict': parameters}, str(beside))
+    os.replace(beside, path)
+
+
+def _first(names: List[str]) -> str:
+    return (names[0] + (', ...' if len(names) > 1 else '')) if names else 'none'

@@ -1,0 +1,148 @@
+"""Config files: found by the names users know, read as code only where they are ours or mmdet's own."""
+
+from __future__ import annotations
+
+import ast
+import pprint
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Sequence
+
+import mmdet
+from mmengine.config import Config
+
+from executor.contract.errors import ConfigError, ModelError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MMDET_CONFIGS = Path(mmdet.__file__).resolve().parent / '.mim'  # mmdet's packaged configs, under configs/
+
+# What a model package carries: everything a later task needs, nothing that only helped to write the config.
+SAVED_KEYS = (
+    'default_scope',
+    'model',
+    'train_dataloader',
+    'val_dataloader',
+    'test_dataloader',
+    'train_cfg',
+    'val_cfg',
+    'test_cfg',
+    'val_evaluator',
+    'test_evaluator',
+    'optim_wrapper',
+    'auto_scale_lr',
+    'param_scheduler',
+    'custom_hooks',
+    'published_schedule',
+)
+
+
+def load_config(name: str, package_files: Sequence[Path] = ()) -> Config:
+    """The config that the parameter `config_file` names.
+
+    Looked for in this order: the files of the model package (by base name), this repository, mmdet's packaged configs,
+    the path itself. Ours and mmdet's are Python that mmengine runs; any other file is read as data and never run.
+
+    Raises:
+        ConfigError: no such file.
+        ModelError: a file outside the repository and mmdet holds more than plain assignments.
+    """
+    path = _find(name, package_files)
+    if any(root in path.parents for root in (REPOSITORY / 'configs', MMDET_CONFIGS.resolve())):
+        return Config.fromfile(str(path))
+    config = Config(read_plain_config(path))
+    if 'model' not in config or 'train_dataloader' not in config:
+        raise ModelError(
+            f'{path} is no complete mmdet 3 config (model and train_dataloader are needed; a config of mmdet 2 cannot be '
+            'used): set config_file to one of this image, such as configs/yolox/yolox_tiny_8x8_300e_coco.py'
+        )
+    return config
+
+
+def package_config(package_files: Sequence[Path]) -> Optional[Path]:
+    """The config among the files of a model package, if there is exactly one."""
+    configs = [file for file in package_files if file.suffix == '.py']
+    return configs[0] if len(configs) == 1 else None
+
+
+def _find(name: str, package_files: Sequence[Path]) -> Path:
+    candidates = [file for file in package_files if file.suffix == '.py' and file.name == name]
+    candidates += [REPOSITORY / name, MMDET_CONFIGS / name, Path(name)]
+    for candidate in candidates:
+        if candidate.suffix == '.py' and candidate.is_file():
+            return candidate.resolve()
+    ours = ', '.join(f'configs/yolox/{p.name}' for p in sorted((REPOSITORY / 'configs/yolox').glob('*.py')))
+    packaged = [file.name for file in package_files if file.suffix == '.py']
+    raise ConfigError(
+        f'config_file {name!r} does not exist: use one of {ours}; a config of mmdet such as '
+        f'configs/retinanet/retinanet_r50_fpn_1x_coco.py; or a config of the pretrained model '
+        f'({", ".join(packaged) or "it has none"})'
+    )
+
+
+def read_plain_config(path: Path) -> Dict[str, Any]:
+    """A config that consists of `name = literal` lines, read without running it.
+
+    Literals are Python's, and `dict(key=literal)`, the form in which mmengine dumps a config.
+
+    Raises:
+        ModelError: with file and line, where something else than a plain assignment is found.
+    """
+    try:
+        tree = ast.parse(path.read_text(encoding='utf-8'))
+    except (OSError, SyntaxError, ValueError, RecursionError) as error:
+        raise ModelError(f'{path}:{getattr(error, "lineno", 1)}: not a config file ({error})')
+    values: Dict[str, Any] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            continue  # a docstring
+        target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
+        if not isinstance(target, ast.Name):
+            raise _not_plain(path, statement)
+        values[target.id] = _literal(statement.value, path)
+    return values
+
+
+def _literal(node: ast.AST, path: Path) -> Any:
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Tuple):
+        return tuple(_literal(item, path) for item in node.elts)
+    if isinstance(node, ast.List):
+        return [_literal(item, path) for item in node.elts]
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        return {_literal(key, path): _literal(value, path) for key, value in zip(node.keys, node.values)}
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        value = _literal(node.operand, path)
+        if isinstance(value, (int, float)):
+            return -value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id == 'dict' and not node.args and all(keyword.arg for keyword in node.keywords):
+            return {keyword.arg: _literal(keyword.value, path) for keyword in node.keywords}
+        # Infinity has no literal.
+        if node.func.id == 'float' and len(node.args) == 1 and not node.keywords:
+            return float(_literal(node.args[0], path))
+    raise _not_plain(path, node)
+
+
+def _not_plain(path: Path, node: ast.AST) -> ModelError:
+    return ModelError(
+        f'{path}:{getattr(node, "lineno", 1)}: a config of a model package is read as data and may hold `name = value` '
+        f'lines only, found {type(node).__name__}: use the config that the training wrote'
+    )
+
+
+def config_text(config: Mapping[str, Any]) -> str:
+    """A resolved config as `name = literal` lines, which `read_plain_config` and mmengine alike read back."""
+    lines = []
+    for key in SAVED_KEYS:
+        if key in config:
+            value = pprint.pformat(_plain(config[key]), width=120, compact=True, sort_dicts=False)
+            lines.append(f'{key} = {value}\n')
+    return '\n'.join(lines).replace(': inf', ": float('inf')")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(item) for item in value)
+    return value

@@ -1,0 +1,101 @@
+"""A training's progress: to the platform as a fraction, to the log as a line every few seconds."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import Any, Dict, Optional
+
+from mmengine.hooks import Hook
+
+from executor.contract.errors import NonFiniteLossError
+from executor.contract.progress import ProgressPart
+
+logger = logging.getLogger(__name__)
+
+_LOG_SECONDS = 5.0
+
+
+class ProgressHook(Hook):
+    """Tells rank 0's progress, and stops every rank whose loss is no number any more."""
+
+    priority = 'LOW'
+
+    def __init__(self, progress: ProgressPart, batch_size: int) -> None:
+        self._progress = progress
+        self._batch_size = batch_size  # images of all ranks in one iteration
+        self._logged_at = 0.0
+        self._seen = 0  # iterations since the last line
+        self._started_at = 0.0
+        self._first_iteration = 0
+
+    def before_train(self, runner: Any) -> None:
+        self._started_at = self._logged_at = time.monotonic()
+        self._first_iteration = runner.iter
+
+    def before_train_epoch(self, runner: Any) -> None:
+        self._restart_rate()
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Optional[Dict[str, Any]] = None
+    ) -> None:
+        _check_finite(runner, outputs or {})
+        if runner.rank != 0:
+            return
+        done = (runner.iter + 1) / runner.max_iters
+        self._progress.update(done)
+        self._seen += 1
+        now = time.monotonic()
+        if now - self._logged_at >= _LOG_SECONDS or batch_idx + 1 == len(runner.train_dataloader):
+            self._log(runner, batch_idx, outputs or {}, now)
+            self._logged_at, self._seen = now, 0
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Optional[Any] = None
+    ) -> None:
+        now = time.monotonic()
+        if runner.rank == 0 and now - self._logged_at >= _LOG_SECONDS:
+            logger.info('validation: batch %d of %d', batch_idx + 1, len(runner.val_dataloader))
+            self._logged_at = now
+
+    def _log(self, runner: Any, batch_idx: int, outputs: Dict[str, Any], now: float) -> None:
+        rate = self._seen * self._batch_size / max(1e-9, now - self._logged_at)
+        trained = runner.iter + 1 - self._first_iteration
+        left = (now - self._started_at) / trained * (runner.max_iters - runner.iter - 1)
+        loss = float(outputs['loss']) if 'loss' in outputs else math.nan
+        logger.info(
+            'epoch %d of %d, iteration %d of %d: loss %.4f, learning rate %.3g, %.1f images/s, %s left',
+            *(runner.epoch + 1, runner.max_epochs, batch_idx + 1, len(runner.train_dataloader), loss),
+            *(learning_rate(runner), rate, duration(left)),
+        )
+
+    def _restart_rate(self) -> None:
+        self._logged_at, self._seen = time.monotonic(), 0
+
+
+def learning_rate(runner: Any) -> float:
+    """The learning rate of the first parameter group."""
+    return next(iter(runner.optim_wrapper.get_lr().values()))[0]
+
+
+def duration(seconds: float) -> str:
+    """`42s`, `3m05s` or `2h07m`."""
+    whole = int(round(seconds))
+    if whole < 60:
+        return f'{whole}s'
+    if whole < 3600:
+        return f'{whole // 60}m{whole % 60:02d}s'
+    return f'{whole // 3600}h{whole % 3600 // 60:02d}m'
+
+
+def _check_finite(runner: Any, outputs: Dict[str, Any]) -> None:
+    losses = {name: float(value) for name, value in outputs.items() if name.startswith('loss')}
+    if all(math.isfinite(value) for value in losses.values()):
+        return
+    told = ', '.join(f'{name} {value:g}' for name, value in losses.items())
+    raise NonFiniteLossError(
+        f'the loss is not finite any more in iteration {runner.iter + 1} of epoch {runner.epoch + 1} ({told}; learning '
+        f'rate {learning_rate(runner):g}): set a lower one, such as cfg_options '
+        f'optim_wrapper.optimizer.lr={learning_rate(runner) / 10:.2g}; stages saved before stay valid'
+    )

@@ -1,0 +1,169 @@
+"""A published schedule scaled to the run: other epochs, another total batch."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import Any, Dict, List, Mapping, Optional
+
+from mmengine.config import Config
+
+logger = logging.getLogger(__name__)
+
+# Iterations of warm-up that a published schedule may take of a short run.
+_LONGEST_WARMUP = 0.1
+
+
+_SCHEDULE_KEYS = ('train_cfg', 'param_scheduler', 'custom_hooks', 'optim_wrapper', 'auto_scale_lr')
+
+
+def keep_published_schedule(config: Config) -> None:
+    """Keep the schedule as published beside the one of this run, or bring it back where a training kept it.
+
+    A model package holds the schedule of its own run; the next training must scale the published one, not that.
+    """
+    if 'published_schedule' in config:
+        for key, value in copy.deepcopy(config['published_schedule']).items():
+            config[key] = value
+    else:
+        config['published_schedule'] = {key: copy.deepcopy(config[key]) for key in _SCHEDULE_KEYS if key in config}
+
+
+def published_epochs(config: Config, iterations_per_epoch: int) -> float:
+    """The length in epochs of the schedule as published; of an iteration-based one, in epochs of this dataset."""
+    train_cfg = config['train_cfg']
+    if 'max_epochs' in train_cfg:
+        return train_cfg['max_epochs']
+    return max(1.0, train_cfg['max_iters'] / iterations_per_epoch)
+
+
+def scale_schedule(config: Config, max_epochs: int, iterations_per_epoch: int) -> None:
+    """Change warm-up, decay and closing epochs of `config` in proportion to `max_epochs`, each at least one epoch.
+
+    A run too short for all of them drops the closing first, then the decay: one epoch is all warm-up.
+    """
+    published = published_epochs(config, iterations_per_epoch)
+    schedulers = [dict(scheduler) for scheduler in _as_list(config.get('param_scheduler'))]
+    scaled = []
+    for scheduler in schedulers:
+        if scheduler.get('by_epoch', True):
+            change = _scale_epochs(scheduler, published, max_epochs)
+        else:
+            by_iterations = 'max_iters' in config['train_cfg']
+            change = _scale_iterations(
+                scheduler, max_epochs / published if by_iterations else None, max_epochs * iterations_per_epoch
+            )
+        if change is not None:
+            scaled.append(change)
+    config['param_scheduler'] = _without_overlap(scaled, max_epochs)
+    for hook in config.get('custom_hooks') or []:
+        _scale_hook(hook, published, max_epochs)
+
+
+def scale_learning_rate(config: Config, total_batch: int) -> None:
+    """Change the learning rate in proportion to the total batch, from the batch that the config was published for."""
+    base = (config.get('auto_scale_lr') or {}).get('base_batch_size')
+    optimizer = config['optim_wrapper'].get('optimizer', {})
+    if not base or 'lr' not in optimizer:
+        logger.warning('the config does not say for which batch its learning rate is: it is used as it is')
+        return
+    factor = total_batch / base
+    optimizer['lr'] *= factor
+    config['auto_scale_lr'] = {**config['auto_scale_lr'], 'base_batch_size': total_batch}
+    for scheduler in _as_list(config.get('param_scheduler')):
+        if scheduler.get('eta_min'):
+            scheduler['eta_min'] *= factor
+
+
+def describe_schedule(config: Config, total_batch: int) -> str:
+    """One line for the log: what the run uses after everything, user's changes included."""
+    rate = config['optim_wrapper'].get('optimizer', {}).get('lr')
+    phases = ', '.join(
+        f'{scheduler["type"]} {scheduler.get("begin", 0)}-{scheduler.get("end", "end")}'
+        + ('' if scheduler.get('by_epoch', True) else ' iterations')
+        for scheduler in _as_list(config.get('param_scheduler'))
+    )
+    closing = [hook['num_last_epochs'] + 1 for hook in config.get('custom_hooks') or [] if 'num_last_epochs' in hook]
+    mosaic = f'; last {closing[0]} without mosaic' if closing else ''
+    epochs = config['train_cfg']['max_epochs']
+    rate = f'{rate:g}' if isinstance(rate, (int, float)) else rate
+    return f'{epochs} epochs, total batch {total_batch}, learning rate {rate}; epochs of the schedule: {phases}{mosaic}'
+
+
+def _scale_epochs(scheduler: Dict[str, Any], published: float, max_epochs: int) -> Optional[Dict[str, Any]]:
+    scheduler['begin'] = _scale_boundary(scheduler.get('begin', 0), published, max_epochs)
+    scheduler['end'] = _scale_boundary(min(scheduler.get('end', published), published), published, max_epochs)
+    if 'milestones' in scheduler:
+        milestones = {round(epoch * max_epochs / published) for epoch in scheduler['milestones']}
+        scheduler['milestones'] = sorted(epoch for epoch in milestones if 0 < epoch < max_epochs)
+        return scheduler if scheduler['milestones'] else None
+    return scheduler
+
+
+def _scale_boundary(epoch: float, published: float, max_epochs: int) -> int:
+    """An epoch of the published schedule in this run. What is near the end keeps its distance from the end."""
+    if epoch <= 0:
+        return 0
+    if epoch >= published:
+        return max_epochs
+    if epoch <= published / 2:
+        return min(max_epochs, _at_least_one(epoch, published, max_epochs))
+    return max(0, max_epochs - _at_least_one(published - epoch, published, max_epochs))
+
+
+def _at_least_one(epochs: float, published: float, max_epochs: int) -> int:
+    return max(1, round(epochs * max_epochs / published))
+
+
+def _without_overlap(schedulers: List[Dict[str, Any]], max_epochs: int) -> List[Dict[str, Any]]:
+    """Phases that follow each other, without those for which a short run has no room.
+
+    The decay comes before the closing: two epochs of 5 + 280 + 15 are one of warm-up and one of decay.
+    """
+    result: List[Dict[str, Any]] = []
+    reached = 0
+    for scheduler in schedulers:
+        if not scheduler.get('by_epoch', True) or 'milestones' in scheduler:
+            result.append(scheduler)
+            continue
+        begin, end = max(scheduler['begin'], reached), scheduler['end']
+        if begin >= end and begin < max_epochs:
+            end = begin + 1
+        if begin >= end:
+            continue
+        reached = end
+        scheduler.update(begin=begin, end=end)
+        if 'T_max' in scheduler:
+            # The cosine runs over its own phase. As published it is longer by the warm-up (T_max 285 for 280 epochs).
+            scheduler['T_max'] = end - begin
+        result.append(scheduler)
+    return result
+
+
+def _scale_iterations(
+    scheduler: Dict[str, Any], factor: Optional[float], total_iterations: int
+) -> Optional[Dict[str, Any]]:
+    """Phases given in iterations: scaled where the whole schedule is, else a warm-up cut to a tenth of the run."""
+    if factor is not None:
+        for key in ('begin', 'end', 'T_max'):
+            if key in scheduler:
+                scheduler[key] = max(0 if key == 'begin' else 1, round(scheduler[key] * factor))
+        if 'milestones' in scheduler:
+            scheduler['milestones'] = sorted({max(1, round(m * factor)) for m in scheduler['milestones']})
+    elif scheduler.get('begin', 0) == 0 and 'end' in scheduler:
+        scheduler['end'] = max(1, min(scheduler['end'], round(total_iterations * _LONGEST_WARMUP)))
+    return scheduler
+
+
+def _scale_hook(hook: Mapping[str, Any], published: float, max_epochs: int) -> None:
+    if 'num_last_epochs' in hook:
+        # mmdet's YOLOXModeSwitchHook compares epoch + 1, so it closes one epoch more than it is told.
+        hook['num_last_epochs'] = min(max_epochs, _at_least_one(hook['num_last_epochs'] + 1, published, max_epochs)) - 1
+    if 'switch_epoch' in hook:
+        hook['switch_epoch'] = _scale_boundary(hook['switch_epoch'], published, max_epochs)
+
+
+def _as_list(scheduler: Any) -> List[Any]:
+    if scheduler is None:
+        return []
+    return list(scheduler) if isinstance(scheduler, (list, tuple)) else [scheduler]

@@ -1,0 +1,182 @@
+"""COCO evaluation of boxes, and the counts the platform shows beside a model."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """One evaluated image. Boxes are x1 y1 x2 y2 in pixels of the image, x2 and y2 exclusive.
+
+    true_boxes (G, 4), true_labels (G,), true_ignore (G,) bool; boxes (N, 4), scores (N,), labels (N,).
+    """
+
+    image_id: int
+    true_boxes: np.ndarray
+    true_labels: np.ndarray
+    true_ignore: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """The numbers of one class. `ap` is COCO's AP at IoU 0.50:0.95; both AP are 0 for a class without true boxes."""
+
+    name: str
+    true_boxes: int
+    ap: float
+    ap_50: float
+    tp: int
+    fp: int
+    fn: int
+
+    @property
+    def recall(self) -> float:
+        return self.tp / self.true_boxes if self.true_boxes else 0.0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A whole validation. The seven COCO numbers lie in 0..1; one that is undefined (no such box) is 0.
+
+    `mAR` is the mean over the classes with true boxes of the recall at the platform's `evaluate_config`.
+    """
+
+    mAP: float
+    mAP_50: float
+    mAP_75: float
+    mAP_s: float
+    mAP_m: float
+    mAP_l: float
+    AR_100: float
+    classes: Tuple[ClassResult, ...]
+
+    @property
+    def mAR(self) -> float:
+        recalls = [c.recall for c in self.classes if c.true_boxes]
+        return sum(recalls) / len(recalls) if recalls else 0.0
+
+    @property
+    def tp(self) -> int:
+        return sum(c.tp for c in self.classes)
+
+    @property
+    def fp(self) -> int:
+        return sum(c.fp for c in self.classes)
+
+    @property
+    def fn(self) -> int:
+        return sum(c.fn for c in self.classes)
+
+
+def evaluate(
+    results: Sequence[ImageResult],
+    class_names: Sequence[str],
+    evaluate_config: Mapping[str, float],
+) -> Evaluation:
+    """Evaluate with pycocotools; tp, fp, fn count its matches at `iou_thr`, predictions of `conf_thr` and above.
+
+    A true box marked ignore is neither to be found nor a mistake when found, as COCO treats a crowd.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
+        coco = COCOeval(_true_boxes(results, class_names), _predictions(results, class_names), 'bbox')
+        coco.evaluate()
+        coco.accumulate()
+        coco.summarize()
+    stats = [max(0.0, float(value)) for value in coco.stats]  # COCO's -1 means undefined
+    return Evaluation(*stats[:6], stats[8], classes=_class_results(coco, class_names, evaluate_config))
+
+
+def _class_results(
+    coco: COCOeval, class_names: Sequence[str], evaluate_config: Mapping[str, float]
+) -> Tuple[ClassResult, ...]:
+    # precision (T, R, K, A, M): IoU thresholds, recalls, classes, areas (0: all), most detections an image (-1: 100)
+    precision = coco.eval['precision'][:, :, :, 0, -1]  # (T, R, K)
+    at_50 = int(np.argmin(np.abs(coco.params.iouThrs - 0.5)))
+    matched_at = int(np.argmin(np.abs(coco.params.iouThrs - evaluate_config['iou_thr'])))
+    counts = _counts(coco, matched_at, evaluate_config['conf_thr'])
+    return tuple(
+        ClassResult(
+            name=name,
+            true_boxes=counts[label][0],
+            ap=_mean_defined(precision[:, :, label]),
+            ap_50=_mean_defined(precision[at_50, :, label]),
+            tp=counts[label][1],
+            fp=counts[label][2],
+            fn=counts[label][0] - counts[label][1],
+        )
+        for label, name in enumerate(class_names)
+    )
+
+
+def _counts(coco: COCOeval, threshold: int, conf_thr: float) -> Dict[int, Tuple[int, int, int]]:
+    """Label to (true boxes, tp, fp), from the matches at one IoU threshold over all areas."""
+    counts = {label: (0, 0, 0) for label in coco.params.catIds}
+    all_areas = list(coco.params.areaRng[0])
+    for image in coco.evalImgs:
+        if image is None or list(image['aRng']) != all_areas:
+            continue
+        counted = (np.asarray(image['dtScores']) >= conf_thr) & ~image['dtIgnore'][threshold].astype(bool)  # (N,)
+        matched = image['dtMatches'][threshold] > 0  # (N,)
+        true, tp, fp = counts[image['category_id']]
+        counts[image['category_id']] = (
+            true + int((np.asarray(image['gtIgnore']) == 0).sum()),
+            tp + int((counted & matched).sum()),
+            fp + int((counted & ~matched).sum()),
+        )
+    return counts
+
+
+def _mean_defined(precision: np.ndarray) -> float:
+    defined = precision[precision > -1]
+    return float(defined.mean()) if defined.size else 0.0
+
+
+def _true_boxes(results: Sequence[ImageResult], class_names: Sequence[str]) -> COCO:
+    entries: List[Dict[str, Any]] = []
+    for result in results:
+        for box, label, ignore in zip(result.true_boxes, result.true_labels, result.true_ignore):
+            entries.append({**_entry(result.image_id, box, label, len(entries) + 1), 'iscrowd': int(ignore)})
+    return _coco(results, class_names, entries)
+
+
+def _predictions(results: Sequence[ImageResult], class_names: Sequence[str]) -> COCO:
+    entries: List[Dict[str, Any]] = []
+    for result in results:
+        for box, label, score in zip(result.boxes, result.labels, result.scores):
+            entry = _entry(result.image_id, box, label, len(entries) + 1)
+            entries.append({**entry, 'iscrowd': 0, 'score': float(score)})
+    return _coco(results, class_names, entries)
+
+
+def _entry(image_id: int, box: np.ndarray, label: int, entry_id: int) -> Dict[str, Any]:
+    x1, y1, x2, y2 = (float(value) for value in box)
+    return {
+        'id': entry_id,
+        'image_id': image_id,
+        'category_id': int(label),
+        'bbox': [x1, y1, x2 - x1, y2 - y1],
+        'area': (x2 - x1) * (y2 - y1),
+    }
+
+
+def _coco(results: Sequence[ImageResult], class_names: Sequence[str], entries: List[Dict[str, Any]]) -> COCO:
+    # Built by hand, because COCO.loadRes cannot take a list without any prediction.
+    coco = COCO()
+    coco.dataset = {
+        'images': [{'id': result.image_id} for result in results],
+        'categories': [{'id': label, 'name': name} for label, name in enumerate(class_names)],
+        'annotations': entries,
+    }
+    coco.createIndex()
+    return coco

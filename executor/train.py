@@ -1,0 +1,117 @@
+"""Training: from a YMIR export to a model that the platform packs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Dict, Optional, Sequence
+
+from mmdet.utils import register_all_modules
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from executor import dist
+from executor.contract.env import Env
+from executor.contract.errors import ConfigError, ModelError
+from executor.contract.index import read_training_index
+from executor.contract.options import RESUME_LATEST
+from executor.contract.output import TrainingResult
+from executor.contract.params import TrainParams
+from executor.contract.progress import Progress
+from executor.mm import dataset, metric  # noqa: F401  (registers YmirDataset and DetectionMetric)
+from executor.mm.checkpoints import read_checkpoint
+from executor.mm.config import build_config, work_dir
+from executor.mm.pretrained import PretrainedHook, replace_downloads, starting_weights
+from executor.mm.progress_hook import ProgressHook, duration
+from executor.mm.stages import RESUME_FILE, StageHook
+from executor.report.pictures import draw_grid, write_picture
+from executor.report.table import class_table
+
+logger = logging.getLogger(__name__)
+
+_PICTURE_SECTION = 'evaluation'
+_PICTURE_NAME = 'validation.jpg'
+_PICTURE_SCORE = 0.3
+
+
+def train(env: Env, params: TrainParams, progress: Progress) -> None:
+    """Run one training on every rank; rank 0 leaves the models, result.yaml and tensorboard.
+
+    Raises:
+        ExecutorError: with the platform's code, see each room.
+    """
+    started = time.monotonic()
+    train_images = _count_images(env, params)
+    register_all_modules(init_default_scope=False)
+    config = build_config(env, params, train_images, dist.world_size())
+    resume = _resume_file(env, params)
+    weights = None if resume else starting_weights(params, config)
+    replace_downloads(config['model'], will_load=bool(resume or weights))
+    result = TrainingResult(env)
+    if dist.rank() == 0 and not resume:
+        result.clear()
+    runner = _build_runner(config, resume)
+    stages = StageHook(result, params, config)
+    runner.register_hook(stages, priority=stages.priority)
+    batch = params.samples_per_gpu * dist.world_size()
+    hook = ProgressHook(progress.part(0.02, 0.98), batch)
+    runner.register_hook(hook, priority=hook.priority)
+    if weights is not None:
+        runner.register_hook(PretrainedHook(weights))
+    runner.train()
+    if dist.rank() == 0:
+        _finish(env, params, result, stages, time.monotonic() - started)
+
+
+def _count_images(env: Env, params: TrainParams) -> int:
+    if env.input.training_index_file is None:
+        raise ConfigError('env.yaml names no input.training_index_file: the platform writes it for a training')
+    if env.input.val_index_file is None and not params.args_options.no_validate:
+        raise ConfigError('env.yaml names no input.val_index_file: choose a validation set, or args_options --no-validate')
+    return len(read_training_index(env.input.training_index_file))
+
+
+def _resume_file(env: Env, params: TrainParams) -> Optional[Path]:
+    """The checked state to resume from, None without `--resume`."""
+    wanted = params.args_options.resume
+    if wanted is None:
+        return None
+    file = work_dir(env) / RESUME_FILE if wanted == RESUME_LATEST else Path(wanted)
+    if not file.is_file():
+        if wanted == RESUME_LATEST:
+            logger.warning('--resume: %s does not exist, so nothing was trained here before: starting anew', file)
+            return None
+        raise ModelError(f'args_options --resume {wanted}: no such file: name one that the container sees')
+    if 'optimizer' not in read_checkpoint(file):
+        raise ModelError(
+            f'args_options --resume {file}: the file holds weights only: resume from the {RESUME_FILE} of a training, '
+            'or use the weights as pretrained model'
+        )
+    return file
+
+
+def _build_runner(config: Config, resume: Optional[Path]) -> Runner:
+    config['load_from'] = str(resume) if resume else None
+    config['resume'] = resume is not None
+    return Runner.from_cfg(config)
+
+
+def _finish(env: Env, params: TrainParams, result: TrainingResult, stages: StageHook, seconds: float) -> None:
+    best = stages.best
+    attachments: Dict[str, Sequence[str]] = {}
+    picture = result.attachments_dir(_PICTURE_SECTION) / _PICTURE_NAME
+    if stages.samples:
+        images = [(Path(path), sample) for path, sample in stages.samples]
+        write_picture(picture, draw_grid(images, params.class_names, _PICTURE_SCORE))
+    if picture.is_file():
+        attachments[_PICTURE_SECTION] = [_PICTURE_NAME]
+    stages.write_result(attachments)
+    logger.info('trained in %s; stages kept: %s', duration(seconds), ', '.join(t.stage.name for t in stages.stages))
+    logger.info('best stage %s: mAP (AP50) %.4f, mAR %.4f', best.stage.name, best.stage.mAP, best.stage.mAR)
+    if best.classes:
+        logger.info('per class, counted at IoU 0.5:\n%s', class_table(best.classes))
+    logger.info('model: %s', ', '.join(str(result.stage_dir(best.stage.name) / file) for file in best.stage.files))
+    logger.info('list: %s; curves: %s', env.output.training_result_file, env.output.tensorboard_dir)
+    if attachments:
+        logger.info('pictures of validation images: %s', picture)

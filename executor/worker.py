@@ -1,0 +1,144 @@
+"""The worker's entry: choose the device, start one rank a GPU, run the task, report what went wrong."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import warnings
+from typing import Any, Sequence
+
+from executor.contract.errors import GpuMismatchError, NoGpuError
+from executor.contract.failure import failure_of
+from executor.contract.output import Monitor
+from executor.contract.params import Job
+from executor.contract.progress import Progress, silent_progress
+from executor.launch import death_of
+from executor.log import set_up_logging
+
+_PR_SET_PDEATHSIG = 1
+
+
+def work(job: Job, cpu_ranks: int, reports: Any) -> None:
+    """Run the job in this process, or in one process a rank; failures go to `reports`, the exit status says if any."""
+    _die_with_parent()
+    set_up_logging()
+    gpu_ids = job.training.gpu_ids
+    _show_gpus(gpu_ids)
+    _use_temporary_caches()
+    ranks = len(gpu_ids) or cpu_ranks
+    if ranks == 1:
+        run_rank(job, reports)
+    else:
+        _run_ranks(ranks, job, reports)
+
+
+def run_rank(job: Job, reports: Any) -> None:
+    """One rank's part of the job."""
+    _die_with_parent()
+    set_up_logging()
+    # mmdet and its neighbours warn of optional packages and of their own deprecations; none is the user's business.
+    warnings.filterwarnings('ignore')
+    try:
+        from executor import dist
+        from executor.train import train
+
+        _check_gpus(job.training.gpu_ids)
+        dist.start(use_gpu=bool(job.training.gpu_ids))
+        train(job.env, job.training, _progress(job, dist.rank()))
+        dist.stop()
+    except BaseException as error:
+        reports.put(failure_of(_translated(error)))
+        sys.stdout.flush()
+        # Without waiting for the other ranks, which may hang in a collective that this one never joins.
+        os._exit(1)
+
+
+def _run_ranks(ranks: int, job: Job, reports: Any) -> None:
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=ranks,
+        run_id=job.env.task_id,
+        rdzv_backend='c10d',
+        rdzv_endpoint='localhost:0',
+        max_restarts=0,
+        monitor_interval=1,
+    )
+    try:
+        elastic_launch(config, run_rank)(job, reports)
+    except ChildFailedError as error:
+        if reports.empty():
+            _, first = error.get_first_failure()
+            reports.put(failure_of(death_of(first.exitcode)))
+        sys.exit(1)
+
+
+def _progress(job: Job, rank: int) -> Progress:
+    if rank != 0:
+        return silent_progress()
+    return Progress(Monitor(job.env.output.monitor_file, job.env.task_id).running)
+
+
+def _show_gpus(gpu_ids: Sequence[int]) -> None:
+    """Let torch see the task's GPUs only, so that GPU number n is rank n's; they count inside the container."""
+    visible = [gpu for gpu in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if gpu]
+    if visible and gpu_ids:
+        lost = [gpu for gpu in gpu_ids if gpu >= len(visible)]
+        if not lost:
+            os.environ['CUDA_VISIBLE_DEVICES'] = ','.join(visible[gpu] for gpu in gpu_ids)
+            return
+    os.environ['CUDA_VISIBLE_DEVICES'] = ','.join(str(gpu) for gpu in gpu_ids)
+
+
+def _check_gpus(gpu_ids: Sequence[int]) -> None:
+    if not gpu_ids:
+        return
+    import torch
+
+    wanted = ','.join(str(gpu) for gpu in gpu_ids)
+    if torch.version.cuda is None:
+        raise GpuMismatchError(
+            f'gpu_id {wanted!r} asks for a GPU, but this build of torch ({torch.__version__}) is for CPU only: '
+            'use the GPU image, or leave gpu_id empty'
+        )
+    if torch.cuda.device_count() < len(gpu_ids):
+        raise NoGpuError(
+            f'gpu_id {wanted!r} asks for {len(gpu_ids)} GPUs, but the container sees {torch.cuda.device_count()}: '
+            'start it with --gpus, or name GPUs that exist'
+        )
+
+
+def _translated(error: BaseException) -> BaseException:
+    """torch's own failures as ours, where there is something to tell the user."""
+    from executor.contract.errors import OutOfMemoryError
+
+    text = str(error)
+    if isinstance(error, (RuntimeError, MemoryError)) and 'out of memory' in text:
+        return OutOfMemoryError(f'out of GPU memory: set samples_per_gpu lower ({text.splitlines()[0]})').with_traceback(
+            error.__traceback__
+        )
+    if isinstance(error, RuntimeError) and ('DataLoader worker' in text or 'bus error' in text.lower()):
+        return OutOfMemoryError(
+            'a data-loading worker died: /dev/shm or the memory is too small: raise shm_size (docker run --shm-size) '
+            f'or set workers_per_gpu lower ({text.splitlines()[0]})'
+        ).with_traceback(error.__traceback__)
+    return error
+
+
+def _use_temporary_caches() -> None:
+    """With a foreign user id there is no home directory; caches go where the task may write."""
+    import tempfile
+
+    cache = os.path.join(tempfile.gettempdir(), f'ymir-mmdet-cache-{os.getuid()}')
+    for name in ('MPLCONFIGDIR', 'TORCH_HOME', 'XDG_CACHE_HOME', 'TORCHINDUCTOR_CACHE_DIR'):
+        os.environ.setdefault(name, cache)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when its parent is killed, so that no rank is left behind."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

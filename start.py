@@ -1,0 +1,54 @@
+"""The image's entry: read the contract, run the task in a worker, report how it ended."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from typing import Optional, Sequence
+
+from executor.contract.env import STANDARD_MONITOR_FILE, env_file, read_env
+from executor.contract.failure import Failure, failure_of
+from executor.contract.output import Monitor
+from executor.contract.params import read_job
+from executor.launch import Terminated, WorkerFailed, run_in_worker
+from executor.log import set_up_logging
+
+logger = logging.getLogger('executor.start')
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the task that env.yaml asks for; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--env', metavar='FILE', help='env.yaml (default: $DEFAULT_ENV_FILE_PATH, or /in/env.yaml)')
+    parser.add_argument('--cpu-ranks', metavar='N', type=int, default=1, help='processes to train with where no GPU is')
+    args = parser.parse_args(argv)
+    set_up_logging()
+    monitor = Monitor(STANDARD_MONITOR_FILE, 'unknown')
+    try:
+        env = read_env(env_file(args.env))
+        monitor = Monitor(env.output.monitor_file, env.task_id)
+        monitor.running(0.0)
+        run_in_worker(read_job(env), args.cpu_ranks)
+        monitor.running(1.0)
+        return 0
+    except Terminated as error:
+        return _fail(monitor, failure_of(error), status=143)
+    except WorkerFailed as error:
+        return _fail(monitor, error.failure)
+    except Exception as error:  # whatever happens, the platform is told
+        return _fail(monitor, failure_of(error))
+
+
+def _fail(monitor: Monitor, failure: Failure, status: int = 1) -> int:
+    print(failure.traceback, flush=True)
+    try:
+        monitor.failed(failure.code, failure.message, failure.traceback)
+    except OSError as error:
+        logger.error('monitor.txt cannot be written: %s', error)
+    logger.error('%s (code %d)', failure.message, failure.code)
+    return status
+
+
+if __name__ == '__main__':
+    sys.exit(main())

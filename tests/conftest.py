@@ -1,0 +1,31 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.task_folder import TaskFolder
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def ymir_task(tmp_path: Path) -> TaskFolder:
+    """An empty task: folders for /in and /out below pytest's temporary folder."""
+    return TaskFolder(tmp_path)
+
+
+@pytest.fixture(scope='session')
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """Exports of the platform, kept in `shared/data` beside the repository and not part of it."""
+    folder = REPOSITORY.parent / 'shared' / 'data'
+    if not folder.is_dir():
+        pytest.skip(f'the exported datasets are not here: {folder} is missing')
+    return folder
