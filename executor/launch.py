@@ -6,8 +6,8 @@ import multiprocessing
 import signal
 from typing import Any, NoReturn
 
-from executor.contract.errors import ConfigError, ExecutorError, OutOfMemoryError
-from executor.contract.failure import Failure, failure_of
+from executor.contract.errors import ConfigError, ExecutorError
+from executor.contract.failure import Failure, death_of, failure_of
 from executor.contract.params import Job
 
 _STOP_SECONDS = 8  # docker stop kills after 10
@@ -51,22 +51,6 @@ def run_in_worker(job: Job, cpu_ranks: int = 1) -> None:
         signal.signal(signal.SIGTERM, previous)
     if worker.exitcode != 0:
         raise WorkerFailed(_failure(worker.exitcode, reports))
-
-
-def death_of(exitcode: int) -> ExecutorError:
-    """The error that stands for a process which ended without a word; a negative status is a signal."""
-    if exitcode == -signal.SIGKILL:
-        return OutOfMemoryError(
-            'the worker was killed (SIGKILL), most often because the machine ran out of memory: '
-            'set samples_per_gpu or workers_per_gpu lower'
-        )
-    if exitcode == -signal.SIGBUS:
-        return OutOfMemoryError(
-            'the worker died of a bus error: /dev/shm is full: raise shm_size (docker run --shm-size) '
-            'or set workers_per_gpu lower'
-        )
-    how = f'by signal {signal.Signals(-exitcode).name}' if exitcode < 0 else f'with exit status {exitcode}'
-    return ExecutorError(f'the worker ended {how} without a message: see the log above')
 
 
 def _work(job: Job, cpu_ranks: int, reports: Any) -> None:

@@ -68,7 +68,9 @@ def _count_images(env: Env, params: TrainParams) -> int:
     if env.input.training_index_file is None:
         raise ConfigError('env.yaml names no input.training_index_file: the platform writes it for a training')
     if env.input.val_index_file is None and not params.args_options.no_validate:
-        raise ConfigError('env.yaml names no input.val_index_file: choose a validation set, or args_options --no-validate')
+        raise ConfigError(
+            'env.yaml names no input.val_index_file: choose a validation set, or args_options --no-validate'
+        )
     return len(read_training_index(env.input.training_index_file))
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import io
+import logging
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from typing import Any, Sequence
 
-from executor.contract.errors import GpuMismatchError, NoGpuError
-from executor.contract.failure import failure_of
+from executor.contract.errors import GpuMismatchError, NoGpuError, OutOfMemoryError
+from executor.contract.failure import death_of, failure_of
 from executor.contract.output import Monitor
 from executor.contract.params import Job
 from executor.contract.progress import Progress, silent_progress
-from executor.launch import death_of
 from executor.log import set_up_logging
 
 _PR_SET_PDEATHSIG = 1
@@ -41,11 +44,14 @@ def run_rank(job: Job, reports: Any) -> None:
     # mmdet and its neighbours warn of optional packages and of their own deprecations; none is the user's business.
     warnings.filterwarnings('ignore')
     try:
-        from executor import dist
-        from executor.train import train
+        with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what optional packages it does without
+            from executor import dist
+            from executor.train import train
 
         _check_gpus(job.training.gpu_ids)
         dist.start(use_gpu=bool(job.training.gpu_ids))
+        if dist.rank() != 0:
+            logging.getLogger('executor').setLevel(logging.ERROR)  # rank 0 speaks for all
         train(job.env, job.training, _progress(job, dist.rank()))
         dist.stop()
     except BaseException as error:
@@ -59,6 +65,8 @@ def _run_ranks(ranks: int, job: Job, reports: Any) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    # Its words on a rank's death come before ours, which say more.
+    logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -115,25 +123,23 @@ def _check_gpus(gpu_ids: Sequence[int]) -> None:
 
 def _translated(error: BaseException) -> BaseException:
     """torch's own failures as ours, where there is something to tell the user."""
-    from executor.contract.errors import OutOfMemoryError
-
-    text = str(error)
-    if isinstance(error, (RuntimeError, MemoryError)) and 'out of memory' in text:
-        return OutOfMemoryError(f'out of GPU memory: set samples_per_gpu lower ({text.splitlines()[0]})').with_traceback(
-            error.__traceback__
-        )
-    if isinstance(error, RuntimeError) and ('DataLoader worker' in text or 'bus error' in text.lower()):
-        return OutOfMemoryError(
+    if not isinstance(error, (RuntimeError, MemoryError)):
+        return error
+    first_line = (str(error) or type(error).__name__).splitlines()[0]
+    if 'out of memory' in str(error):
+        ours = OutOfMemoryError(f'out of GPU memory: set samples_per_gpu lower ({first_line})')
+    elif 'DataLoader worker' in str(error) or 'bus error' in str(error).lower():
+        ours = OutOfMemoryError(
             'a data-loading worker died: /dev/shm or the memory is too small: raise shm_size (docker run --shm-size) '
-            f'or set workers_per_gpu lower ({text.splitlines()[0]})'
-        ).with_traceback(error.__traceback__)
-    return error
+            f'or set workers_per_gpu lower ({first_line})'
+        )
+    else:
+        return error
+    return ours.with_traceback(error.__traceback__)
 
 
 def _use_temporary_caches() -> None:
     """With a foreign user id there is no home directory; caches go where the task may write."""
-    import tempfile
-
     cache = os.path.join(tempfile.gettempdir(), f'ymir-mmdet-cache-{os.getuid()}')
     for name in ('MPLCONFIGDIR', 'TORCH_HOME', 'XDG_CACHE_HOME', 'TORCHINDUCTOR_CACHE_DIR'):
         os.environ.setdefault(name, cache)

@@ -58,21 +58,10 @@ def env_values(
     return values
 
 
-def write_env(
-    root: Path,
-    *,
-    protocol: Any = '1.1.0',
-    training: bool = True,
-    mining: bool = False,
-    infer: bool = False,
-    task_id: str = 'task-1',
-) -> Path:
-    """Make the folders of a task and write its env.yaml (see `env_values`)."""
+def write_env(root: Path, **options: Any) -> Path:
+    """Make the folders of a task and write its env.yaml; `options` as for `env_values`."""
     make_folders(root)
-    values = env_values(
-        root, protocol=protocol, training=training, mining=mining, infer=infer, task_id=task_id
-    )
-    return _write(root / 'in' / 'env.yaml', yaml.safe_dump(values))
+    return _write(root / 'in' / 'env.yaml', yaml.safe_dump(env_values(root, **options)))
 
 
 def write_config(root: Path, **values: Any) -> Path:
@@ -141,12 +130,15 @@ class TaskFolder:
     def config_file(self) -> Path:
         return self.root / 'in' / 'config.yaml'
 
-    def env(self, **options: Any) -> Env:
-        return read_env(write_env(self.root, **options))
+    def env(self, *tasks: str, protocol: Any = '1.1.0', task_id: str = 'task-1') -> Env:
+        """env.yaml that asks for `tasks` ('training', 'mining', 'infer'; training where none is named), read."""
+        flags = {task: task in (tasks or ('training',)) for task in ('training', 'mining', 'infer')}
+        return read_env(write_env(self.root, protocol=protocol, task_id=task_id, **flags))
 
-    def job(self, *, training: bool = True, mining: bool = False, infer: bool = False, **config: Any) -> Job:
+    def job(self, *tasks: str, **config: Any) -> Job:
+        """The same with a config.yaml of `config`, read."""
         write_config(self.root, **config)
-        return read_job(self.env(training=training, mining=mining, infer=infer))
+        return read_job(self.env(*tasks))
 
     def write(self, name: str, text: str) -> Path:
         """A file of any content below the root."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import traceback as traceback_module
 from dataclasses import dataclass
 
-from executor.contract.errors import ExecutorError
+from executor.contract.errors import ExecutorError, OutOfMemoryError
 
 _MAX_LINES = 100
 _MAX_LINE_LENGTH = 400
@@ -29,3 +30,19 @@ def failure_of(error: BaseException) -> Failure:
         message=' '.join(message.split()),
         traceback='\n'.join(line[:_MAX_LINE_LENGTH] for line in lines[-_MAX_LINES:]),
     )
+
+
+def death_of(exitcode: int) -> ExecutorError:
+    """The error that stands for a process which ended without a word; a negative status is a signal."""
+    if exitcode == -signal.SIGKILL:
+        return OutOfMemoryError(
+            'the worker was killed (SIGKILL), most often because the machine ran out of memory: '
+            'set samples_per_gpu or workers_per_gpu lower'
+        )
+    if exitcode == -signal.SIGBUS:
+        return OutOfMemoryError(
+            'the worker died of a bus error: /dev/shm is full: raise shm_size (docker run --shm-size) '
+            'or set workers_per_gpu lower'
+        )
+    how = f'by signal {signal.Signals(-exitcode).name}' if exitcode < 0 else f'with exit status {exitcode}'
+    return ExecutorError(f'the worker ended {how} without a message: see the log above')

@@ -1,7 +1,7 @@
 """Values of the platform's web form made into Python values.
 
-Each function takes what YAML gave (a number may arrive as '16', a flag as 'True') and returns the typed value, or raises
-ValueError whose text completes the sentence "<key> must be ...".
+Each function takes what YAML gave (a number may arrive as '16', a flag as 'True') and returns the typed value, or
+raises ValueError whose text completes the sentence "<key> must be ...".
 """
 
 from __future__ import annotations
@@ -69,14 +69,17 @@ def choice(*allowed: str) -> Callable[[Any], str]:
 def texts(value: Any) -> Tuple[str, ...]:
     """A list of texts, or one text with commas between them."""
     items = value if isinstance(value, (list, tuple)) else str(value).split(',')
-    if any(isinstance(item, (dict, list)) or item is None for item in items):
+    if isinstance(value, dict) or any(isinstance(item, (dict, list)) or item is None for item in items):
         raise ValueError('a list of names')
     return tuple(str(item).strip() for item in items if str(item).strip())
 
 
 def numbers(value: Any) -> Tuple[float, ...]:
     """A list of finite numbers, or one text with commas between them."""
-    return tuple(_to_float(item, "numbers with commas between them, such as '1.0,0.5'") for item in texts(value))
+    wanted = "numbers with commas between them, such as '1.0,0.5'"
+    # Not `texts`: an empty item must not shift the ones after it.
+    items = value if isinstance(value, (list, tuple)) else str(value).split(',')
+    return tuple(_to_float(item, wanted) for item in items)
 
 
 def patterns(value: Any) -> Tuple[str, ...]:

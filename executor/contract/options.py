@@ -1,14 +1,13 @@
 """The two free-text parameters: `cfg_options` (changes to mmengine's config) and `args_options` (training flags).
 
-`cfg_options` has mmengine's form, `key.sub=value other.0.key=[1,2]`, and is read here without mmengine, so that a typing
-error is reported before torch is imported. Values are data only: numbers, true/false, None, text, lists and tuples.
+`cfg_options` has mmengine's form, `key.sub=value other.0.key=[1,2]`, and is read here without mmengine, so that a
+typing error is reported before torch is imported. Values are data only: numbers, true/false, None, text, lists, tuples.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-import shlex
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, NoReturn, Optional
 
@@ -49,7 +48,7 @@ def train_args(value: Any) -> TrainArgs:
     return TrainArgs(
         amp=known.amp,
         auto_scale_lr=known.auto_scale_lr,
-        resume=known.resume,
+        resume=_unquoted(known.resume) if known.resume else None,
         seed=known.seed,
         deterministic=known.deterministic,
         no_validate=known.no_validate,
@@ -76,30 +75,41 @@ def _flag_parser() -> argparse.ArgumentParser:
     parser.add_argument('--amp', action='store_true')
     parser.add_argument('--auto-scale-lr', action='store_true')
     parser.add_argument('--resume', nargs='?', const=RESUME_LATEST)
-    parser.add_argument('--seed', type=int)
+    parser.add_argument('--seed', type=_seed)
     parser.add_argument('--deterministic', action='store_true')
     parser.add_argument('--no-validate', action='store_true')
-    parser.add_argument('--cfg-options', nargs='+', default=[])
+    parser.add_argument('--cfg-options', nargs='+', action='extend', default=[])
     return parser
 
 
+def _seed(text: str) -> int:
+    if not text.isdigit() or int(text) >= 2**32:  # what numpy takes
+        raise argparse.ArgumentTypeError(f'{text!r} is no whole number from 0 to {2**32 - 1}')
+    return int(text)
+
+
 def _split(text: str) -> List[str]:
-    """Words between blanks; blanks inside brackets or quotes do not split: `a=[1, 2]` is one word."""
-    try:
-        words = shlex.split(text, posix=False)
-    except ValueError as error:
-        raise ValueError(f'text with closed quotation marks ({error})')
-    result: List[str] = []
-    depth = 0
-    for word in words:
-        if depth > 0:
-            result[-1] += word
+    """Words between blanks; blanks inside brackets or quotes do not split: `a=[1, 2]`, `a='x y'`."""
+    words, word, depth, quote = [], '', 0, ''
+    for char in text + ' ':
+        if quote:
+            quote = '' if char == quote else quote
+        elif char in '\'"' and word[-1:] in ('', '=', ',', '(', '[', ' '):  # elsewhere it is an apostrophe: it's
+            quote = char
         else:
-            result.append(word)
-        depth += sum(word.count(c) for c in '([') - sum(word.count(c) for c in ')]')
-    if depth != 0:
+            depth += (char in '([') - (char in ')]')
+        if depth < 0:
+            break
+        if not char.isspace() or quote or depth:
+            word += char
+        elif word:
+            words.append(word)
+            word = ''
+    if quote:
+        raise ValueError('text with closed quotation marks')
+    if depth:
         raise ValueError('text with balanced brackets')
-    return result
+    return words
 
 
 def _key_value(item: str) -> Any:
@@ -110,16 +120,21 @@ def _key_value(item: str) -> Any:
 
 
 def _value(text: str) -> Any:
-    """One value in mmengine's notation: `1,2` and `[1,2]` are lists, `(1,2)` a tuple, elements may nest."""
-    text = text.strip()
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in '\'"':
-        return _scalar(text[1:-1])
-    if text[:1] == '(' and text[-1:] == ')':
-        return tuple(_value(part) for part in _elements(text[1:-1]))
-    if text[:1] == '[' and text[-1:] == ']':
-        return [_value(part) for part in _elements(text[1:-1])]
+    """One value in mmengine's notation: `1,2` and `[1,2]` are lists, `(1,2)` a tuple, elements may nest.
+
+    Quotation marks around it fall away first, as in mmengine: `"[1,2]"` is a list too.
+    """
+    text = _unquoted(text.strip())
     parts = _elements(text)
-    return [_value(part) for part in parts] if len(parts) > 1 else _scalar(text)
+    if len(parts) == 1 and text[:1] == '(' and text[-1:] == ')':
+        return tuple(_value(part) for part in _elements(text[1:-1]))
+    if len(parts) == 1 and text[:1] == '[' and text[-1:] == ']':
+        return [_value(part) for part in _elements(text[1:-1])]
+    return [_value(part) for part in parts] if len(parts) > 1 or text.endswith(',') else _scalar(text)
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) >= 2 and text[0] == text[-1] and text[0] in '\'"' else text
 
 
 def _elements(text: str) -> List[str]:
@@ -140,4 +155,6 @@ def _scalar(text: str) -> Any:
             return kind(text)
         except ValueError:
             pass
-    return {'true': True, 'false': False, 'none': None}.get(text.lower(), text)
+    if text == 'None':  # exactly so, as in mmengine: `reduction=none` is a word
+        return None
+    return {'true': True, 'false': False}.get(text.lower(), text)

@@ -5,6 +5,7 @@ Both are written to a file beside them and renamed, so a reader, and a kill at a
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -30,15 +31,16 @@ def replace_file(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        beside.write_text(text, encoding='utf-8')
+        beside.write_text(text, encoding='utf-8', errors='backslashreplace')
         _copy_owner_and_mode(path, beside)
         os.replace(beside, path)
-    except OSError:
+    except OSError as error:
         beside.unlink(missing_ok=True)
-        # A file that is itself a mount cannot be replaced, only written.
-        if not os.path.ismount(path):
+        # A file that is itself a mount cannot be replaced, only written. (os.path.ismount does not see a bind mount
+        # from the same device.)
+        if error.errno != errno.EBUSY:
             raise
-        path.write_text(text, encoding='utf-8')
+        path.write_text(text, encoding='utf-8', errors='backslashreplace')
 
 
 def _copy_owner_and_mode(source: Path, target: Path) -> None:
@@ -102,11 +104,13 @@ class TrainingResult:
         self._result_file = env.output.training_result_file
 
     def clear(self) -> None:
-        """Forget what an earlier run in the same folder left: first the list, then what it listed."""
+        """Forget what an earlier run in the same folder left: first the list, then what it may have listed."""
         self._result_file.unlink(missing_ok=True)
-        if self._models_dir.is_dir():
-            for folder in self._models_dir.glob('epoch_*'):
-                shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+        for path in (*self._models_dir.glob('epoch_*'), self._models_dir / 'attachments'):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def stage_dir(self, stage_name: str) -> Path:
         """Where the files of a stage lie: a folder of their own since protocol 1.1, models/ itself before."""
@@ -125,7 +129,9 @@ class TrainingResult:
         self._check_files(listed)
         replace_file(self._result_file, yaml.safe_dump(self._content(listed, best, attachments), sort_keys=False))
 
-    def _content(self, stages: Sequence[Stage], best: Stage, attachments: Mapping[str, Sequence[str]]) -> Dict[str, Any]:
+    def _content(
+        self, stages: Sequence[Stage], best: Stage, attachments: Mapping[str, Sequence[str]]
+    ) -> Dict[str, Any]:
         if self._protocol == NO_PROTOCOL:
             return {'model': list(best.files), 'map': float(best.mAP)}
         content: Dict[str, Any] = {

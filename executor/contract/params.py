@@ -1,7 +1,7 @@
 """config.yaml: what the user chose in the platform's form, as one frozen dataclass a task.
 
-A field's default is the template's default (a test compares them), its `parse` metadata turns what YAML gave into the typed
-value. Empty fields and null count as missing.
+A field's default is the template's default (a test compares them), its `parse` metadata turns what YAML gave into the
+typed value. Empty fields and null count as missing.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ MINING_ALGORITHMS = ('aldd', 'cald', 'entropy', 'random')
 
 
 def _param(default: Any, parse: Callable[[Any], Any]) -> Any:
-    if isinstance(default, dict):
-        return dataclasses.field(default_factory=dict, metadata={'parse': parse})
+    if callable(default):
+        return dataclasses.field(default_factory=default, metadata={'parse': parse})
     return dataclasses.field(default=default, metadata={'parse': parse})
 
 
@@ -66,8 +66,8 @@ class TrainParams(TaskParams):
     workers_per_gpu: int = _param(4, forms.integer(0))
     max_epochs: int = _param(100, forms.integer(1))
     config_file: str = _param('configs/yolox/yolox_tiny_8x8_300e_coco.py', forms.text)
-    args_options: options.TrainArgs = _param(options.TrainArgs(), options.train_args)
-    cfg_options: Dict[str, Any] = _param({}, options.cfg_options)
+    args_options: options.TrainArgs = _param(options.TrainArgs, options.train_args)
+    cfg_options: Dict[str, Any] = _param(dict, options.cfg_options)
     metric: str = _param('bbox', forms.choice('bbox'))
     val_interval: int = _param(1, forms.integer())
     max_keep_checkpoints: int = _param(1, forms.integer())
@@ -80,7 +80,7 @@ class InferParams(TaskParams):
 
     shm_size: str = _param('128G', forms.text)
     conf_threshold: float = _param(0.2, forms.number(0, 1))
-    cfg_options: Dict[str, Any] = _param({}, options.cfg_options)
+    cfg_options: Dict[str, Any] = _param(dict, options.cfg_options)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class MiningParams(TaskParams):
     shm_size: str = _param('128G', forms.text)
     mining_algorithm: str = _param('aldd', forms.choice(*MINING_ALGORITHMS))
     class_distribution_scores: Tuple[float, ...] = _param((), forms.numbers)
-    cfg_options: Dict[str, Any] = _param({}, options.cfg_options)
+    cfg_options: Dict[str, Any] = _param(dict, options.cfg_options)
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,11 @@ def _class_names(source: YamlMapping) -> Tuple[str, ...]:
     if _missing(value) or value == []:
         raise ConfigError(f'{where}: class_names must list the classes to work on, found {value!r}')
     names = _parse(source, 'class_names', forms.texts)
+    # A list is not shortened: the position is the class id of the annotations.
+    if not names or (isinstance(value, list) and len(names) != len(value)):
+        raise ConfigError(f'{where}: class_names must be names, none of them empty, found {value!r}')
     doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled or not names:
+    if doubled:
         raise ConfigError(f'{where}: class_names must be different from each other, found twice: {", ".join(doubled)}')
     return names
 

@@ -48,7 +48,8 @@ class ProgressPart:
         self._end = end
 
     def update(self, fraction: float) -> None:
-        self._whole.update(self._start + (self._end - self._start) * min(1.0, fraction))
+        # min(fraction, 1.0), not min(1.0, fraction): NaN stays NaN.
+        self._whole.update(self._start + (self._end - self._start) * min(fraction, 1.0))
 
 
 def silent_progress() -> Progress:

@@ -40,11 +40,11 @@ def read_yaml_mapping(path: Path) -> YamlMapping:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
-    # ValueError: what looks like a date or a number and is none, such as 2020-99-99.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    # The others: what looks like a date or a number and is none, such as 2020-99-99 or `!!bool maybe`.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         mark = getattr(error, 'problem_mark', None)
         place = f'{path}:{mark.line + 1}' if mark else str(path)
-        problem = getattr(error, 'problem', None) or str(error).splitlines()[0]
+        problem = getattr(error, 'problem', None) or ' '.join(str(error).split())
         raise ConfigError(f'{place}: not valid YAML ({problem})')
     if not isinstance(values, dict):
         raise ConfigError(f'{path}:1: expected `key: value` lines, found {type(values).__name__}')

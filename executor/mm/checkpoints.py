@@ -68,13 +68,12 @@ def read_checkpoint(path: Path) -> Dict[str, Any]:
     try:
         checkpoint = torch.load(str(path), map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
         raise ModelError(
-            f'{path} is no weight file, or holds more than weights, which is not loaded for safety ({reason}): '
-            'save its state_dict alone'
+            f'{path} is no weight file, or holds more than weights, which is not loaded for safety '
+            f'({_first_line(error)}): save its state_dict alone'
         )
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise ModelError(f'{path} cannot be read as weights ({str(error).splitlines()[0]}): it may be cut off')
+        raise ModelError(f'{path} cannot be read as weights ({_first_line(error)}): it may be cut off')
     if not isinstance(checkpoint, dict):
         raise ModelError(f'{path} holds {type(checkpoint).__name__}, expected the parameters of a model')
     return checkpoint
@@ -137,6 +136,10 @@ def save_weights(path: Path, parameters: Mapping[str, torch.Tensor], meta: Mappi
     beside = path.with_name(f'.{path.name}')
     torch.save({'meta': dict(meta), 'state_dict': parameters}, str(beside))
     os.replace(beside, path)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _first(names: List[str]) -> str:

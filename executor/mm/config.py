@@ -21,6 +21,11 @@ logger = logging.getLogger(__name__)
 
 _TENSORBOARD_INTERVAL = 10  # iterations
 
+_NO_MASKS = 'config_file names a detector that learns masks, but YMIR exports boxes: choose one for boxes'
+
+# What mmengine's Runner reads beside the keys that a config happens to have.
+_RUNNER_KEYS = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'env_cfg', 'log_processor')
+
 
 def work_dir(env: Env) -> Path:
     """Where a training keeps what is not part of a model: the state to resume from."""
@@ -38,17 +43,18 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
     options = {**params.args_options.cfg_options, **params.cfg_options}
     config = load_config(params.config_file, params.model_files)
     keep_published_schedule(config)
-    apply_options(config, options)
     set_classes(config, params.class_names)
     set_datasets(config, env, params)
-    set_loaders(config, params, ranks)
     max_epochs = int(options.get('train_cfg.max_epochs', params.max_epochs))
-    total_batch = params.samples_per_gpu * ranks
+    total_batch = int(options.get('train_dataloader.batch_size', params.samples_per_gpu)) * ranks
     scale_schedule(config, max_epochs, math.ceil(train_images / total_batch))
     scale_learning_rate(config, total_batch)
     set_loops(config, params, max_epochs)
     set_runtime(config, env, params, ranks)
     apply_options(config, options)
+    if params.args_options.no_validate:
+        config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
+    fit_workers(config, ranks)
     if params.args_options.auto_scale_lr:
         _scale_chosen_learning_rate(config, options, total_batch)
     logger.info('schedule: %s', describe_schedule(config, total_batch))
@@ -56,7 +62,16 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
 
 
 def apply_options(config: Config, options: Mapping[str, Any]) -> None:
-    """Merge `a.b.0.c: value` entries into the config; a list index must exist."""
+    """Merge `a.b.0.c: value` entries into the config; a list index must exist.
+
+    A first word that mmengine does not know would be merged and never looked at, such as mmdet 2's `optimizer.lr`.
+    """
+    unknown = sorted({key.partition('.')[0] for key in options} - set(config) - set(_RUNNER_KEYS))
+    if unknown:
+        raise ConfigError(
+            f'cfg_options {", ".join(unknown)}: mmdet 3 has no such key and would ignore it; '
+            f'keys of this config: {", ".join(sorted(config))}'
+        )
     try:
         config.merge_from_dict(copy.deepcopy(dict(options)))
     except (KeyError, TypeError, ValueError, IndexError, AssertionError) as error:
@@ -73,13 +88,13 @@ def set_classes(config: Config, class_names: Sequence[str]) -> None:
     detector = model.get('detector', model)  # semi-supervised wrappers hold one
     roi_head = detector.get('roi_head') or {}
     if 'mask_head' in roi_head or 'mask_head' in detector or 'panoptic_head' in detector:
-        raise ConfigError('config_file names a detector that learns masks, but YMIR exports boxes: choose one for boxes')
+        raise ConfigError(_NO_MASKS)
     heads = _as_heads(detector.get('bbox_head')) + _as_heads(roi_head.get('bbox_head'))
     heads = [head for head in heads if 'num_classes' in head]
     if not heads:
         raise ConfigError(
-            f'the detector of config_file ({model.get("type")}) has no bbox_head or roi_head.bbox_head with num_classes: '
-            'choose another detector'
+            f'the detector of config_file ({model.get("type")}) has no bbox_head or roi_head.bbox_head with '
+            'num_classes: choose another detector'
         )
     for head in heads:
         head['num_classes'] = len(class_names)
@@ -111,7 +126,9 @@ def set_datasets(config: Config, env: Env, params: TrainParams) -> None:
     )
     _keep_true_boxes(loader['dataset']['pipeline'])
     config['val_evaluator'] = {'type': 'DetectionMetric', 'collect_dir': str(work_dir(env) / 'collect')}
-    config['test_dataloader'] = copy.deepcopy(loader)
+    for loader in (config['train_dataloader'], config['val_dataloader']):
+        loader.update(batch_size=params.samples_per_gpu, num_workers=params.workers_per_gpu)
+    config['test_dataloader'] = copy.deepcopy(config['val_dataloader'])
     config['test_evaluator'] = copy.deepcopy(config['val_evaluator'])
 
 
@@ -125,7 +142,7 @@ def _with_data(dataset: Mapping[str, Any], data: Mapping[str, Any], test_mode: b
         return inner if dataset['type'] == 'RepeatDataset' else {**dataset, 'dataset': inner}
     pipeline = [dict(transform) for transform in dataset['pipeline']]
     if any(transform.get('with_mask') or transform.get('with_seg') for transform in pipeline):
-        raise ConfigError('config_file names a detector that learns masks, but YMIR exports boxes: choose one for boxes')
+        raise ConfigError(_NO_MASKS)
     return {**data, 'test_mode': test_mode, 'pipeline': pipeline}
 
 
@@ -136,33 +153,31 @@ def _keep_true_boxes(pipeline: Sequence[Dict[str, Any]]) -> None:
     pack['meta_keys'] = tuple(dict.fromkeys((*pack.get('meta_keys', usual), *usual, 'instances')))
 
 
-def set_loaders(config: Config, params: TrainParams, ranks: int) -> None:
-    """Batch size and workers, no more of them than /dev/shm has room for."""
+def fit_workers(config: Config, ranks: int) -> None:
+    """Leave each loader no more workers than /dev/shm has room for."""
     free = shared_memory.free_shared_memory() // ranks
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = config[name]
-        size = shared_memory.image_bytes(loader['dataset']['pipeline'])
-        workers = shared_memory.fit_workers(params.workers_per_gpu, size * params.samples_per_gpu, free)
+        if loader is None:
+            continue
+        wanted = loader['num_workers']
+        batch = shared_memory.image_bytes(loader['dataset']['pipeline']) * loader['batch_size']
+        workers = shared_memory.fit_workers(wanted, batch, free)
         loader.pop('prefetch_factor', None)
-        loader.update(
-            batch_size=params.samples_per_gpu, num_workers=workers.count, persistent_workers=workers.count > 0
-        )
+        loader.update(num_workers=workers.count, persistent_workers=workers.count > 0)
         if workers.prefetch is not None:
             loader['prefetch_factor'] = workers.prefetch
-        if name == 'train_dataloader' and workers != (params.workers_per_gpu, 2) and params.workers_per_gpu > 0:
+        if name == 'train_dataloader' and wanted > 0 and workers != (wanted, 2):
             logger.warning(
-                '/dev/shm has %d MB free for a rank, %d workers with batches of %d MB need more: using %d workers%s; '
+                '/dev/shm has %d MB free for a rank, too little for %d workers with batches of %d MB: using %d%s; '
                 'raise shm_size (docker run --shm-size) for full speed',
-                free // 10**6,
-                params.workers_per_gpu,
-                size * params.samples_per_gpu // 10**6,
-                workers.count,
+                *(free // 10**6, wanted, batch // 10**6, workers.count),
                 ' with one batch each' if workers.count else '',
             )
 
 
 def set_loops(config: Config, params: TrainParams, max_epochs: int) -> None:
-    """Epochs and validations. mmengine validates the last epoch whatever the interval, so the last model is measured."""
+    """Epochs and validations. mmengine validates the last epoch whatever the interval, so every model is measured."""
     interval = params.val_interval if params.val_interval > 0 else 1
     config['train_cfg'] = {
         'type': 'EpochBasedTrainLoop',
@@ -171,8 +186,6 @@ def set_loops(config: Config, params: TrainParams, max_epochs: int) -> None:
     }
     config['val_cfg'] = {'type': 'ValLoop'}
     config['test_cfg'] = {'type': 'TestLoop'}
-    if params.args_options.no_validate:
-        config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
 
 
 def set_runtime(config: Config, env: Env, params: TrainParams, ranks: int) -> None:
@@ -186,8 +199,16 @@ def set_runtime(config: Config, env: Env, params: TrainParams, ranks: int) -> No
     config['default_scope'] = 'mmdet'
     config['work_dir'] = str(work_dir(env))
     config['launcher'] = 'pytorch' if ranks > 1 else 'none'
-    config['find_unused_parameters'] = True  # some detectors leave parameters out of a step; DDP must know
-    config['log_level'] = 'WARNING'
+    if ranks > 1:
+        config['model_wrapper_cfg'] = {
+            'type': 'MMDistributedDataParallel',
+            # Some detectors leave parameters out of a step, on which DDP would fail; one that does not may say so.
+            'find_unused_parameters': config.get('find_unused_parameters', True),
+            'broadcast_buffers': False,
+        }
+        if not params.gpu_ids:
+            config['model_wrapper_cfg']['device_ids'] = None  # mmengine's default is a GPU
+    config['log_level'] = 'ERROR'  # what mmengine warns of is its own deprecations
     config['load_from'] = None
     config['resume'] = False
     config['default_hooks'] = {

@@ -18,6 +18,7 @@ MMDET_CONFIGS = Path(mmdet.__file__).resolve().parent / '.mim'  # mmdet's packag
 # What a model package carries: everything a later task needs, nothing that only helped to write the config.
 SAVED_KEYS = (
     'default_scope',
+    'find_unused_parameters',
     'model',
     'train_dataloader',
     'val_dataloader',
@@ -51,8 +52,8 @@ def load_config(name: str, package_files: Sequence[Path] = ()) -> Config:
     config = Config(read_plain_config(path))
     if 'model' not in config or 'train_dataloader' not in config:
         raise ModelError(
-            f'{path} is no complete mmdet 3 config (model and train_dataloader are needed; a config of mmdet 2 cannot be '
-            'used): set config_file to one of this image, such as configs/yolox/yolox_tiny_8x8_300e_coco.py'
+            f'{path} is no complete mmdet 3 config (model and train_dataloader are needed; a config of mmdet 2 cannot '
+            'be used): set config_file to one of this image, such as configs/yolox/yolox_tiny_8x8_300e_coco.py'
         )
     return config
 

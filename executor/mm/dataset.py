@@ -48,9 +48,7 @@ class YmirDataset(BaseDetDataset):
         with ThreadPoolExecutor(_SIZE_THREADS) as pool:
             sizes = list(pool.map(lambda record: image_size(record.image), records))
         clipping = _Clipping()
-        entries = [
-            _entry(number, record, size, clipping) for number, (record, size) in enumerate(zip(records, sizes))
-        ]
+        entries = [_entry(number, record, size, clipping) for number, (record, size) in enumerate(zip(records, sizes))]
         boxes = sum(len(entry['instances']) for entry in entries)
         logger.info('%s: %d images, %d boxes%s', self._index_file, len(entries), boxes, clipping.words())
         return entries

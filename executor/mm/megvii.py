@@ -29,11 +29,9 @@ _BLOCKS = {
 }
 _BLOCK = re.compile('|'.join(re.escape(name) for name in sorted(_BLOCKS, key=len, reverse=True)) + r'(?=\.)')
 
-# A cross-stage-partial layer's three convolutions, told from a bottleneck's conv1 and conv2 by where they stand: directly
-# in a neck block, or in the last element of a backbone stage (element 1, in stage4 element 2: element 1 is the SPP).
-_CSP = re.compile(
-    r'^(neck\.(?:top_down|bottom_up)_blocks\.\d|backbone\.stage(?:[123]\.1|4\.2))\.conv([123])(?=\.)'
-)
+# A cross-stage-partial layer's three convolutions, told from a bottleneck's conv1 and conv2 by where they stand:
+# directly in a neck block, or in the last element of a backbone stage (1; in stage4 it is 2, since 1 is the SPP).
+_CSP = re.compile(r'^(neck\.(?:top_down|bottom_up)_blocks\.\d|backbone\.stage(?:[123]\.1|4\.2))\.conv([123])(?=\.)')
 _CSP_CONVS = {'1': 'main_conv', '2': 'short_conv', '3': 'final_conv'}
 _CSP_BOTTLENECKS = re.compile(r'^(neck\.(?:top_down|bottom_up)_blocks\.\d|backbone\.stage\d\.\d)\.m(?=\.\d)')
 

@@ -1,4 +1,4 @@
-"""Where a training starts from: the first that fits of load_from, the pretrained model, the image's weights, nothing."""
+"""Where a training starts from: load_from, the pretrained model, the image's weights or nothing, first there is."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def _class_results(
 
 def _counts(coco: COCOeval, threshold: int, conf_thr: float) -> Dict[int, Tuple[int, int, int]]:
     """Label to (true boxes, tp, fp), from the matches at one IoU threshold over all areas."""
-    counts = {label: (0, 0, 0) for label in coco.params.catIds}
+    counts = dict.fromkeys(coco.params.catIds, (0, 0, 0))
     all_areas = list(coco.params.areaRng[0])
     for image in coco.evalImgs:
         if image is None or list(image['aRng']) != all_areas:

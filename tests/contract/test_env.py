@@ -153,7 +153,7 @@ def test_protocol_version(ymir_task: TaskFolder, line, protocol):
     assert read_env(path).protocol == protocol
 
 
-@pytest.mark.parametrize('value', ['v1.1', '1.x', '1.', '.1', '-1.0', '1,1', 'true', '[1, 1]'])
+@pytest.mark.parametrize('value', ['v1.1', '1.x', "'1.'", "'.1'", '-1.0', '1,1', 'true', '[1, 1]'])
 def test_a_protocol_version_that_is_none(ymir_task: TaskFolder, value):
     path = write_env(ymir_task.root, protocol=None)
     path.write_text(f'{path.read_text()}protocol_version: {value}\n')
@@ -279,7 +279,9 @@ def test_task_id(ymir_task: TaskFolder, line, task_id):
     assert read_env(ymir_task.write('in/env.yaml', f'{yaml.safe_dump(values)}{line}\n')).task_id == task_id
 
 
-@pytest.mark.parametrize('line, found', [('', 'None'), ('task_id:', 'None'), ("task_id: ' '", "' '"), ('task_id: []', '[]')])
+@pytest.mark.parametrize(
+    'line, found', [('', 'None'), ('task_id:', 'None'), ("task_id: ' '", "' '"), ('task_id: []', '[]')]
+)
 def test_no_task_id(ymir_task: TaskFolder, line, found):
     values = env_values(ymir_task.root)
     del values['task_id']

@@ -2,6 +2,7 @@
 
 norm_cfg = dict(type='BN', momentum=0.03, eps=0.001)
 act_cfg = dict(type='Swish')
+find_unused_parameters = False  # every step uses every parameter, which DDP needs to know
 
 model = dict(
     type='YOLOX',

@@ -7,9 +7,13 @@ test_size = (416, 416)
 grey = 114.0
 grey_pad = dict(img=(grey, grey, grey))
 
-model = dict(data_preprocessor=dict(batch_augments=[
-    dict(type='BatchSyncRandomResize', random_size_range=(320, 640), size_divisor=32, interval=10),
-]))
+model = dict(
+    data_preprocessor=dict(
+        batch_augments=[
+            dict(type='BatchSyncRandomResize', random_size_range=(320, 640), size_divisor=32, interval=10),
+        ]
+    )
+)
 
 train_pipeline = [
     dict(type='Mosaic', img_scale=train_size, pad_val=grey),

@@ -1,0 +1,396 @@
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from executor.contract.annotations import FORMATS, read_records
+from executor.contract.annotations.ark import read_ark
+from executor.contract.annotations.coco import read_coco
+from executor.contract.annotations.records import Box, Record, Skipped
+from executor.contract.annotations.voc import read_voc
+from executor.contract.errors import DatasetError
+from executor.contract.index import IndexLine
+
+CLASSES = ('cat', 'dog', 'traffic light')
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding='utf-8')
+    return path
+
+
+# --- ark: text lines ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'text, boxes',
+    [
+        ('', []),
+        ('\n  \n', []),
+        # The corners are inclusive: the width of 107..287 is 181, so x2 is 288.
+        ('0, 107, 50, 287, 99', [Box(0, 107, 50, 288, 100)]),
+        ('2,107,50,287,99\n', [Box(2, 107, 50, 288, 100)]),
+        ('1 , 1 ,\t2 , 3 , 4 \r\n\r\n0,5,6,7,8\r\n', [Box(1, 1, 2, 4, 5), Box(0, 5, 6, 8, 9)]),
+        ('0, 10, 20, 10, 20', [Box(0, 10, 20, 11, 21)]),  # one pixel
+        ('0, 1, 2, 3, 4, 0.5', [Box(0, 1, 2, 4, 5)]),
+        ('0, 1, 2, 3, 4, -1.0, 0.0', [Box(0, 1, 2, 4, 5)]),
+        ('0, -3, 0.5, 3.5, 4', [Box(0, -3, 0.5, 4.5, 5)]),
+    ],
+)
+def test_ark(tmp_path, text, boxes):
+    skipped = Skipped()
+    assert read_ark(write(tmp_path, 'a.txt', text), CLASSES, skipped) == tuple(boxes)
+    assert skipped.lines() == ()
+
+
+@pytest.mark.parametrize(
+    'line, wanted',
+    [
+        ('3, 1, 2, 3, 4', 'class_id must be 0 to 2 (3 class_names), '),
+        ('-1, 1, 2, 3, 4', 'class_id must be 0 to 2 (3 class_names), '),
+        ('0.5, 1, 2, 3, 4', 'class_id must be 0 to 2 (3 class_names), '),
+        ('0, 1, 2, 3', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
+        ('0, 1, 2, 3, 4, 5, 6, 7', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
+        ('0 1 2 3 4', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
+        ('cat, 1, 2, 3, 4', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
+        ('0, 1, , 3, 4', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
+        ('nan, 1, 2, 3, 4', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
+        ('0, 1, 2, inf, 4', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
+    ],
+)
+def test_ark_with_a_wrong_line(tmp_path, line, wanted):
+    path = write(tmp_path, 'a.txt', f'0, 1, 2, 3, 4\n\n{line}\n')
+    with pytest.raises(DatasetError) as caught:
+        read_ark(path, CLASSES, Skipped())
+    assert str(caught.value) == f'{path}:3: {wanted}found {line!r}'
+    assert caught.value.code == 300002
+
+
+def test_ark_that_is_no_text(tmp_path):
+    path = tmp_path / 'a.txt'
+    path.write_bytes(b'0, 1, 2, 3, 4\n\x89PNG')
+    with pytest.raises(DatasetError) as caught:
+        read_ark(path, CLASSES, Skipped())
+    assert str(caught.value).startswith(f'{path}: expected text lines of class_id, xmin, ymin, xmax, ymax')
+    assert str(caught.value).endswith('at position 14')
+
+
+def test_ark_boxes_without_area_are_counted(tmp_path):
+    path = write(tmp_path, 'a.txt', '0, 5, 5, 4, 9\n0, 5, 5, 5, 5\n1, 5, 5, 9, 3\n')
+    skipped = Skipped()
+    assert read_ark(path, CLASSES, skipped) == (Box(0, 5, 5, 6, 6),)
+    assert skipped.lines() == (f'2 boxes skipped: no area, first {path}:1',)
+
+
+# --- voc: xml -------------------------------------------------------------------------------------------------------
+
+
+def voc(*objects: str) -> str:
+    return '<annotation><filename>a.jpg</filename><size><width>640</width></size>' + ''.join(objects) + '</annotation>'
+
+
+def voc_object(name: str, *corners: object, more: str = '') -> str:
+    tags = zip(('xmin', 'ymin', 'xmax', 'ymax'), corners)
+    bndbox = ''.join(f'<{tag}>{value}</{tag}>' for tag, value in tags)
+    return f'<object><name>{name}</name><bndbox>{bndbox}</bndbox>{more}</object>'
+
+
+@pytest.mark.parametrize(
+    'text, boxes',
+    [
+        ('', []),
+        (' \n', []),
+        (voc(), []),
+        (voc(voc_object('cat', 107, 50, 287, 99)), [Box(0, 107, 50, 288, 100)]),
+        (
+            voc(voc_object('traffic light', 1, 2, 3, 4), voc_object(' dog\n', 5, 6, 7, 8)),
+            [Box(2, 1, 2, 4, 5), Box(1, 5, 6, 8, 9)],
+        ),
+        (voc(voc_object('cat', '1.5', ' 2 ', '3', '4e0')), [Box(0, 1.5, 2, 4, 5)]),
+        (voc(voc_object('cat', 1, 2, 3, 4, more='<difficult>0</difficult>')), [Box(0, 1, 2, 4, 5, ignore=False)]),
+        (voc(voc_object('cat', 1, 2, 3, 4, more='<difficult> 1 </difficult>')), [Box(0, 1, 2, 4, 5, ignore=True)]),
+        (
+            voc(
+                '<object><part><name>tail</name><bndbox><xmin>9</xmin></bndbox></part><name>cat</name>'
+                '<bndbox><ymax>4</ymax><xmax>3</xmax><ymin>2</ymin><xmin>1</xmin></bndbox></object>'
+            ),
+            [Box(0, 1, 2, 4, 5)],
+        ),
+        ('<?xml version="1.0" encoding="utf-8"?>\n' + voc(voc_object('cat', 1, 2, 3, 4)), [Box(0, 1, 2, 4, 5)]),
+    ],
+)
+def test_voc(tmp_path, text, boxes):
+    skipped = Skipped()
+    assert read_voc(write(tmp_path, 'a.xml', text), CLASSES, skipped) == tuple(boxes)
+    assert skipped.lines() == ()
+
+
+def test_voc_in_the_encoding_it_declares(tmp_path):
+    path = tmp_path / 'a.xml'
+    text = '<?xml version="1.0" encoding="{}"?>' + voc(voc_object('Café', 1, 2, 3, 4))
+    for encoding in ('utf-8', 'latin-1', 'utf-16'):
+        path.write_bytes(text.format(encoding).encode(encoding))
+        assert read_voc(path, ('Café',), Skipped()) == (Box(0, 1, 2, 4, 5),)
+
+
+def test_voc_other_classes_and_boxes_without_area_are_counted(tmp_path):
+    path = write(
+        tmp_path,
+        'a.xml',
+        voc(
+            voc_object('cat', 1, 2, 3, 4),
+            voc_object('Cat', 1, 2, 3, 4),
+            voc_object('bird', 1, 2, 3, 4),
+            voc_object('dog', 9, 2, 8, 4),
+        ),
+    )
+    skipped = Skipped()
+    assert read_voc(path, CLASSES, skipped) == (Box(0, 1, 2, 4, 5),)
+    assert skipped.lines() == (
+        f'2 boxes skipped: class not in class_names, first {path}, object 2: Cat',
+        f'1 boxes skipped: no area, first {path}, object 4',
+    )
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('<annotation>\n<object>\n</annotation>', ':3: expected VOC xml (mismatched tag'),
+        ('{"images": []}', ':1: expected VOC xml ('),
+        ('<?xml version="1.0" encoding="no-such"?><annotation/>', ': expected VOC xml ('),
+        (
+            voc(voc_object('cat', 1, 2, 3, 4), '<object><bndbox/></object>'),
+            ', object 2: expected <name> with one of the classes, found none',
+        ),
+        (voc(voc_object(' ', 1, 2, 3, 4)), ', object 1: expected <name> with one of the classes, found none'),
+        (voc(voc_object('cat', 1, 2, 3)), ', object 1: expected a number in <bndbox><ymax>, found None'),
+        (voc(voc_object('cat', 1, '', 3, 4)), ", object 1: expected a number in <bndbox><ymin>, found ''"),
+        (voc(voc_object('cat', 'left', 2, 3, 4)), ", object 1: expected a number in <bndbox><xmin>, found 'left'"),
+        (voc(voc_object('cat', 1, 2, 'nan', 4)), ", object 1: expected a number in <bndbox><xmax>, found 'nan'"),
+        (voc('<object><name>cat</name></object>'), ', object 1: expected a number in <bndbox><xmin>, found None'),
+    ],
+)
+def test_voc_that_is_malformed(tmp_path, text, message):
+    path = write(tmp_path, 'a.xml', text)
+    with pytest.raises(DatasetError) as caught:
+        read_voc(path, CLASSES, Skipped())
+    assert str(caught.value).startswith(str(path))
+    assert message in str(caught.value)
+    assert caught.value.code == 300002
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16', 'utf-16-le'])
+def test_voc_with_a_document_type_is_refused(tmp_path, encoding):
+    path = tmp_path / 'a.xml'
+    text = '\ufeff' if encoding == 'utf-16-le' else ''
+    text += f'<?xml version="1.0" encoding="{encoding[:6].rstrip("-")}"?><!DOCTYPE a [<!ENTITY c "cat">]>'
+    path.write_bytes((text + voc(voc_object('&c;', 1, 2, 3, 4))).encode(encoding))
+    with pytest.raises(DatasetError) as caught:
+        read_voc(path, CLASSES, Skipped())
+    assert str(caught.value).startswith(f'{path}: document type declarations are not allowed')
+    assert caught.value.code == 300002
+
+
+# --- coco: one json -------------------------------------------------------------------------------------------------
+
+
+def coco(annotations: list, categories: list | None = None, images: list | None = None, **more: object) -> str:
+    data = {
+        'images': images if images is not None else [{'id': 7, 'file_name': 'a.jpg'}, {'id': 8, 'file_name': 'b.jpg'}],
+        'annotations': annotations,
+        **more,
+    }
+    if categories is not None:
+        data['categories'] = [{'id': key, 'name': name} for key, name in categories]
+    return json.dumps(data, indent=1)
+
+
+def coco_box(image_id: object, category_id: object, bbox: object, **more: object) -> dict:
+    return {'id': 1, 'image_id': image_id, 'category_id': category_id, 'bbox': bbox, **more}
+
+
+@pytest.mark.parametrize(
+    'annotations, categories, expected',
+    [
+        ([], None, {'a.jpg': [], 'b.jpg': []}),
+        ([], [(0, 'cat')], {'a.jpg': [], 'b.jpg': []}),
+        # x, y, width, height: nothing is inclusive, 107 + 181 is 288.
+        ([coco_box(7, 0, [107, 50, 181, 50])], None, {'a.jpg': [Box(0, 107, 50, 288, 100)], 'b.jpg': []}),
+        ([coco_box(8, 2, [1, 2, 3, 4])], None, {'a.jpg': [], 'b.jpg': [Box(2, 1, 2, 4, 6)]}),
+        # By name where the file names its categories, whatever their ids and order.
+        (
+            [coco_box(8, 18, [1, 2, 3, 4]), coco_box(7, 0, [5, 6, 7, 8]), coco_box(8, 3, [0.5, 0, 1, 1])],
+            [(18, 'dog'), (0, 'traffic light'), (3, 'cat')],
+            {'a.jpg': [Box(2, 5, 6, 12, 14)], 'b.jpg': [Box(1, 1, 2, 4, 6), Box(0, 0.5, 0, 1.5, 1)]},
+        ),
+        (
+            [coco_box(7, 0, [1, 2, 3, 4], iscrowd=1), coco_box(7, 0, [1, 2, 3, 4], iscrowd=0)],
+            None,
+            {'a.jpg': [Box(0, 1, 2, 4, 6, ignore=True), Box(0, 1, 2, 4, 6, ignore=False)], 'b.jpg': []},
+        ),
+    ],
+)
+def test_coco(tmp_path, annotations, categories, expected):
+    skipped = Skipped()
+    boxes = read_coco(write(tmp_path, 'c.json', coco(annotations, categories)), CLASSES, skipped)
+    assert boxes == {name: tuple(of_image) for name, of_image in expected.items()}
+    assert skipped.lines() == ()
+
+
+@pytest.mark.parametrize('categories', [None, [(0, 'cat'), (3, 'bird')]])
+def test_coco_other_classes_and_boxes_without_area_are_counted(tmp_path, categories):
+    annotations = [
+        coco_box(7, 0, [1, 2, 3, 4]),
+        coco_box(7, 3, [1, 2, 3, 4]),
+        coco_box(8, 3, [1, 2, 3, 4]),
+        coco_box(8, 0, [1, 2, 0, 4]),
+        coco_box(8, 0, [1, 2, 3, -4]),
+    ]
+    path = write(tmp_path, 'c.json', coco(annotations, categories))
+    skipped = Skipped()
+    assert read_coco(path, CLASSES, skipped) == {'a.jpg': (Box(0, 1, 2, 4, 6),), 'b.jpg': ()}
+    assert skipped.lines() == (
+        f'2 boxes skipped: class not in class_names, first {path}: annotations[1]: category_id 3',
+        f'2 boxes skipped: no area, first {path}: annotations[3]',
+    )
+
+
+GOOD = coco_box(7, 0, [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('', ':1: expected COCO json (Expecting value, column 1)'),
+        ('{\n"images": [\n}', ':3: expected COCO json (Expecting value, column 1)'),
+        ('[]', ': expected a COCO object with images and annotations, found list'),
+        ('{"annotations": []}', ": expected a list of objects under 'images'"),
+        ('{"images": [], "annotations": {}}', ": expected a list of objects under 'annotations'"),
+        ('{"images": ["a.jpg"], "annotations": []}', ": expected a list of objects under 'images'"),
+        (coco([], images=[{'id': 7}]), ": expected 'file_name', found None"),
+        (coco([], images=[{'file_name': 'a.jpg'}]), ": expected 'id', found None"),
+        (coco([], categories=[(None, 'cat')]), ": expected 'id', found None"),
+        (coco([GOOD, {'category_id': 0, 'bbox': [1, 2, 3, 4]}]), ": annotations[1]: expected 'image_id', found None"),
+        (coco([GOOD, coco_box(9, 0, [1, 2, 3, 4])]), ': annotations[1]: image_id 9 is not among images: '),
+        (coco([GOOD, coco_box(7, None, [1, 2, 3, 4])]), ": annotations[1]: expected 'category_id', found None"),
+        (coco([coco_box(7, 0, [1, 2, 3])]), ': annotations[0]: expected bbox [x, y, width, height], found [1, 2, 3]'),
+        (coco([coco_box(7, 0, None)]), ': annotations[0]: expected bbox [x, y, width, height], found None'),
+        (coco([coco_box(7, 0, [1, 2, '3', 4])]), "expected bbox [x, y, width, height], found [1, 2, '3', 4]"),
+        (coco([coco_box(7, 0, [1, 2, float('nan'), 4])]), 'expected bbox [x, y, width, height], found [1, 2, nan, 4]'),
+        (coco([coco_box(7, 0, [1, 2, 10**400, 4])]), 'expected bbox [x, y, width, height], found [1, 2, 1000'),
+    ],
+)
+def test_coco_that_is_malformed(tmp_path, text, message):
+    path = write(tmp_path, 'c.json', text)
+    with pytest.raises(DatasetError) as caught:
+        read_coco(path, CLASSES, Skipped())
+    assert str(caught.value).startswith(str(path))
+    assert message in str(caught.value)
+    assert caught.value.code == 300002
+
+
+# --- records of an index --------------------------------------------------------------------------------------------
+
+
+def test_formats():
+    assert FORMATS == (
+        'ark:raw',
+        'det-ark:raw',
+        'voc:raw',
+        'det-voc:raw',
+        'coco:raw',
+        'det-coco:raw',
+        'seg-coco:raw',
+    )
+
+
+@pytest.mark.parametrize('export_format', FORMATS)
+def test_no_lines(export_format):
+    assert read_records([], export_format, CLASSES) == ()
+
+
+@pytest.mark.parametrize('export_format', FORMATS)
+def test_each_format_gives_the_same_records(tmp_path, export_format, caplog):
+    """Two images in index order, the first without objects."""
+    if 'ark' in export_format:
+        files = [write(tmp_path, 'a.txt', ''), write(tmp_path, 'b.txt', '1, 107, 50, 287, 99\n')]
+    elif 'voc' in export_format:
+        files = [write(tmp_path, 'a.xml', ''), write(tmp_path, 'b.xml', voc(voc_object('dog', 107, 50, 287, 99)))]
+    else:
+        files = [write(tmp_path, 'c.json', coco([coco_box(8, 1, [107, 50, 181, 50])]))] * 2
+    images = [Path('/in/assets/0a/a.jpg'), Path('/in/assets/0b/b.jpg')]
+    lines = [IndexLine(image, file, 'i:1') for image, file in zip(images, files)]
+    assert read_records(lines, export_format, CLASSES) == (
+        Record(images[0], ()),
+        Record(images[1], (Box(1, 107, 50, 288, 100),)),
+    )
+    assert caplog.records == []
+
+
+def test_one_warning_for_each_reason(tmp_path, caplog):
+    files = [
+        write(tmp_path, 'a.xml', voc(voc_object('bird', 1, 2, 3, 4), voc_object('cat', 9, 2, 3, 4))),
+        write(tmp_path, 'b.xml', voc(voc_object('fish', 1, 2, 3, 4), voc_object('cat', 1, 2, 3, 4))),
+    ]
+    lines = [IndexLine(Path(f'/in/{n}.jpg'), file, f'i:{n}') for n, file in enumerate(files)]
+    assert [record.boxes for record in read_records(lines, 'voc:raw', CLASSES)] == [(), (Box(0, 1, 2, 4, 5),)]
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+        (logging.WARNING, f'2 boxes skipped: class not in class_names, first {files[0]}, object 1: bird'),
+        (logging.WARNING, f'1 boxes skipped: no area, first {files[0]}, object 2'),
+    ]
+
+
+def test_an_image_that_coco_does_not_list(tmp_path):
+    path = write(tmp_path, 'c.json', coco([]))
+    lines = [IndexLine(Path('/in/a.jpg'), path, '/in/i.tsv:1'), IndexLine(Path('/in/c.jpg'), path, '/in/i.tsv:2')]
+    with pytest.raises(DatasetError) as caught:
+        read_records(lines, 'coco:raw', CLASSES)
+    message = f"{path}: no entry under images has the file_name 'c.jpg' of /in/i.tsv:2: export the dataset again"
+    assert str(caught.value) == message
+    assert caught.value.code == 300002
+
+
+# --- what the platform really exports ---------------------------------------------------------------------------------
+
+BCCD_CLASSES = ('rbc', 'wbc', 'platelets')
+
+
+def bccd_lines(shared_data: Path, name: str, split: str) -> list[IndexLine]:
+    """The index with the container's /in replaced by the folder of the export."""
+    inside = shared_data / 'bccd' / f'training-{name}' / 'in'
+    index = inside / f'{split}-index.tsv'
+    lines = []
+    for number, text in enumerate(index.read_text().splitlines(), start=1):
+        image, annotation = (inside / Path(column).relative_to('/in') for column in text.split('\t'))
+        lines.append(IndexLine(image, annotation, f'{index}:{number}'))
+    return lines
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize('split, images, boxes', [('train', 205, 2805), ('val', 87, 1138)])
+def test_bccd_is_the_same_in_all_three_formats(shared_data: Path, caplog, split, images, boxes):
+    found = {}
+    for name in ('ark', 'voc', 'coco'):
+        lines = bccd_lines(shared_data, name, split)
+        records = read_records(lines, f'{name}:raw', BCCD_CLASSES)
+        assert [record.image for record in records] == [line.image for line in lines]
+        assert sum(len(record.boxes) for record in records) == boxes
+        found[name] = {record.image.name: sorted(record.boxes) for record in records}
+        assert len(found[name]) == images
+    assert found['voc'] == found['ark']
+    assert found['coco'] == found['ark']
+    assert caplog.records == []
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize('name', ['ark', 'voc', 'coco'])
+def test_one_bccd_box_read_by_eye(shared_data: Path, name):
+    """The first training image: `1, 68, 315, 286, 480` in ark, `[68, 315, 219, 166]` in coco."""
+    records = read_records(bccd_lines(shared_data, name, 'train')[:1], f'{name}:raw', BCCD_CLASSES)
+    assert records[0].image.name == '15277d07a8c7b6ec8f257a53f31552b8fa570b98.jpg'
+    assert len(records[0].boxes) == 19
+    assert [box for box in records[0].boxes if box.label == 1] == [Box(1, 68, 315, 287, 481)]

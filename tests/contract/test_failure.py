@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pickle
+import re
+
+import pytest
+
+from executor.contract import errors
+from executor.contract.failure import death_of, failure_of
+
+
+def raised(error: BaseException, cause: BaseException | None = None, depth: int = 0) -> BaseException:
+    """The same exception with a traceback of `depth` calls more."""
+
+    def call(left: int) -> None:
+        if left:
+            call(left - 1)
+        else:
+            raise error from cause
+
+    try:
+        call(depth)
+    except BaseException as caught:
+        return caught
+    raise AssertionError
+
+
+# The codes of the contract, by hand.
+@pytest.mark.parametrize(
+    'error, code',
+    [
+        (errors.ExecutorError, 160004),
+        (errors.ConfigError, 300001),
+        (errors.DatasetError, 300002),
+        (errors.ImageError, 300003),
+        (errors.ModelError, 300004),
+        (errors.GpuMismatchError, 300101),
+        (errors.NoGpuError, 300102),
+        (errors.OutOfMemoryError, 300103),
+        (errors.NonFiniteLossError, 300201),
+    ],
+)
+def test_an_error_of_ours_speaks_for_itself(error, code):
+    failure = failure_of(raised(error('max_epochs must be\n a whole number')))
+    assert (failure.code, failure.message) == (code, 'max_epochs must be a whole number')
+    name = f'executor.contract.errors.{error.__name__}'
+    assert failure.traceback.startswith('Traceback (most recent call last):\n')
+    assert failure.traceback.endswith(f'\n{name}: max_epochs must be\n a whole number')
+
+
+@pytest.mark.parametrize(
+    'error, message',
+    [
+        (KeyError('a'), "unexpected KeyError: 'a'"),
+        (RuntimeError('one\ntwo'), 'unexpected RuntimeError: one two'),
+        (SystemExit(3), 'unexpected SystemExit: 3'),
+        (MemoryError(), 'unexpected MemoryError:'),
+    ],
+)
+def test_any_other_error_is_named(error, message):
+    failure = failure_of(raised(error))
+    assert (failure.code, failure.message) == (160004, message)
+
+
+def test_a_foreign_code_is_not_taken_for_ours():
+    error = SystemExit(300001)  # its attribute `code` is the exit status
+    assert failure_of(raised(error)).code == 160004
+
+
+def test_the_cause_is_told():
+    failure = failure_of(raised(errors.ConfigError('no'), cause=ValueError('the reason')))
+    assert 'ValueError: the reason\n' in failure.traceback
+    assert failure.traceback.endswith('ConfigError: no')
+
+
+def test_a_long_traceback_keeps_its_last_hundred_lines():
+    wide = 'x' * 1000
+    failure = failure_of(raised(errors.ConfigError('\n'.join(f'{n}' for n in range(300)) + f'\n{wide}')))
+    lines = failure.traceback.split('\n')
+    assert lines == [str(n) for n in range(201, 300)] + ['x' * 400]
+    assert len(lines) == 100
+
+
+def test_it_travels_to_another_process():
+    failure = failure_of(raised(errors.OutOfMemoryError('the batch is too large')))
+    assert pickle.loads(pickle.dumps(failure)) == failure
+
+
+@pytest.mark.parametrize(
+    'exitcode, code, words',
+    [
+        (-9, 300103, 'SIGKILL.*ran out of memory.*samples_per_gpu'),
+        (-7, 300103, 'bus error.*--shm-size'),
+        (-11, 160004, 'by signal SIGSEGV'),
+        (3, 160004, 'with exit status 3'),
+    ],
+)
+def test_a_process_that_died_without_a_word(exitcode, code, words):
+    error = death_of(exitcode)
+    assert error.code == code
+    assert re.search(words, str(error))

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from executor.contract.options import RESUME_LATEST, TrainArgs, cfg_options, train_args
+
+
+@pytest.mark.parametrize(
+    'text, expected',
+    [
+        ('', {}),
+        ('  \n ', {}),
+        ('a=1', {'a': 1}),
+        ('a=-1.5e-3', {'a': -0.0015}),
+        ('a=true b=False c=None d=text', {'a': True, 'b': False, 'c': None, 'd': 'text'}),
+        ('a.b.0.c_d=x=y', {'a.b.0.c_d': 'x=y'}),
+        ('a=', {'a': ''}),
+        ('a=1 a=2', {'a': 2}),
+        ('b=1\na=2', {'b': 1, 'a': 2}),
+        ('a=1,2', {'a': [1, 2]}),
+        ('a=[1, 2] b=3', {'a': [1, 2], 'b': 3}),
+        ('a=[ (1, 2), (3, 4) ] b=( x, [ 5 ] )', {'a': [(1, 2), (3, 4)], 'b': ('x', [5])}),
+        ('a=[] b=()', {'a': [], 'b': ()}),
+        ('a=(1,)', {'a': (1,)}),
+        ("a='text'", {'a': 'text'}),
+        ("a='1'", {'a': 1}),
+        ('a=[\'x\', "y"]', {'a': ['x', 'y']}),
+        ("a=it's", {'a': "it's"}),
+        # Text is data: nothing of it is evaluated.
+        ('a=__import__("os").getcwd()', {'a': '__import__("os").getcwd()'}),
+    ],
+)
+def test_cfg_options(text, expected):
+    found = cfg_options(text)
+    assert repr(found) == repr(expected)  # repr: True is not 1, (1,) is not [1], and the order is the text's
+
+
+# Values without blanks, since mmengine takes a word from the shell.
+PEER_VALUES = [
+    '',
+    '1',
+    '-1',
+    '+1',
+    '1_000',
+    '0x10',
+    '1.5',
+    '.5',
+    '1e-3',
+    'inf',
+    'true',
+    'True',
+    'FALSE',
+    'None',
+    'none',  # a word: loss_bbox.reduction=none
+    'text',
+    '/in/models/a.pth',
+    'x.y-z',
+    'a=b',
+    '1,2',
+    '1,',
+    '[1,2]',
+    '[1,]',
+    '[1,,2]',
+    '(1,2)',
+    '[]',
+    '()',
+    '(1)',
+    '(1,)',
+    '[[1,2],[3,4]]',
+    '[(1,2),(3,4)]',
+    '((1,2),[3],x)',
+    '[1,2],3',
+    '1,[2,3]',
+    '[True,None,none,1.5]',
+    "''",
+    "'1'",
+    "'true'",
+    '"text"',
+    "['a','b']",
+    '["1",x]',
+    '"1,2"',
+    '"[(1,2),(3,4)]"',  # the form that the help text of mmdet's own scripts shows
+    "'(1,2)'",
+]
+
+
+@pytest.mark.parametrize('value', PEER_VALUES)
+def test_cfg_options_reads_a_value_as_mmengine_does(value):
+    config = pytest.importorskip('mmengine.config')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=config.DictAction)
+    peer = parser.parse_args(['--cfg-options', f'a.b={value}', 'c=1']).cfg_options
+    assert repr(cfg_options(f'a.b={value} c=1')) == repr(peer)
+
+
+@pytest.mark.parametrize('quote', ['"', "'"])
+def test_blanks_in_quotes_do_not_split(quote):
+    found = cfg_options(f'a={quote}x y{quote} b=1')
+    assert list(found) == ['a', 'b']
+    assert found['a'].replace(' ', '') == 'xy'  # mmengine itself takes the blanks out
+
+
+def test_lists_beside_each_other_are_not_torn():
+    # mmengine does not end on this one; reading it as a list of two, or refusing it, is right.
+    try:
+        found = cfg_options('a=[1,2],[3]')
+    except ValueError:
+        return
+    assert found == {'a': [[1, 2], [3]]}
+
+
+@pytest.mark.parametrize(
+    'value, parts',
+    [
+        ('a', ['text of the form key=value key2.sub=value2', "'a' is not"]),
+        ('=1', ['text of the form key=value', "'=1' is not"]),
+        ('a=1 b', ["'b' is not"]),
+        ('a = 1', ["'a' is not"]),
+        ('a..b=1', ["'a..b=1' is not"]),
+        ('.a=1', ["'.a=1' is not"]),
+        ('a.=1', ["'a.=1' is not"]),
+        ('a[0]=1', ["'a[0]=1' is not"]),
+        ('a=[1, 2', ['balanced brackets']),
+        ('a=1]', ['balanced brackets']),
+        ('a=[1 b=2', ['balanced brackets']),
+        ('"a=1', ['closed quotation marks']),
+        ({'a': 1}, ['text of the form key=value']),
+    ],
+)
+def test_cfg_options_that_are_none(value, parts):
+    with pytest.raises(ValueError) as caught:
+        cfg_options(value)
+    assert [part for part in parts if part not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize(
+    'text, expected',
+    [
+        ('', TrainArgs()),
+        ('--amp', TrainArgs(amp=True)),
+        ('--auto-scale-lr', TrainArgs(auto_scale_lr=True)),
+        ('--deterministic', TrainArgs(deterministic=True)),
+        ('--no-validate', TrainArgs(no_validate=True)),
+        ('--seed 0', TrainArgs(seed=0)),
+        ('--seed=3', TrainArgs(seed=3)),
+        ('--resume', TrainArgs(resume=RESUME_LATEST)),
+        ('--resume --amp', TrainArgs(resume=RESUME_LATEST, amp=True)),
+        ('--resume /in/models/a.pth --amp', TrainArgs(resume='/in/models/a.pth', amp=True)),
+        ('--resume=a.pth', TrainArgs(resume='a.pth')),
+        ('--resume "/in/models/a.pth"', TrainArgs(resume='/in/models/a.pth')),
+        ('--cfg-options a=1 b.c=[1, 2] --amp', TrainArgs(amp=True, cfg_options={'a': 1, 'b.c': [1, 2]})),
+        # mmengine's DictAction adds to what an earlier --cfg-options gave.
+        ('--cfg-options a=1 b=2 --cfg-options b=3', TrainArgs(cfg_options={'a': 1, 'b': 3})),
+        (
+            '--amp --auto-scale-lr --resume --seed 7 --deterministic --no-validate --cfg-options a=x',
+            TrainArgs(
+                amp=True,
+                auto_scale_lr=True,
+                resume='latest',
+                seed=7,
+                deterministic=True,
+                no_validate=True,
+                cfg_options={'a': 'x'},
+            ),
+        ),
+    ],
+)
+def test_train_args(text, expected):
+    assert train_args(text) == expected
+
+
+@pytest.mark.parametrize(
+    'text, part',
+    [
+        ('--ampere', 'unknown: --ampere'),
+        ('--launcher pytorch', 'unknown: --launcher pytorch'),
+        ('--am', 'unknown: --am'),  # no abbreviations
+        ('-h', 'unknown: -h'),  # no help, which would end the process
+        ('amp', 'unknown: amp'),
+        ('--seed', '--seed'),
+        ('--seed x', "'x'"),
+        ('--amp=1', "'1'"),
+        ('--cfg-options', '--cfg-options'),
+        ('--cfg-options a', "'a' is not"),
+        ('--cfg-options a=[1', 'balanced brackets'),
+        ("--resume 'a", 'closed quotation marks'),
+    ],
+)
+def test_wrong_flags_list_the_allowed_ones(text, part, capsys):
+    with pytest.raises(ValueError) as caught:
+        train_args(text)
+    allowed = (
+        'flags out of --amp, --auto-scale-lr, --resume [FILE], --seed N, --deterministic, --no-validate, '
+        '--cfg-options KEY=VALUE [...] ('
+    )
+    message = str(caught.value)
+    assert message.startswith(allowed)
+    assert part in message[len(allowed) :]
+    assert capsys.readouterr() == ('', '')  # argparse prints usage, which nobody sees here

@@ -1,0 +1,147 @@
+"""Weights: which file is chosen, that nothing is executed, what fits."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from executor.contract.errors import ModelError
+from executor.mm import checkpoints
+from executor.mm.checkpoints import (
+    architecture,
+    choose_weights,
+    load_weights,
+    model_parameters,
+    read_checkpoint,
+    save_weights,
+)
+
+
+class Detector(torch.nn.Module):
+    """A backbone and a head of one class layer."""
+
+    def __init__(self, classes: int = 2, width: int = 4) -> None:
+        super().__init__()
+        self.backbone = torch.nn.Conv2d(3, width, 3)
+        self.neck = torch.nn.Conv2d(4, 4, 3)
+        self.bbox_head = torch.nn.Conv2d(4, classes, 1)
+
+
+class Touch:
+    """Unpickling this runs a command."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self):
+        return os.system, (f'touch {self._path}',)
+
+
+def stage_file(folder: Path, name: str, **meta: float) -> Path:
+    save_weights(folder / name, {'w': torch.zeros(1)}, meta)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    'config_file, name',
+    [
+        ('configs/yolox/yolox_tiny_8x8_300e_coco.py', 'yolox_tiny'),
+        ('configs/rtmdet/rtmdet_tiny_8xb32-300e_coco.py', 'rtmdet_tiny'),
+        ('configs/retinanet/retinanet_r50_fpn_1x_coco.py', 'retinanet_r50_fpn_1x_coco'),
+        ('mine.py', 'mine'),
+    ],
+)
+def test_architecture_of_a_config_name(config_file, name):
+    assert architecture(config_file) == name
+
+
+def test_the_best_weights_count_then_the_latest_never_the_files_time(tmp_path):
+    low = stage_file(tmp_path, 'epoch_9.pth', mAP=0.5, epoch=9)
+    best = stage_file(tmp_path, 'epoch_3.pth', mAP=0.7, epoch=3)
+    best_too = stage_file(tmp_path, 'epoch_4.pth', mAP=0.7, epoch=4)
+    for age, file in enumerate((best_too, best, low)):
+        os.utime(file, (1000 + age, 1000 + age))
+    assert choose_weights([low, best, best_too, tmp_path / 'config.py'], 'x.py') == best_too
+
+
+def test_without_a_package_the_images_weights_are_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, 'IMAGE_WEIGHTS', tmp_path)
+    assert choose_weights([], 'configs/yolox/yolox_s_8x8_300e_coco.py') is None
+    for name in ('yolox_small.pth', 'yolox_s_8x8_300e_coco-abc.pth', 'readme_yolox_s.txt'):
+        (tmp_path / name).write_bytes(b'')
+    assert choose_weights([], 'configs/yolox/yolox_s_8x8_300e_coco.py').name == 'yolox_s_8x8_300e_coco-abc.pth'
+    assert choose_weights([], 'configs/yolox/yolox_nano_8x8_300e_coco.py') is None
+
+
+@pytest.mark.parametrize('how', ['torch', 'pickle'])
+def test_code_in_a_weight_file_is_refused_and_not_run(tmp_path, how):
+    path, trace = tmp_path / 'evil.pth', tmp_path / 'trace'
+    content = {'state_dict': {'w': torch.zeros(1)}, 'extra': Touch(trace)}
+    if how == 'torch':
+        torch.save(content, str(path))
+    else:
+        path.write_bytes(pickle.dumps(content))
+    with pytest.raises(ModelError, match='evil.pth'):
+        read_checkpoint(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize('data', [b'', b'no weights', b'PK\x03\x04 cut off'])
+def test_a_broken_file_is_named(tmp_path, data):
+    (tmp_path / 'cut.pth').write_bytes(data)
+    with pytest.raises(ModelError, match='cut.pth'):
+        read_checkpoint(tmp_path / 'cut.pth')
+
+
+@pytest.mark.parametrize(
+    'checkpoint',
+    [
+        {'state_dict': {'a': torch.ones(1)}, 'meta': {}},
+        {'model': {'a': torch.ones(1)}},
+        {'a': torch.ones(1)},
+        {'state_dict': {'module.a': torch.ones(1)}, 'optimizer': {}},
+    ],
+)
+def test_parameters_wherever_they_are_kept(checkpoint):
+    assert list(model_parameters(checkpoint, Path('x.pth'))) == ['a']
+
+
+def test_a_file_without_parameters():
+    with pytest.raises(ModelError, match='holds no parameters'):
+        model_parameters({'epoch': 3}, Path('x.pth'))
+
+
+def test_a_head_of_other_classes_is_left_out_and_the_rest_loaded(tmp_path, caplog):
+    file = tmp_path / 'w.pth'
+    source, model = Detector(classes=80), Detector(classes=3)
+    head = model.bbox_head.weight.clone()
+    save_weights(file, source.state_dict(), {})
+    with caplog.at_level(logging.INFO):
+        load_weights(model, file)
+    assert torch.equal(model.backbone.weight, source.backbone.weight)
+    assert torch.equal(model.bbox_head.weight, head)
+    assert 'left out, made for other classes: bbox_head.weight, bbox_head.bias' in caplog.text
+
+
+@pytest.mark.parametrize(
+    'parameters', [Detector(width=5).state_dict(), {'other': torch.ones(1)}], ids=['other width', 'other names']
+)
+def test_another_architecture_is_an_error_not_a_start_from_scratch(tmp_path, parameters):
+    save_weights(tmp_path / 'w.pth', parameters, {})
+    with pytest.raises(ModelError, match='does not fit the model of config_file'):
+        load_weights(Detector(), tmp_path / 'w.pth')
+
+
+def test_saved_weights_hold_parameters_and_facts_alone(tmp_path):
+    model = Detector()
+    save_weights(tmp_path / 'deep' / 'w.pth', model.state_dict(), {'epoch': 3, 'mAP': 0.5})
+    saved = read_checkpoint(tmp_path / 'deep' / 'w.pth')
+    assert set(saved) == {'meta', 'state_dict'}
+    assert saved['meta'] == {'epoch': 3, 'mAP': 0.5}
+    assert set(saved['state_dict']) == set(model.state_dict())
+    assert [p.name for p in (tmp_path / 'deep').iterdir()] == ['w.pth']

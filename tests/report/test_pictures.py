@@ -1,0 +1,35 @@
+"""The picture grid: boxes where they belong."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from executor.report.pictures import draw_grid, evenly_spaced, write_picture
+from tests.report.test_evaluation import image
+
+GREEN, RED = (80, 200, 80), (40, 90, 240)  # BGR
+
+
+@pytest.mark.parametrize(
+    'count, wanted, expected', [(0, 3, []), (2, 3, [0, 1]), (3, 3, [0, 1, 2]), (10, 4, [0, 2, 5, 7])]
+)
+def test_evenly_spaced(count, wanted, expected):
+    assert evenly_spaced(count, wanted) == expected
+
+
+def test_boxes_are_drawn_to_scale(tmp_path):
+    """An image of 960 x 720 in a tile of 480 x 360 is halved: a box at 200 lies at 100, below the legend of 28."""
+    path = tmp_path / 'a.png'
+    cv2.imwrite(str(path), np.zeros((720, 960, 3), np.uint8))
+    result = image(0, [(0, 200, 100, 400, 300)], [(0, 0.9, 600, 300, 800, 500), (0, 0.1, 100, 500, 200, 600)])
+    grid = draw_grid([(path, result)], ('cat', 'dog'), score_threshold=0.3)
+    assert grid.shape == (28 + 360, 480, 3)
+    tile = grid[28:]
+    assert tuple(tile[100, 100]) == GREEN
+    assert tuple(tile[200, 300]) == RED
+    assert tuple(tile[275, 50]) == (0, 0, 0)  # the prediction below the threshold is not drawn
+    write_picture(tmp_path / 'grid.jpg', grid)
+    assert cv2.imread(str(tmp_path / 'grid.jpg')).shape == grid.shape
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['a.png', 'grid.jpg']
