@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import pickle
@@ -13,7 +14,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import torch
 
 from executor.contract.errors import ModelError
-from executor.mm import megvii
+from executor.mm import megvii, plain_pickle
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,12 @@ IMAGE_WEIGHTS = Path('/weights')
 
 # Where a config's name stops naming the architecture: yolox_tiny|_8x8_300e_coco, rtmdet_tiny|_8xb32-300e_coco.
 _SCHEDULE_PART = re.compile(r'_\d+xb?\d+[_-].*$')
+# torch before 1.13 knows no weights_only.
+_SAFELY: Dict[str, Any] = (
+    {'weights_only': True}
+    if 'weights_only' in inspect.signature(torch.load).parameters
+    else {'pickle_module': plain_pickle}
+)
 _HEADS = ('bbox_head', 'roi_head')
 
 
@@ -66,7 +73,7 @@ def read_checkpoint(path: Path) -> Dict[str, Any]:
         ModelError: the file is no checkpoint, or holds objects that could run code.
     """
     try:
-        checkpoint = torch.load(str(path), map_location='cpu', weights_only=True)
+        checkpoint = torch.load(str(path), map_location='cpu', **_SAFELY)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f'{path} is no weight file, or holds more than weights, which is not loaded for safety '

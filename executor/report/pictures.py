@@ -11,7 +11,8 @@ import numpy as np
 from executor.images import read_image
 from executor.report.evaluation import ImageResult
 
-_TILE = (480, 360)  # width, height
+_TILE_WIDTH = 480
+_TILE_HEIGHTS = (200, 640)  # lowest and highest
 _COLUMNS = 4
 _TRUE = (80, 200, 80)  # BGR
 _PREDICTED = (40, 90, 240)
@@ -21,13 +22,20 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 def draw_grid(
     images: Sequence[Tuple[Path, ImageResult]], class_names: Sequence[str], score_threshold: float
 ) -> np.ndarray:
-    """One picture (H, W, 3) uint8 BGR: a tile an image, true boxes green, predictions of `score_threshold` red."""
-    tiles = [_tile(path, result, class_names, score_threshold) for path, result in images]
+    """One picture (H, W, 3) uint8 BGR: a tile an image, true boxes green, predictions of `score_threshold` red.
+
+    All tiles have one size, in the proportion that is usual among the images.
+    """
+    pictures = [read_image(path) for path, _ in images]
+    height = int(np.median([_TILE_WIDTH * picture.shape[0] / picture.shape[1] for picture in pictures]))
+    blank = np.full((min(max(height, _TILE_HEIGHTS[0]), _TILE_HEIGHTS[1]), _TILE_WIDTH, 3), 255, np.uint8)
+    tiles = [
+        _tile(blank, picture, result, class_names, score_threshold) for picture, (_, result) in zip(pictures, images)
+    ]
     columns = min(_COLUMNS, len(tiles))
-    blank = np.full((_TILE[1], _TILE[0], 3), 255, np.uint8)
     tiles += [blank] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    return np.vstack([_legend(columns * _TILE[0], score_threshold), *rows])
+    return np.vstack([_legend(columns * _TILE_WIDTH, score_threshold), *rows])
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
@@ -39,13 +47,14 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
     beside.replace(path)
 
 
-def _tile(path: Path, result: ImageResult, class_names: Sequence[str], score_threshold: float) -> np.ndarray:
-    image = read_image(path)
-    height, width = image.shape[:2]
-    scale = min(_TILE[0] / width, _TILE[1] / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    canvas = np.full((_TILE[1], _TILE[0], 3), 255, np.uint8)
-    canvas[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+def _tile(
+    blank: np.ndarray, image: np.ndarray, result: ImageResult, class_names: Sequence[str], score_threshold: float
+) -> np.ndarray:
+    """The image as large as it fits into the blank tile, with its boxes."""
+    scale = min(blank.shape[1] / image.shape[1], blank.shape[0] / image.shape[0])
+    width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
+    canvas = blank.copy()
+    canvas[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     for box in result.true_boxes:
         _rectangle(canvas, box * scale, _TRUE, 2)
     shown = result.scores >= score_threshold
