@@ -49,8 +49,6 @@ def train(env: Env, params: TrainParams, progress: Progress) -> None:
     weights = None if resume else starting_weights(params, config)
     replace_downloads(config['model'], will_load=bool(resume or weights))
     result = TrainingResult(env)
-    if dist.rank() == 0 and not resume:
-        result.clear()
     runner = _build_runner(config, resume)
     stages = StageHook(result, params, config)
     runner.register_hook(stages, priority=stages.priority)

@@ -95,12 +95,8 @@ def _progress(job: Job, rank: int) -> Progress:
 def _show_gpus(gpu_ids: Sequence[int]) -> None:
     """Let torch see the task's GPUs only, so that GPU number n is rank n's; they count inside the container."""
     visible = [gpu for gpu in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if gpu]
-    if visible and gpu_ids:
-        lost = [gpu for gpu in gpu_ids if gpu >= len(visible)]
-        if not lost:
-            os.environ['CUDA_VISIBLE_DEVICES'] = ','.join(visible[gpu] for gpu in gpu_ids)
-            return
-    os.environ['CUDA_VISIBLE_DEVICES'] = ','.join(str(gpu) for gpu in gpu_ids)
+    known = visible and all(gpu < len(visible) for gpu in gpu_ids)
+    os.environ['CUDA_VISIBLE_DEVICES'] = ','.join(visible[gpu] if known else str(gpu) for gpu in gpu_ids)
 
 
 def _check_gpus(gpu_ids: Sequence[int]) -> None:

@@ -42,6 +42,9 @@ class StageHook(Hook):
 
     So a kill at any moment leaves a result.yaml whose files exist. Works on rank 0 alone.
 
+    What an earlier run left in the same folder is forgotten when this one, not resumed, is about to train: its data and
+    weights are checked by then.
+
     Attributes:
         stages: what is on disk, in the order of the epochs.
         samples: (image path, result) of a few validation images as the best stage saw them, for pictures.
@@ -66,6 +69,10 @@ class StageHook(Hook):
             return None
         best = best_stage([trained.stage for trained in self.stages])
         return next(trained for trained in self.stages if trained.stage is best)
+
+    def before_train(self, runner: Any) -> None:
+        if runner.rank == 0 and runner.epoch == 0:
+            self._result.clear()
 
     def after_val_epoch(self, runner: Any, metrics: Optional[Dict[str, float]] = None) -> None:
         if runner.rank != 0:

@@ -1,0 +1,50 @@
+"""The worker's side: which GPUs torch sees, and torch's own failures told in ours."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from executor import worker
+from executor.contract.errors import OutOfMemoryError
+
+
+@pytest.mark.parametrize(
+    'visible, gpu_ids, expected',
+    [
+        (None, (), ''),  # CPU
+        ('0,1', (), ''),
+        (None, (0, 2), '0,2'),
+        ('3,5', (1,), '5'),  # numbers count what the container sees
+        ('MIG-a,MIG-b', (1, 0), 'MIG-b,MIG-a'),
+        ('3,5', (0, 2), '0,2'),  # there is no third: the check that follows tells it
+    ],
+)
+def test_gpus_count_inside_the_container(monkeypatch, visible, gpu_ids, expected):
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    if visible is not None:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', visible)
+    worker._show_gpus(gpu_ids)
+    assert os.environ['CUDA_VISIBLE_DEVICES'] == expected
+
+
+@pytest.mark.parametrize(
+    'error, remedy',
+    [
+        (RuntimeError('CUDA out of memory. Tried to allocate 2 GiB\nmore'), 'samples_per_gpu'),
+        (RuntimeError('DataLoader worker (pid 7) is killed by signal: Bus error.'), '--shm-size'),
+    ],
+)
+def test_failures_of_torch_with_a_remedy(error, remedy):
+    told = worker._translated(error)
+    assert isinstance(told, OutOfMemoryError)
+    assert remedy in str(told)
+    assert str(error).splitlines()[0] in str(told)
+
+
+@pytest.mark.parametrize(
+    'error', [RuntimeError(''), RuntimeError('size mismatch'), ValueError('out of memory'), KeyError()]
+)
+def test_other_failures_stay_what_they_are(error):
+    assert worker._translated(error) is error
