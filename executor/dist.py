@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 
 import torch
 import torch.distributed
+
+# The other ranks wait while rank 0 evaluates and saves; NCCL's own limit of ten minutes is short for a large dataset.
+_TIMEOUT = datetime.timedelta(hours=2)
 
 
 def start(use_gpu: bool) -> None:
@@ -14,7 +18,7 @@ def start(use_gpu: bool) -> None:
         return
     if use_gpu:
         torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-    torch.distributed.init_process_group('nccl' if use_gpu else 'gloo')
+    torch.distributed.init_process_group('nccl' if use_gpu else 'gloo', timeout=_TIMEOUT)
 
 
 def stop() -> None:

@@ -40,14 +40,21 @@ def read_image(path: Path) -> np.ndarray:
 def image_size(path: Path) -> Tuple[int, int]:
     """(width, height) in pixels after EXIF orientation, read from the header where possible.
 
+    Only of JPEG is it certain that PIL's header and OpenCV's pixels agree on a turned image; TIFF, for one, they treat
+    differently. Such an image is decoded.
+
     Raises:
         ImageError: the file cannot be read or decoded.
     """
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED_BY_90
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+            known = orientation == 1 or image.format in ('JPEG', 'MPO')
     except Exception:  # PIL's readers raise many kinds on broken headers; OpenCV has the last word
+        known = False
+    if not known:
         height, width = read_image(path).shape[:2]
-        turned = False
-    return (height, width) if turned else (width, height)
+    elif orientation in _TURNED_BY_90:
+        width, height = height, width
+    return width, height

@@ -21,10 +21,11 @@ from executor.contract.params import TrainParams
 from executor.contract.progress import Progress
 from executor.mm import dataset, metric  # noqa: F401  (registers YmirDataset and DetectionMetric)
 from executor.mm.checkpoints import read_checkpoint
-from executor.mm.config import build_config, work_dir
+from executor.mm.config import build_config
+from executor.mm.data import work_dir
 from executor.mm.pretrained import PretrainedHook, replace_downloads, starting_weights
 from executor.mm.progress_hook import ProgressHook, duration
-from executor.mm.stages import RESUME_FILE, StageHook
+from executor.mm.stages import RESUME_FILE, StageHook, schedule_of
 from executor.report.pictures import draw_grid, write_picture
 from executor.report.table import class_table
 
@@ -45,14 +46,16 @@ def train(env: Env, params: TrainParams, progress: Progress) -> None:
     train_images = _count_images(env, params)
     register_all_modules(init_default_scope=False)
     config = build_config(env, params, train_images, dist.world_size())
-    resume = _resume_file(env, params)
+    resume = _resume_file(env, params, config)
+    if resume is None and dist.rank() == 0:
+        _forget_curves(env)
     weights = None if resume else starting_weights(params, config)
     replace_downloads(config['model'], will_load=bool(resume or weights))
     result = TrainingResult(env)
     runner = _build_runner(config, resume)
     stages = StageHook(result, params, config)
     runner.register_hook(stages, priority=stages.priority)
-    batch = params.samples_per_gpu * dist.world_size()
+    batch = config['train_dataloader']['batch_size'] * dist.world_size()
     hook = ProgressHook(progress.part(0.02, 0.98), batch)
     runner.register_hook(hook, priority=hook.priority)
     if weights is not None:
@@ -72,7 +75,7 @@ def _count_images(env: Env, params: TrainParams) -> int:
     return len(read_training_index(env.input.training_index_file))
 
 
-def _resume_file(env: Env, params: TrainParams) -> Optional[Path]:
+def _resume_file(env: Env, params: TrainParams, config: Config) -> Optional[Path]:
     """The checked state to resume from, None without `--resume`."""
     wanted = params.args_options.resume
     if wanted is None:
@@ -83,12 +86,26 @@ def _resume_file(env: Env, params: TrainParams) -> Optional[Path]:
             logger.warning('--resume: %s does not exist, so nothing was trained here before: starting anew', file)
             return None
         raise ModelError(f'args_options --resume {wanted}: no such file: name one that the container sees')
-    if 'optimizer' not in read_checkpoint(file):
+    checkpoint = read_checkpoint(file)
+    if 'optimizer' not in checkpoint:
         raise ModelError(
             f'args_options --resume {file}: the file holds weights only: resume from the {RESUME_FILE} of a training, '
             'or use the weights as pretrained model'
         )
+    began, now = checkpoint.get('ymir_schedule', {}), schedule_of(config)
+    changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
+    if changed:
+        raise ConfigError(
+            f'args_options --resume goes on with the schedule that {file} began with, but {"; ".join(changed)}: set it '
+            'back, or start anew from the model as pretrained weights'
+        )
     return file
+
+
+def _forget_curves(env: Env) -> None:
+    """Remove an earlier run's curves, which tensorboard would draw into those of this one."""
+    for file in env.output.tensorboard_dir.glob('events.out.tfevents.*'):
+        file.unlink()
 
 
 def _build_runner(config: Config, resume: Optional[Path]) -> Runner:

@@ -7,13 +7,14 @@ import ctypes
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
 import warnings
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
-from executor.contract.errors import GpuMismatchError, NoGpuError, OutOfMemoryError
+from executor.contract.errors import ExecutorError, GpuMismatchError, NoGpuError, OutOfMemoryError
 from executor.contract.failure import death_of, failure_of
 from executor.contract.output import Monitor
 from executor.contract.params import Job
@@ -28,8 +29,12 @@ def work(job: Job, cpu_ranks: int, reports: Any) -> None:
     _die_with_parent()
     set_up_logging()
     gpu_ids = job.training.gpu_ids
-    _show_gpus(gpu_ids)
-    _use_temporary_caches()
+    try:
+        _show_gpus(gpu_ids)
+    except NoGpuError as error:
+        reports.put(failure_of(error))
+        sys.exit(1)
+    _set_environment()
     ranks = len(gpu_ids) or cpu_ranks
     if ranks == 1:
         run_rank(job, reports)
@@ -95,8 +100,12 @@ def _progress(job: Job, rank: int) -> Progress:
 def _show_gpus(gpu_ids: Sequence[int]) -> None:
     """Let torch see the task's GPUs only, so that GPU number n is rank n's; they count inside the container."""
     visible = [gpu for gpu in os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',') if gpu]
-    known = visible and all(gpu < len(visible) for gpu in gpu_ids)
-    os.environ['CUDA_VISIBLE_DEVICES'] = ','.join(visible[gpu] if known else str(gpu) for gpu in gpu_ids)
+    if visible and max(gpu_ids, default=0) >= len(visible):
+        raise NoGpuError(
+            f'gpu_id {",".join(map(str, gpu_ids))!r} asks for GPU {max(gpu_ids)}, but CUDA_VISIBLE_DEVICES gives the '
+            f'container {len(visible)}: name GPUs from 0 to {len(visible) - 1}'
+        )
+    os.environ['CUDA_VISIBLE_DEVICES'] = ','.join(visible[gpu] if visible else str(gpu) for gpu in gpu_ids)
 
 
 def _check_gpus(gpu_ids: Sequence[int]) -> None:
@@ -110,6 +119,15 @@ def _check_gpus(gpu_ids: Sequence[int]) -> None:
             f'gpu_id {wanted!r} asks for a GPU, but this build of torch ({torch.__version__}) is for CPU only: '
             'use the GPU image, or leave gpu_id empty'
         )
+    if not os.path.exists('/dev/nvidiactl') and torch.cuda.device_count() == 0:
+        raise NoGpuError(f'gpu_id {wanted!r} asks for a GPU, but the container has none: start it with --gpus')
+    try:
+        torch.zeros(1, device='cuda')
+    except RuntimeError as error:
+        raise GpuMismatchError(
+            f'the GPU cannot be used by this image (torch {torch.__version__} for CUDA {torch.version.cuda}, made for '
+            f'{", ".join(torch.cuda.get_arch_list())}): use the image that fits the driver ({_first_line(error)})'
+        )
     if torch.cuda.device_count() < len(gpu_ids):
         raise NoGpuError(
             f'gpu_id {wanted!r} asks for {len(gpu_ids)} GPUs, but the container sees {torch.cuda.device_count()}: '
@@ -118,24 +136,35 @@ def _check_gpus(gpu_ids: Sequence[int]) -> None:
 
 
 def _translated(error: BaseException) -> BaseException:
-    """torch's own failures as ours, where there is something to tell the user."""
-    if not isinstance(error, (RuntimeError, MemoryError)):
-        return error
-    first_line = (str(error) or type(error).__name__).splitlines()[0]
-    if 'out of memory' in str(error):
-        ours = OutOfMemoryError(f'out of GPU memory: set samples_per_gpu lower ({first_line})')
-    elif 'DataLoader worker' in str(error) or 'bus error' in str(error).lower():
+    """torch's and the machine's own failures as ours, where there is something to tell the user."""
+    text, line = str(error), _first_line(error)
+    ours: Optional[ExecutorError] = None
+    if isinstance(error, ExecutorError) and text.startswith('Caught '):
+        # A loading worker raised it; torch put the worker's whole traceback into the message. Its last line is ours.
+        ours = type(error)(text.rstrip().splitlines()[-1].partition(': ')[2])
+    elif isinstance(error, RuntimeError) and 'out of memory' in text:
+        ours = OutOfMemoryError(f'out of GPU memory: set samples_per_gpu lower ({line})')
+    elif isinstance(error, RuntimeError) and re.search(r'DataLoader worker \(pid|bus error', text, re.IGNORECASE):
         ours = OutOfMemoryError(
             'a data-loading worker died: /dev/shm or the memory is too small: raise shm_size (docker run --shm-size) '
-            f'or set workers_per_gpu lower ({first_line})'
+            f'or set workers_per_gpu lower ({line})'
         )
-    else:
-        return error
-    return ours.with_traceback(error.__traceback__)
+    elif isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and 'allocate memory' in text):
+        ours = OutOfMemoryError(f'out of memory: set samples_per_gpu or workers_per_gpu lower ({line})')
+    return error if ours is None else ours.with_traceback(error.__traceback__)
 
 
-def _use_temporary_caches() -> None:
-    """With a foreign user id there is no home directory; caches go where the task may write."""
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _set_environment() -> None:
+    """Settings that libraries read when they start.
+
+    With a foreign user id there is no home directory, so caches go where the task may write. cuBLAS needs a workspace
+    of fixed size before `--deterministic` can hold.
+    """
+    os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     cache = os.path.join(tempfile.gettempdir(), f'ymir-mmdet-cache-{os.getuid()}')
     for name in ('MPLCONFIGDIR', 'TORCH_HOME', 'XDG_CACHE_HOME', 'TORCHINDUCTOR_CACHE_DIR'):
         os.environ.setdefault(name, cache)

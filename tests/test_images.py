@@ -66,6 +66,14 @@ def test_exif_turns_pixels_and_size_alike(tmp_path, pixels, orientation, size):
         assert image[3, 10, 0] > 200 and image[27, 10, 2] > 200
 
 
+def test_a_turned_tiff_has_the_size_that_it_is_decoded_to(tmp_path, pixels):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels[:, :, ::-1]).save(tmp_path / 'image.tif', exif=exif)
+    height, width = read_image(tmp_path / 'image.tif').shape[:2]
+    assert image_size(tmp_path / 'image.tif') == (width, height)
+
+
 @pytest.mark.parametrize('data', [b'', b'no image', b'\xff\xd8\xff\xe0broken'], ids=['empty', 'text', 'cut jpeg'])
 def test_what_is_no_image_is_named(tmp_path, data):
     path = tmp_path / 'image.jpg'

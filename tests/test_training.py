@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence
 
 import pytest
 import yaml
@@ -56,6 +57,12 @@ def run(env_file: Path, *options: str, status: int = 0) -> str:
     output, _ = process.communicate()
     assert process.returncode == status, output
     return output
+
+
+def wait_for(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
 
 
 def result_of(env_file: Path) -> Dict[str, Any]:
@@ -116,22 +123,61 @@ def test_tensorboard_has_losses_rate_and_metrics(two_epochs):
     assert all(math.isfinite(value) for values in scalars.values() for value in values)
 
 
-def test_resume_goes_on_and_keeps_what_was(two_epochs):
-    env_file, _ = two_epochs
-    root = env_file.parents[1]
+def test_resume_goes_on_after_a_kill(tmp_path):
+    env_file = write_small_task(tmp_path, max_epochs=8, max_keep_checkpoints=-1)
+    process = start(env_file)
+    state = tmp_path / 'out/training/resume.pth'
+    wait_for(process, lambda: state.is_file() and 'epoch_2' in result_of(env_file)['model_stages'])
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    reached = len(read_checkpoint(state)['ymir_stages'])
     before = result_of(env_file)['model_stages']
-    config = yaml.safe_load((root / 'in/config.yaml').read_text(encoding='utf-8'))
-    write_config(root, **{**config, 'max_epochs': 3, 'args_options': '--resume'})
+    assert 1 <= reached < 8
+    config = yaml.safe_load((tmp_path / 'in/config.yaml').read_text(encoding='utf-8'))
+    write_config(tmp_path, **{**config, 'args_options': '--resume'})
     output = run(env_file)
     after = result_of(env_file)['model_stages']
-    assert list(after) == ['epoch_1', 'epoch_2', 'epoch_3']
-    assert {name: after[name] for name in before} == before
-    assert 'epoch 3 of 3' in output and 'epoch 2 of 3' not in output
-    weights_only = read_env(env_file).output.models_dir / 'epoch_3/epoch_3.pth'
-    write_config(root, **{**config, 'args_options': f'--resume {weights_only}'})
-    assert 'holds weights only' in run(env_file, status=1).splitlines()[-1]
-    assert monitor_of(env_file)[3:5] == ['4', '300004']
-    assert result_of(env_file)['model_stages'] == after  # a task that fails early takes nothing away
+    assert list(after) == [f'epoch_{n}' for n in range(1, 9)]
+    kept = [f'epoch_{n}' for n in range(1, reached + 1)]
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert f'epoch {reached} of 8' not in output and f'epoch {reached + 1} of 8' in output
+    # The published end of the rate: 0.01 * 4 / 64, cosine down to a twentieth of it.
+    assert 'epoch 8 of 8, iteration 2 of 2: loss' in output
+    assert re.search(r'epoch 8 of 8, .* learning rate 3\.12e-05', output)
+
+
+@pytest.mark.parametrize(
+    'changes, code, words',
+    [
+        ({'args_options': '--resume {weights}'}, '300004', 'holds weights only'),
+        ({'args_options': '--resume /nowhere.pth'}, '300004', 'no such file'),
+        ({'args_options': '--resume', 'max_epochs': 5}, '300001', 'max_epochs was 2, is 5'),
+    ],
+)
+def test_a_resume_that_cannot_be_takes_nothing_away(two_epochs, changes, code, words):
+    env_file, _ = two_epochs
+    root = env_file.parents[1]
+    before = result_of(env_file)
+    file = root / 'in/config.yaml'
+    text = file.read_text(encoding='utf-8')
+    weights = root / 'out/models/epoch_2/epoch_2.pth'
+    changes = {key: value.format(weights=weights) if key == 'args_options' else value for key, value in changes.items()}
+    write_config(root, **{**yaml.safe_load(text), **changes})
+    output = run(env_file, status=1)
+    file.write_text(text, encoding='utf-8')
+    assert words in output.splitlines()[-1]
+    assert monitor_of(env_file)[3:5] == ['4', code]
+    assert result_of(env_file) == before
+
+
+def test_a_new_start_in_the_same_folder_mixes_nothing(tmp_path):
+    env_file = write_small_task(tmp_path, max_epochs=2, max_keep_checkpoints=-1)
+    run(env_file)
+    write_small_task(tmp_path, max_epochs=1)
+    run(env_file)
+    assert list(result_of(env_file)['model_stages']) == ['epoch_1']
+    assert sorted(p.name for p in (tmp_path / 'out/models').iterdir()) == ['attachments', 'epoch_1', 'result.yaml']
+    assert len(list((tmp_path / 'out/tensorboard').iterdir())) == 1
 
 
 @pytest.mark.parametrize(
@@ -166,9 +212,7 @@ def test_a_kill_leaves_a_model_that_loads(tmp_path):
     env_file = write_small_task(tmp_path, max_epochs=500, max_keep_checkpoints=2)
     process = start(env_file)
     result_file = tmp_path / 'out/models/result.yaml'
-    while not (result_file.is_file() and 'epoch_4' in result_file.read_text(encoding='utf-8')):
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
+    wait_for(process, lambda: result_file.is_file() and 'epoch_4' in result_file.read_text(encoding='utf-8'))
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     stages = result_of(env_file)['model_stages']
@@ -189,10 +233,18 @@ def test_validation_without_objects_gives_zero_and_succeeds(tmp_path):
     assert (result['mAP'], result['model_stages']['epoch_1']['mAR']) == (0.0, 0.0)
 
 
-def test_no_validate_leaves_the_last_model(tmp_path):
-    env_file = write_small_task(tmp_path, max_epochs=2, args_options='--no-validate')
+@pytest.mark.parametrize(
+    'changes, stages',
+    [
+        ({'args_options': '--no-validate', 'val_interval': 2}, ['epoch_2', 'epoch_3']),
+        ({'cfg_options': SMALL['cfg_options'] + ' train_cfg.val_begin=9'}, ['epoch_3']),
+    ],
+)
+def test_without_validation_models_are_left_all_the_same(tmp_path, changes, stages):
+    env_file = write_small_task(tmp_path, max_epochs=3, max_keep_checkpoints=-1, **changes)
     output = run(env_file)
-    assert list(result_of(env_file)['model_stages']) == ['epoch_2']
+    assert list(result_of(env_file)['model_stages']) == stages
+    assert result_of(env_file)['mAP'] == 0
     assert 'its mAP is given as 0' in output
 
 
@@ -234,12 +286,13 @@ def test_patterns_choose_what_is_listed(tmp_path):
     assert result_of(env_file)['model_stages']['epoch_1']['files'] == ['epoch_1.pth']
 
 
-def test_a_failure_is_told_with_code_line_and_last_words(tmp_path):
+@pytest.mark.parametrize('ranks', ['1', '2'])
+def test_a_failure_is_told_with_code_line_and_last_words(tmp_path, ranks):
     env_file = write_small_task(tmp_path)
     index = read_env(env_file).input.training_index_file
     annotation = Path(index.read_text(encoding='utf-8').splitlines()[0].split('\t')[1])
     add_annotation(tmp_path, str(annotation.relative_to(tmp_path / 'in/annotations')), '0, 1, 2, 3\n')
-    output = run(env_file, status=1)
+    output = run(env_file, '--cpu-ranks', ranks, status=1)
     code, message = monitor_of(env_file)[4:6]
     assert code == '300002'
     assert f'{annotation}:1: expected class_id, xmin, ymin, xmax, ymax' in message
@@ -279,9 +332,7 @@ def test_a_wrong_parameter_names_its_line(tmp_path):
 def test_sigterm_ends_all_and_is_told(tmp_path):
     env_file = write_small_task(tmp_path, max_epochs=500)
     process = start(env_file)
-    while not (tmp_path / 'out/models/result.yaml').is_file():
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.05)
+    wait_for(process, (tmp_path / 'out/models/result.yaml').is_file)
     process.terminate()
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 143

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from executor import worker
-from executor.contract.errors import OutOfMemoryError
+from executor.contract.errors import NoGpuError, OutOfMemoryError
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,6 @@ from executor.contract.errors import OutOfMemoryError
         (None, (0, 2), '0,2'),
         ('3,5', (1,), '5'),  # numbers count what the container sees
         ('MIG-a,MIG-b', (1, 0), 'MIG-b,MIG-a'),
-        ('3,5', (0, 2), '0,2'),  # there is no third: the check that follows tells it
     ],
 )
 def test_gpus_count_inside_the_container(monkeypatch, visible, gpu_ids, expected):
@@ -29,9 +28,18 @@ def test_gpus_count_inside_the_container(monkeypatch, visible, gpu_ids, expected
     assert os.environ['CUDA_VISIBLE_DEVICES'] == expected
 
 
+def test_a_gpu_that_the_container_was_not_given(monkeypatch):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '3,5')
+    with pytest.raises(NoGpuError, match=r"'0,2' asks for GPU 2, but CUDA_VISIBLE_DEVICES gives the container 2"):
+        worker._show_gpus((0, 2))
+    assert os.environ['CUDA_VISIBLE_DEVICES'] == '3,5'
+
+
 @pytest.mark.parametrize(
     'error, remedy',
     [
+        (MemoryError(), 'samples_per_gpu'),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), 'samples_per_gpu'),
         (RuntimeError('CUDA out of memory. Tried to allocate 2 GiB\nmore'), 'samples_per_gpu'),
         (RuntimeError('DataLoader worker (pid 7) is killed by signal: Bus error.'), '--shm-size'),
     ],
@@ -40,7 +48,7 @@ def test_failures_of_torch_with_a_remedy(error, remedy):
     told = worker._translated(error)
     assert isinstance(told, OutOfMemoryError)
     assert remedy in str(told)
-    assert str(error).splitlines()[0] in str(told)
+    assert (str(error) or 'MemoryError').splitlines()[0] in str(told)
 
 
 @pytest.mark.parametrize(

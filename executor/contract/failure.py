@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from executor.contract.errors import ExecutorError, OutOfMemoryError
 
+# The limits keep a report well below the 64 KB that a pipe holds, so that telling it never blocks.
 _MAX_LINES = 100
-_MAX_LINE_LENGTH = 400
+_MAX_LINE = 400  # characters
+_MAX_TRACEBACK = 12000
+_MAX_MESSAGE = 2000
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,8 @@ def failure_of(error: BaseException) -> Failure:
     lines = ''.join(traceback_module.format_exception(type(error), error, error.__traceback__)).splitlines()
     return Failure(
         code=getattr(error, 'code', ExecutorError.code) if isinstance(error, ExecutorError) else ExecutorError.code,
-        message=' '.join(message.split()),
-        traceback='\n'.join(line[:_MAX_LINE_LENGTH] for line in lines[-_MAX_LINES:]),
+        message=' '.join(message.split())[:_MAX_MESSAGE],
+        traceback='\n'.join(line[:_MAX_LINE] for line in lines[-_MAX_LINES:])[-_MAX_TRACEBACK:],
     )
 
 

@@ -5,31 +5,33 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
 from mmengine.config import Config
 
+from executor.contract import forms
 from executor.contract.env import Env
 from executor.contract.errors import ConfigError
 from executor.contract.params import TrainParams
-from executor.mm import shared_memory
 from executor.mm.config_file import load_config
+from executor.mm.data import NO_MASKS, fit_workers, set_datasets, work_dir
 from executor.mm.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
 
 logger = logging.getLogger(__name__)
 
 _TENSORBOARD_INTERVAL = 10  # iterations
 
-_NO_MASKS = 'config_file names a detector that learns masks, but YMIR exports boxes: choose one for boxes'
-
 # What mmengine's Runner reads beside the keys that a config happens to have.
-_RUNNER_KEYS = ('activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'env_cfg', 'log_processor')
-
-
-def work_dir(env: Env) -> Path:
-    """Where a training keeps what is not part of a model: the state to resume from."""
-    return env.output.root_dir / 'training'
+_RUNNER_KEYS = (
+    'activation_checkpointing',
+    'compile',
+    'efficient_conv_bn_eval',
+    'env_cfg',
+    'find_unused_parameters',
+    'log_processor',
+    'model_wrapper_cfg',
+    'sync_bn',
+)
 
 
 def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -> Config:
@@ -45,16 +47,22 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
     keep_published_schedule(config)
     set_classes(config, params.class_names)
     set_datasets(config, env, params)
-    max_epochs = int(options.get('train_cfg.max_epochs', params.max_epochs))
-    total_batch = int(options.get('train_dataloader.batch_size', params.samples_per_gpu)) * ranks
+    max_epochs = _chosen_number(options, 'train_cfg.max_epochs', params.max_epochs)
+    total_batch = _chosen_number(options, 'train_dataloader.batch_size', params.samples_per_gpu) * ranks
     scale_schedule(config, max_epochs, math.ceil(train_images / total_batch))
     scale_learning_rate(config, total_batch)
     set_loops(config, params, max_epochs)
     set_runtime(config, env, params, ranks)
     apply_options(config, options)
+    if config['val_evaluator'].get('type') != 'DetectionMetric':
+        raise ConfigError(
+            'cfg_options val_evaluator: the platform needs the numbers of DetectionMetric: leave its type'
+        )
     if params.args_options.no_validate:
         config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
-    fit_workers(config, ranks)
+    fit_workers(config, ranks, use_gpu=bool(params.gpu_ids))
+    if ranks > 1:
+        set_wrapper(config, use_gpu=bool(params.gpu_ids))
     if params.args_options.auto_scale_lr:
         _scale_chosen_learning_rate(config, options, total_batch)
     logger.info('schedule: %s', describe_schedule(config, total_batch))
@@ -66,6 +74,8 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> None:
 
     A first word that mmengine does not know would be merged and never looked at, such as mmdet 2's `optimizer.lr`.
     """
+    if 'resume' in options:
+        raise ConfigError('cfg_options resume: use args_options --resume, which finds or takes the file to resume from')
     unknown = sorted({key.partition('.')[0] for key in options} - set(config) - set(_RUNNER_KEYS))
     if unknown:
         raise ConfigError(
@@ -78,6 +88,14 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> None:
         raise ConfigError(f'cfg_options do not fit the config: {error}; options: {dict(options)}')
 
 
+def _chosen_number(options: Mapping[str, Any], key: str, default: int) -> int:
+    """A whole number of at least 1 that the user's options may override."""
+    try:
+        return forms.integer(1)(options.get(key, default))
+    except ValueError as error:
+        raise ConfigError(f'cfg_options {key} must be {error}, found {options[key]!r}')
+
+
 def set_classes(config: Config, class_names: Sequence[str]) -> None:
     """Set the number of classes of every box head: `bbox_head`, `roi_head.bbox_head` (one or a cascade).
 
@@ -88,7 +106,7 @@ def set_classes(config: Config, class_names: Sequence[str]) -> None:
     detector = model.get('detector', model)  # semi-supervised wrappers hold one
     roi_head = detector.get('roi_head') or {}
     if 'mask_head' in roi_head or 'mask_head' in detector or 'panoptic_head' in detector:
-        raise ConfigError(_NO_MASKS)
+        raise ConfigError(NO_MASKS)
     heads = _as_heads(detector.get('bbox_head')) + _as_heads(roi_head.get('bbox_head'))
     heads = [head for head in heads if 'num_classes' in head]
     if not heads:
@@ -109,71 +127,17 @@ def _as_heads(value: Any) -> List[Dict[str, Any]]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def set_datasets(config: Config, env: Env, params: TrainParams) -> None:
-    """Put the task's data under the config's pipelines, and validation by `DetectionMetric`."""
-    common = {
-        'type': 'YmirDataset',
-        'export_format': params.export_format,
-        'metainfo': {'classes': tuple(params.class_names)},
+def set_wrapper(config: Config, use_gpu: bool) -> None:
+    """Several ranks: DistributedDataParallel as mmengine sets it up, which for the CPU it does not by itself."""
+    wrapper = {
+        'type': 'MMDistributedDataParallel',
+        # Some detectors leave parameters out of a step, on which DDP would fail; one that does not may say so.
+        'find_unused_parameters': config.get('find_unused_parameters', True),
+        'broadcast_buffers': False,
     }
-    loader = config['train_dataloader']
-    loader['dataset'] = _with_data(
-        loader['dataset'], {**common, 'index_file': str(env.input.training_index_file)}, test_mode=False
-    )
-    loader = config['val_dataloader']
-    loader['dataset'] = _with_data(
-        loader['dataset'], {**common, 'index_file': str(env.input.val_index_file)}, test_mode=True
-    )
-    _keep_true_boxes(loader['dataset']['pipeline'])
-    config['val_evaluator'] = {'type': 'DetectionMetric', 'collect_dir': str(work_dir(env) / 'collect')}
-    for loader in (config['train_dataloader'], config['val_dataloader']):
-        loader.update(batch_size=params.samples_per_gpu, num_workers=params.workers_per_gpu)
-    config['test_dataloader'] = copy.deepcopy(config['val_dataloader'])
-    config['test_evaluator'] = copy.deepcopy(config['val_evaluator'])
-
-
-def _with_data(dataset: Mapping[str, Any], data: Mapping[str, Any], test_mode: bool) -> Dict[str, Any]:
-    """The dataset with its innermost part replaced; repetition is dropped, since an epoch is once through the data."""
-    dataset = dict(dataset)
-    if 'datasets' in dataset:
-        return _with_data(dataset['datasets'][0], data, test_mode)
-    if 'dataset' in dataset:
-        inner = _with_data(dataset['dataset'], data, test_mode)
-        return inner if dataset['type'] == 'RepeatDataset' else {**dataset, 'dataset': inner}
-    pipeline = [dict(transform) for transform in dataset['pipeline']]
-    if any(transform.get('with_mask') or transform.get('with_seg') for transform in pipeline):
-        raise ConfigError(_NO_MASKS)
-    return {**data, 'test_mode': test_mode, 'pipeline': pipeline}
-
-
-def _keep_true_boxes(pipeline: Sequence[Dict[str, Any]]) -> None:
-    """Let the true boxes, in pixels of the original image, reach the metric."""
-    pack = pipeline[-1]
-    usual = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
-    pack['meta_keys'] = tuple(dict.fromkeys((*pack.get('meta_keys', usual), *usual, 'instances')))
-
-
-def fit_workers(config: Config, ranks: int) -> None:
-    """Leave each loader no more workers than /dev/shm has room for."""
-    free = shared_memory.free_shared_memory() // ranks
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loader = config[name]
-        if loader is None:
-            continue
-        wanted = loader['num_workers']
-        batch = shared_memory.image_bytes(loader['dataset']['pipeline']) * loader['batch_size']
-        workers = shared_memory.fit_workers(wanted, batch, free)
-        loader.pop('prefetch_factor', None)
-        loader.update(num_workers=workers.count, persistent_workers=workers.count > 0)
-        if workers.prefetch is not None:
-            loader['prefetch_factor'] = workers.prefetch
-        if name == 'train_dataloader' and wanted > 0 and workers != (wanted, 2):
-            logger.warning(
-                '/dev/shm has %d MB free for a rank, too little for %d workers with batches of %d MB: using %d%s; '
-                'raise shm_size (docker run --shm-size) for full speed',
-                *(free // 10**6, wanted, batch // 10**6, workers.count),
-                ' with one batch each' if workers.count else '',
-            )
+    if not use_gpu:
+        wrapper['device_ids'] = None
+    config['model_wrapper_cfg'] = {**wrapper, **config.get('model_wrapper_cfg', {})}
 
 
 def set_loops(config: Config, params: TrainParams, max_epochs: int) -> None:
@@ -192,23 +156,15 @@ def set_runtime(config: Config, env: Env, params: TrainParams, ranks: int) -> No
     """Precision, randomness, folders; mmengine's own log and checkpoints give way to our hooks."""
     arguments = params.args_options
     if params.gpu_ids and config['optim_wrapper'].get('type') == 'OptimWrapper':
-        config['optim_wrapper'].update(type='AmpOptimWrapper', loss_scale='dynamic')
+        config['optim_wrapper']['type'] = 'AmpOptimWrapper'
     elif arguments.amp and not params.gpu_ids:
         logger.warning('--amp needs a GPU: training in full precision')
     config['randomness'] = {'seed': arguments.seed, 'deterministic': arguments.deterministic}
     config['default_scope'] = 'mmdet'
     config['work_dir'] = str(work_dir(env))
     config['launcher'] = 'pytorch' if ranks > 1 else 'none'
-    if ranks > 1:
-        config['model_wrapper_cfg'] = {
-            'type': 'MMDistributedDataParallel',
-            # Some detectors leave parameters out of a step, on which DDP would fail; one that does not may say so.
-            'find_unused_parameters': config.get('find_unused_parameters', True),
-            'broadcast_buffers': False,
-        }
-        if not params.gpu_ids:
-            config['model_wrapper_cfg']['device_ids'] = None  # mmengine's default is a GPU
     config['log_level'] = 'ERROR'  # what mmengine warns of is its own deprecations
+    config['log_processor'] = {'type': 'LogProcessor'}  # by epoch, also where the config counts iterations
     config['load_from'] = None
     config['resume'] = False
     config['default_hooks'] = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import math
 import pprint
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Sequence
 
 import mmdet
 from mmengine.config import Config
@@ -56,12 +57,6 @@ def load_config(name: str, package_files: Sequence[Path] = ()) -> Config:
             'be used): set config_file to one of this image, such as configs/yolox/yolox_tiny_8x8_300e_coco.py'
         )
     return config
-
-
-def package_config(package_files: Sequence[Path]) -> Optional[Path]:
-    """The config among the files of a model package, if there is exactly one."""
-    configs = [file for file in package_files if file.suffix == '.py']
-    return configs[0] if len(configs) == 1 else None
 
 
 def _find(name: str, package_files: Sequence[Path]) -> Path:
@@ -138,7 +133,7 @@ def config_text(config: Mapping[str, Any]) -> str:
         if key in config:
             value = pprint.pformat(_plain(config[key]), width=120, compact=True, sort_dicts=False)
             lines.append(f'{key} = {value}\n')
-    return '\n'.join(lines).replace(': inf', ": float('inf')")
+    return '\n'.join(lines)
 
 
 def _plain(value: Any) -> Any:
@@ -146,4 +141,11 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_plain(item) for item in value)
-    return value
+    return _Infinity(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+class _Infinity(float):
+    """Written as a call, since Python has no literal for it."""
+
+    def __repr__(self) -> str:
+        return f"float('{float(self)}')"

@@ -27,7 +27,7 @@ _BLOCKS = {
     'head.reg_preds': 'bbox_head.multi_level_conv_reg',
     'head.obj_preds': 'bbox_head.multi_level_conv_obj',
 }
-_BLOCK = re.compile('|'.join(re.escape(name) for name in sorted(_BLOCKS, key=len, reverse=True)) + r'(?=\.)')
+_BLOCK = re.compile('(?:' + '|'.join(map(re.escape, sorted(_BLOCKS, key=len, reverse=True))) + r')(?=\.)')
 
 # A cross-stage-partial layer's three convolutions, told from a bottleneck's conv1 and conv2 by where they stand:
 # directly in a neck block, or in the last element of a backbone stage (1; in stage4 it is 2, since 1 is the SPP).

@@ -11,6 +11,7 @@ from typing import Any, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 _SHARED_MEMORY = Path('/dev/shm')
 _USABLE = 0.85  # the rest is for what else lives there
+_FOR_NCCL = 32 * 2**20  # bytes a rank, which NCCL takes when several GPUs meet
 _BATCHES_HELD = 2  # by the training loop: the one in use and the one before it
 _LARGEST_SIDE = 1333  # where a pipeline names no size: mmdet's usual upper bound
 
@@ -32,13 +33,14 @@ def fit_workers(wanted: int, batch_bytes: int, free_bytes: int) -> Workers:
     return Workers(min(wanted, batches), 1)
 
 
-def free_shared_memory() -> int:
-    """Bytes free in /dev/shm; without one, torch uses other means and any number fits."""
+def free_shared_memory(ranks: int, use_gpu: bool) -> int:
+    """Bytes of /dev/shm free for the loaders of one rank; without one, torch uses other means and any number fits."""
     try:
         stat = os.statvfs(_SHARED_MEMORY)
     except OSError:
         return 2**62
-    return stat.f_bavail * stat.f_frsize
+    free = stat.f_bavail * stat.f_frsize // ranks
+    return max(0, free - _FOR_NCCL) if use_gpu and ranks > 1 else free
 
 
 def image_bytes(pipeline: Sequence[Mapping[str, Any]]) -> int:

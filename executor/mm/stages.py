@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from mmengine import dist
 from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
@@ -58,6 +59,7 @@ class StageHook(Hook):
         self._class_names = params.class_names
         self._config_name = Path(params.config_file).name
         self._config_text = config_text(config)
+        self._schedule = schedule_of(config)
         self._work_dir = Path(config['work_dir'])
         self.stages: List[TrainedStage] = []
         self.samples: Sequence[Tuple[str, ImageResult]] = ()
@@ -72,34 +74,41 @@ class StageHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         if runner.rank == 0 and runner.epoch == 0:
+            (self._work_dir / RESUME_FILE).unlink(missing_ok=True)
             self._result.clear()
+
+    def after_train_epoch(self, runner: Any) -> None:
+        # The end of the last epoch is after_train's.
+        epoch = runner.epoch + 1  # mmengine counts on only after this
+        interval = max(1, self._params.val_interval)
+        if runner.rank == 0 and runner.val_loop is None and epoch % interval == 0 and epoch < runner.max_epochs:
+            self._save(runner, epoch, _NOTHING_MEASURED)
 
     def after_val_epoch(self, runner: Any, metrics: Optional[Dict[str, float]] = None) -> None:
         if runner.rank != 0:
             return
         metric = next(m for m in runner.val_evaluator.metrics if isinstance(m, DetectionMetric))
-        new = self._save(runner, metric.evaluation)
+        new = self._save(runner, runner.epoch, metric.evaluation)
         if self.best is new:
             self.samples = metric.samples
-        _save_resume_state(runner, self._work_dir)
 
     def after_train(self, runner: Any) -> None:
-        if runner.rank == 0 and runner.val_loop is None:
-            logger.warning('--no-validate: the model was not measured, its mAP is given as 0')
-            self._save(runner, _NOTHING_MEASURED)
-            _save_resume_state(runner, self._work_dir)
+        last = f'epoch_{runner.epoch}'
+        if runner.rank == 0 and last not in [trained.stage.name for trained in self.stages]:
+            logger.warning('the last model was not validated, its mAP is given as 0')
+            self._save(runner, runner.epoch, _NOTHING_MEASURED)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: Dict[str, Any]) -> None:
         # mmengine's message hub holds objects; without them the file can be read as plain data.
         checkpoint['message_hub'] = {'log_scalars': {}, 'runtime_info': {}, 'resumed_keys': {}}
         checkpoint['ymir_stages'] = [dataclasses.asdict(trained) for trained in self.stages]
+        checkpoint['ymir_schedule'] = self._schedule
 
     def after_load_checkpoint(self, runner: Any, checkpoint: Mapping[str, Any]) -> None:
         known = [_trained_stage(entry) for entry in checkpoint.get('ymir_stages', [])]
         self.stages = [trained for trained in known if self._on_disk(trained.stage)]
 
-    def _save(self, runner: Any, evaluation: Evaluation) -> TrainedStage:
-        epoch = runner.epoch
+    def _save(self, runner: Any, epoch: int, evaluation: Evaluation) -> TrainedStage:
         name = f'epoch_{epoch}'
         folder = self._result.stage_dir(name)
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +137,7 @@ class StageHook(Hook):
         self.write_result({})
         for trained in dropped:
             self._remove(trained.stage)
+        _save_resume_state(runner, epoch, self._work_dir)
         logger.info(
             'epoch %d: mAP (AP50) %.4f, AP %.4f, mAR %.4f; best %s with %.4f',
             *(epoch, evaluation.mAP_50, evaluation.mAP, evaluation.mAR, self.best.stage.name, self.best.stage.mAP),
@@ -150,7 +160,7 @@ class StageHook(Hook):
 
     def _remove(self, stage: Stage) -> None:
         folder = self._result.stage_dir(stage.name)
-        (folder / f'{stage.name}.pth').unlink()
+        (folder / f'{stage.name}.pth').unlink(missing_ok=True)
         if folder.name == stage.name:  # in the older, flat layout other stages share the folder
             shutil.rmtree(folder)
 
@@ -174,12 +184,21 @@ def _deployed_parameters(runner: Any) -> Mapping[str, Any]:
     return model.state_dict()
 
 
-def _save_resume_state(runner: Any, work_dir: Path) -> None:
+def schedule_of(config: Config) -> Dict[str, Any]:
+    """What a resumed training must share with the one it goes on with, since its learning rate is a curve over both."""
+    return {
+        'max_epochs': config['train_cfg']['max_epochs'],
+        'batch_size': config['train_dataloader']['batch_size'],
+        'ranks': dist.get_world_size(),
+    }
+
+
+def _save_resume_state(runner: Any, epoch: int, work_dir: Path) -> None:
     """Everything `--resume` needs, in one file apart from the models; the one before stays until this one is whole."""
     work_dir.mkdir(parents=True, exist_ok=True)
     beside = work_dir / f'.{RESUME_FILE}'
-    # mmengine counts one epoch on while it trains; after validation the epoch is over already.
-    runner.save_checkpoint(str(work_dir), beside.name, meta={'epoch': runner.epoch, 'iter': runner.iter})
+    # The epoch is over, whether mmengine has counted it already or not.
+    runner.save_checkpoint(str(work_dir), beside.name, meta={'epoch': epoch, 'iter': runner.iter})
     os.replace(beside, work_dir / RESUME_FILE)
 
 

@@ -86,6 +86,11 @@ def test_it_travels_to_another_process():
     assert pickle.loads(pickle.dumps(failure)) == failure
 
 
+def test_a_report_of_any_length_fits_into_a_pipe():
+    failure = failure_of(errors.ConfigError('ü' * 100_000))
+    assert len(pickle.dumps(failure)) < 2**15
+
+
 @pytest.mark.parametrize(
     'exitcode, code, words',
     [

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
+import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import ConfigDict
+from mmengine.optim import build_optim_wrapper
 
 from executor.contract.errors import ConfigError
 from executor.mm import shared_memory
@@ -88,29 +90,68 @@ def test_seed_deterministic_and_no_validate(build):
     assert (config.val_cfg, config.val_dataloader, config.val_evaluator) == (None, None, None)
 
 
-def test_an_option_that_does_not_fit_is_told(build):
-    with pytest.raises(ConfigError, match='cfg_options do not fit the config'):
-        build(cfg_options='param_scheduler.7.end=4')
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        ('param_scheduler.7.end=4', 'cfg_options do not fit the config'),
+        ('optimizer.lr=0.1', r'cfg_options optimizer: mmdet 3 has no such key.*optim_wrapper'),
+        ('resume=True', 'use args_options --resume'),
+        ('train_cfg.max_epochs=ten', r"train_cfg.max_epochs must be a whole number of at least 1, found 'ten'"),
+        ('train_dataloader.batch_size=0', 'train_dataloader.batch_size must be a whole number of at least 1, found 0'),
+        ('val_evaluator.type=CocoMetric', 'leave its type'),
+    ],
+)
+def test_an_option_that_does_not_fit_is_told(build, options, message):
+    with pytest.raises(ConfigError, match=message):
+        build(cfg_options=options)
+
+
+def test_a_batch_among_the_options_counts_for_rate_and_schedule(build):
+    config = build(cfg_options='train_dataloader.batch_size=32')
+    assert config.optim_wrapper.optimizer.lr == pytest.approx(0.005)
+
+
+def test_a_schedule_by_iterations_becomes_one_by_epochs(build):
+    """90,000 iterations with steps after 60,000 and 80,000, on 100 images in batches of 8: 13 iterations an epoch."""
+    config = build(config_file='configs/retinanet/retinanet_r50_fpn_90k_coco.py', max_epochs=9)
+    assert config.train_dataloader.sampler == {'type': 'DefaultSampler', 'shuffle': True}
+    assert config.train_cfg.type == 'EpochBasedTrainLoop'
+    assert config.log_processor == {'type': 'LogProcessor'}
+    assert config.param_scheduler[1]['milestones'] == [78, 104]  # of 117
+
+
+def test_several_ranks_are_wrapped_as_the_options_say(build):
+    assert 'model_wrapper_cfg' not in build()
+    assert build(ranks=2).model_wrapper_cfg == {
+        'type': 'MMDistributedDataParallel',
+        'find_unused_parameters': False,
+        'broadcast_buffers': False,
+        'device_ids': None,
+    }
+    assert build(ranks=2, cfg_options='find_unused_parameters=True').model_wrapper_cfg.find_unused_parameters
+    on_gpus = build(ranks=2, gpu_id='0,1', gpu_count=2, config_file='configs/retinanet/retinanet_r50_fpn_1x_coco.py')
+    assert on_gpus.model_wrapper_cfg.find_unused_parameters
+    assert 'device_ids' not in on_gpus.model_wrapper_cfg
 
 
 def test_precision_on_cpu_and_gpu(build, caplog):
     assert build().optim_wrapper.type == 'OptimWrapper'
     assert build(gpu_id='0', gpu_count=1).optim_wrapper.type == 'AmpOptimWrapper'
     off = build(gpu_id='0', gpu_count=1, cfg_options='optim_wrapper.type=OptimWrapper')
-    assert off.optim_wrapper.type == 'OptimWrapper'
+    assert type(build_optim_wrapper(torch.nn.Linear(1, 1), off.optim_wrapper)).__name__ == 'OptimWrapper'
     with caplog.at_level(logging.WARNING, logger='executor'):
         assert build(args_options='--amp').optim_wrapper.type == 'OptimWrapper'
     assert '--amp needs a GPU' in caplog.text
 
 
 def test_little_shared_memory_means_fewer_workers_and_a_warning(build, monkeypatch, caplog):
-    monkeypatch.setattr(shared_memory, 'free_shared_memory', lambda: 64 * 2**20)
+    monkeypatch.setattr(shared_memory, 'free_shared_memory', lambda ranks, use_gpu: 64 * 2**20)
     with caplog.at_level(logging.WARNING, logger='executor'):
         config = build(workers_per_gpu=4)
     assert (config.train_dataloader.num_workers, config.train_dataloader.prefetch_factor) == (3, 1)
     assert '--shm-size' in caplog.text
     caplog.clear()
-    monkeypatch.setattr(shared_memory, 'free_shared_memory', lambda: 2**34)
+    monkeypatch.setattr(shared_memory, 'free_shared_memory', lambda ranks, use_gpu: 2**34)
     assert build(workers_per_gpu=4).train_dataloader.num_workers == 4
     assert '--shm-size' not in caplog.text
     assert build(workers_per_gpu=0).train_dataloader.num_workers == 0

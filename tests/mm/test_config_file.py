@@ -65,6 +65,8 @@ def test_literals_of_every_kind(tmp_path):
 def test_the_saved_config_reads_back_the_same_by_us_and_by_mmengine(tmp_path):
     config = load_config('configs/yolox/yolox_nano_8x8_300e_coco.py')
     config.train_cfg['max_iters'] = float('inf')
+    config.train_cfg['limits'] = [float('inf'), -float('inf')]
+    config.model.bbox_head['names'] = ['ratio: info']
     file = tmp_path / 'saved.py'
     file.write_text(config_text(config))
     plain = read_plain_config(file)

@@ -7,7 +7,9 @@ import logging
 import cv2
 import numpy as np
 import pytest
+from torch.utils.data import DataLoader
 
+from executor import worker
 from executor.contract.errors import DatasetError, ImageError
 from executor.mm.dataset import YmirDataset
 from tests.task_folder import add_annotation, add_image, write_index
@@ -59,6 +61,17 @@ def test_an_image_whose_pixels_are_broken_is_named_when_it_is_used(dataset, tmp_
     (tmp_path / 'in/assets/0.png').write_bytes(b'no image')  # its header was good when the dataset was read
     with pytest.raises(ImageError, match='0.png'):
         made[0]
+
+
+def test_an_image_broken_for_a_loading_worker_is_told_in_one_sentence(dataset, tmp_path):
+    made = dataset('')
+    (tmp_path / 'in/assets/0.png').write_bytes(b'no image')
+    with pytest.raises(ImageError) as caught:
+        next(iter(DataLoader(made, num_workers=1, collate_fn=list)))
+    told = worker._translated(caught.value)
+    assert isinstance(told, ImageError)
+    assert str(told).endswith('0.png is not an image that can be decoded: replace or remove it')
+    assert '\n' not in str(told)
 
 
 def test_a_bad_annotation_is_an_error(dataset):
