@@ -20,6 +20,9 @@ from executor.mm.schedule import describe_schedule, keep_published_schedule, sca
 logger = logging.getLogger(__name__)
 
 _TENSORBOARD_INTERVAL = 10  # iterations
+_DEFAULT_SEED = (
+    0  # a task run again gives the same model, as far as the device allows; mmdet draws another seed each time
+)
 
 # What mmengine's Runner reads beside the keys that a config happens to have.
 _RUNNER_KEYS = (
@@ -159,7 +162,8 @@ def set_runtime(config: Config, env: Env, params: TrainParams, ranks: int) -> No
         config['optim_wrapper']['type'] = 'AmpOptimWrapper'
     elif arguments.amp and not params.gpu_ids:
         logger.warning('--amp needs a GPU: training in full precision')
-    config['randomness'] = {'seed': arguments.seed, 'deterministic': arguments.deterministic}
+    seed = _DEFAULT_SEED if arguments.seed is None else arguments.seed
+    config['randomness'] = {'seed': seed, 'deterministic': arguments.deterministic}
     config['default_scope'] = 'mmdet'
     config['work_dir'] = str(work_dir(env))
     config['launcher'] = 'pytorch' if ranks > 1 else 'none'
