@@ -85,7 +85,7 @@ def test_auto_scale_lr_scales_a_chosen_rate_too(build):
 
 
 def test_seed_deterministic_and_no_validate(build):
-    assert build().randomness == {'seed': 0, 'deterministic': False}
+    assert build().randomness == {'seed': 1, 'deterministic': False}
     config = build(args_options='--seed 7 --deterministic --no-validate')
     assert config.randomness == {'seed': 7, 'deterministic': True}
     assert (config.val_cfg, config.val_dataloader, config.val_evaluator) == (None, None, None)
