@@ -55,18 +55,27 @@ def _tile(
     width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
     canvas = blank.copy()
     canvas[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    for box in result.true_boxes:
-        _rectangle(canvas, box * scale, _TRUE, 2)
+    for box in _corners(result.true_boxes, scale, canvas):
+        _rectangle(canvas, box, _TRUE, 2)
     shown = result.scores >= score_threshold
-    for box, label, score in zip(result.boxes[shown], result.labels[shown], result.scores[shown]):
-        _rectangle(canvas, box * scale, _PREDICTED, 1)
-        place = (int(box[0] * scale) + 2, max(10, int(box[1] * scale) - 3))
+    boxes = _corners(result.boxes[shown], scale, canvas)
+    for box, label, score in zip(boxes, result.labels[shown], result.scores[shown]):
+        _rectangle(canvas, box, _PREDICTED, 1)
+        place = (box[0] + 2, max(10, box[1] - 3))
         cv2.putText(canvas, f'{class_names[label]} {score:.2f}', place, _FONT, 0.38, _PREDICTED, 1, cv2.LINE_AA)
     return canvas
 
 
-def _rectangle(canvas: np.ndarray, box: np.ndarray, colour: Tuple[int, int, int], thickness: int) -> None:
-    x1, y1, x2, y2 = (int(round(float(value))) for value in box)
+def _corners(boxes: np.ndarray, scale: float, canvas: np.ndarray) -> List[List[int]]:
+    """Boxes (N, 4) scaled to whole pixels of the canvas, just outside it where they leave it.
+
+    A model at the start of its training may predict boxes larger than any integer.
+    """
+    return np.clip(np.nan_to_num(boxes * scale), -2, max(canvas.shape) + 2).round().astype(int).tolist()
+
+
+def _rectangle(canvas: np.ndarray, box: Sequence[int], colour: Tuple[int, int, int], thickness: int) -> None:
+    x1, y1, x2, y2 = box
     cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), colour, thickness)
 
 

@@ -19,6 +19,14 @@ def test_evenly_spaced(count, wanted, expected):
     assert evenly_spaced(count, wanted) == expected
 
 
+def test_boxes_of_any_size_can_be_drawn(tmp_path):
+    path = tmp_path / 'a.png'
+    cv2.imwrite(str(path), np.zeros((720, 960, 3), np.uint8))
+    huge = [(0, 0.9, -1e30, -1e30, 1e30, 1e30), (0, 0.9, -np.inf, 5, np.inf, np.nan), (1, 0.9, 0, 0, 100, 100)]
+    grid = draw_grid([(path, image(0, [(0, 0, 0, 1e30, 1e30)], huge))], ('cat', 'dog'), score_threshold=0.3)
+    assert tuple(grid[28 + 49, 20]) == RED  # the lower edge of the one that can be seen
+
+
 def test_boxes_are_drawn_to_scale(tmp_path):
     """An image of 960 x 720 in a tile of 480 x 360 is halved: a box at 200 lies at 100, below the legend of 28."""
     path = tmp_path / 'a.png'
