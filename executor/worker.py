@@ -70,6 +70,9 @@ def _run_ranks(ranks: int, job: Job, reports: Any) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    # Ranks that each compute with all cores only wait for each other's threads.
+    cores = len(os.sched_getaffinity(0))
+    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, cores // ranks)))
     # Its words on a rank's death come before ours, which say more.
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
     config = LaunchConfig(
