@@ -75,6 +75,8 @@ def _run_ranks(ranks: int, job: Job, reports: Any) -> None:
     os.environ.setdefault('OMP_NUM_THREADS', str(max(1, cores // ranks)))
     # Its words on a rank's death come before ours, which say more.
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
+    # The ranks share a machine: they need not resolve its name (torch 1.10 cannot be told).
+    local = {'local_addr': 'localhost'} if 'local_addr' in LaunchConfig.__dataclass_fields__ else {}
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -84,6 +86,7 @@ def _run_ranks(ranks: int, job: Job, reports: Any) -> None:
         rdzv_endpoint='localhost:0',
         max_restarts=0,
         monitor_interval=1,
+        **local,
     )
     try:
         elastic_launch(config, run_rank)(job, reports)
@@ -122,19 +125,19 @@ def _check_gpus(gpu_ids: Sequence[int]) -> None:
             f'gpu_id {wanted!r} asks for a GPU, but this build of torch ({torch.__version__}) is for CPU only: '
             'use the GPU image, or leave gpu_id empty'
         )
-    if not os.path.exists('/dev/nvidiactl') and torch.cuda.device_count() == 0:
-        raise NoGpuError(f'gpu_id {wanted!r} asks for a GPU, but the container has none: start it with --gpus')
+    seen = torch.cuda.device_count()
+    # A driver too old for this build also counts 0 GPUs; that is the mismatch below.
+    if seen < len(gpu_ids) and (seen > 0 or not os.path.exists('/dev/nvidiactl')):
+        raise NoGpuError(
+            f'gpu_id {wanted!r} asks for {len(gpu_ids)} GPUs, but the container sees {seen}: start it with --gpus, '
+            'or name GPUs that exist'
+        )
     try:
-        torch.zeros(1, device='cuda')
+        torch.zeros(1, device=f'cuda:{os.environ.get("LOCAL_RANK", "0")}')
     except RuntimeError as error:
         raise GpuMismatchError(
             f'the GPU cannot be used by this image (torch {torch.__version__} for CUDA {torch.version.cuda}, made for '
             f'{", ".join(torch.cuda.get_arch_list())}): use the image that fits the driver ({_first_line(error)})'
-        )
-    if torch.cuda.device_count() < len(gpu_ids):
-        raise NoGpuError(
-            f'gpu_id {wanted!r} asks for {len(gpu_ids)} GPUs, but the container sees {torch.cuda.device_count()}: '
-            'start it with --gpus, or name GPUs that exist'
         )
 
 
