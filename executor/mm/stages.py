@@ -17,7 +17,7 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 
-from executor.contract.output import Stage, TrainingResult, best_stage
+from executor.contract.output import Stage, TrainingResult, best_stage, replace_file
 from executor.contract.params import TrainParams
 from executor.mm.checkpoints import save_weights
 from executor.mm.config_file import config_text
@@ -119,7 +119,7 @@ class StageHook(Hook):
             'config_file': self._config_name,
         }
         save_weights(folder / f'{name}.pth', _deployed_parameters(runner), meta)
-        _write_whole(folder / self._config_name, self._config_text)
+        replace_file(folder / self._config_name, self._config_text)
         stage = Stage(
             name=name,
             epoch=epoch,
@@ -205,9 +205,3 @@ def _save_resume_state(runner: Any, epoch: int, work_dir: Path) -> None:
 def _trained_stage(entry: Mapping[str, Any]) -> TrainedStage:
     stage = dict(entry['stage'], files=tuple(entry['stage']['files']))
     return TrainedStage(Stage(**stage), tuple(ClassResult(**result) for result in entry['classes']))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    beside = path.with_name(f'.{path.name}')
-    beside.write_text(text, encoding='utf-8')
-    os.replace(beside, path)
