@@ -60,6 +60,7 @@ class StageHook(Hook):
         self._config_name = Path(params.config_file).name
         self._config_text = config_text(config)
         self._schedule = schedule_of(config)
+        self._val_interval = config['train_cfg']['val_interval']
         self._work_dir = Path(config['work_dir'])
         self.stages: List[TrainedStage] = []
         self.samples: Sequence[Tuple[str, ImageResult]] = ()
@@ -80,8 +81,8 @@ class StageHook(Hook):
     def after_train_epoch(self, runner: Any) -> None:
         # The end of the last epoch is after_train's.
         epoch = runner.epoch + 1  # mmengine counts on only after this
-        interval = max(1, self._params.val_interval)
-        if runner.rank == 0 and runner.val_loop is None and epoch % interval == 0 and epoch < runner.max_epochs:
+        due = epoch % self._val_interval == 0 and epoch < runner.max_epochs
+        if runner.rank == 0 and runner.val_loop is None and due:
             self._save(runner, epoch, _NOTHING_MEASURED)
 
     def after_val_epoch(self, runner: Any, metrics: Optional[Dict[str, float]] = None) -> None:
