@@ -9,7 +9,7 @@ from typing import Optional, Sequence
 
 from executor.contract.env import STANDARD_MONITOR_FILE, env_file, read_env
 from executor.contract.failure import Failure, failure_of
-from executor.contract.output import Monitor
+from executor.contract.output.monitor import Monitor
 from executor.contract.params import read_job
 from executor.launch import Terminated, WorkerFailed, run_in_worker
 from executor.log import set_up_logging

@@ -16,7 +16,7 @@ from executor.contract.env import Env
 from executor.contract.errors import ConfigError, ModelError
 from executor.contract.index import read_training_index
 from executor.contract.options import RESUME_LATEST
-from executor.contract.output import TrainingResult
+from executor.contract.output.training import TrainingResult
 from executor.contract.params import TrainParams
 from executor.contract.progress import Progress
 from executor.mm import dataset, metric  # noqa: F401  (registers YmirDataset and DetectionMetric)

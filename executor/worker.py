@@ -16,7 +16,7 @@ from typing import Any, Optional, Sequence
 
 from executor.contract.errors import ExecutorError, GpuMismatchError, NoGpuError, OutOfMemoryError
 from executor.contract.failure import death_of, failure_of
-from executor.contract.output import Monitor
+from executor.contract.output.monitor import Monitor
 from executor.contract.params import Job
 from executor.contract.progress import Progress, silent_progress
 from executor.log import set_up_logging

@@ -104,6 +104,10 @@ def make_folders(root: Path) -> None:
         (root / folder).mkdir(parents=True, exist_ok=True)
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def line_of(path: Path, start: str) -> int:
     """The number, from 1, of the one line that begins with `start`, blanks before it aside."""
     lines = path.read_text(encoding='utf-8').split('\n')

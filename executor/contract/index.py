@@ -1,10 +1,15 @@
-"""Index files: one line an image, `<image>\\t<annotation>` for training."""
+"""Index files: one line an image, `<image>\\t<annotation>` for training, `<image>` for candidates."""
 
 from __future__ import annotations
 
+import operator
+import os
+import weakref
+from array import array
+from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 from executor.contract.errors import DatasetError
 
@@ -34,9 +39,89 @@ def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
             raise DatasetError(f'{path}:{number}: expected <image><tab><annotation>, found {text!r}')
         lines.append(IndexLine(Path(columns[0]), Path(columns[1]), f'{path}:{number}'))
     if not lines:
-        raise DatasetError(f'{path} lists no image: choose a dataset that has some')
+        raise _no_image(path)
     _check_exist(lines)
     return tuple(lines)
+
+
+class CandidateIndex(Sequence[str]):
+    """The image paths of an index for mining or inference, exactly as its lines have them.
+
+    A million lines take 12 MB: only where each path lies is kept, its text is read when asked for. It may be used after
+    a fork and be pickled; the file must stay in place meanwhile.
+    """
+
+    def __init__(self, path: Path, starts: array[int], sizes: array[int], passed: array[int]) -> None:
+        """
+        Args:
+            path: the index file.
+            starts: N byte offsets, where each image's path begins.
+            sizes: N numbers of bytes.
+            passed: for each line without an image, how many images are listed before it.
+        """
+        self._path = path
+        self._starts = starts
+        self._sizes = sizes
+        self._passed = passed
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, position: Any) -> str:
+        """The path at a position; not for slices, which would hold many."""
+        position = operator.index(position)
+        # At an offset of its own, since forked processes share the position in the file.
+        return os.pread(self._file, self._sizes[position], self._starts[position]).decode('utf-8')
+
+    def place(self, position: int) -> str:
+        """The `file:line` that lists the image at a position, 0 <= position < N."""
+        return f'{self._path}:{position + 1 + bisect_right(self._passed, position)}'
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return CandidateIndex, (self._path, self._starts, self._sizes, self._passed)
+
+
+def read_candidate_index(path: Path) -> CandidateIndex:
+    """Read a candidate index; blank lines are passed over, of several columns the first counts.
+
+    Whether the images exist is not checked: one that cannot be read is a candidate like one that cannot be decoded.
+
+    Raises:
+        DatasetError: the index is missing, empty or not UTF-8, or a line has no image.
+    """
+    starts, sizes, passed = array('Q'), array('I'), array('I')
+    start = 0
+    try:
+        with path.open('rb') as stream:
+            for number, line in enumerate(stream, start=1):
+                image = _first_column(path, number, start, line)
+                if image:
+                    starts.append(start)
+                    sizes.append(len(image))
+                else:
+                    passed.append(len(starts))
+                start += len(line)
+            if starts:
+                return CandidateIndex(path, starts, sizes, passed)
+    except OSError as error:
+        raise _unreadable(path, error)
+    raise _no_image(path)
+
+
+def _first_column(path: Path, number: int, start: int, line: bytes) -> bytes:
+    """The image's path of a line that begins at byte `start`; nothing for a blank line."""
+    try:
+        text = line.decode('utf-8').rstrip('\r\n')
+    except UnicodeDecodeError as error:
+        raise _not_text(path, start + error.start)
+    if not text.strip():
+        return b''
+    image = line.rstrip(b'\r\n').partition(b'\t')[0]
+    if not image.strip():
+        raise DatasetError(f'{path}:{number}: expected <image>, found {text!r}')
+    return image
 
 
 def _read_lines(path: Path) -> List[str]:
@@ -44,9 +129,9 @@ def _read_lines(path: Path) -> List[str]:
         # Not splitlines: it also splits at characters that a path may hold.
         return path.read_text(encoding='utf-8').replace('\r\n', '\n').split('\n')
     except OSError as error:
-        raise DatasetError(f'index file {path} cannot be read ({error.strerror}): export the dataset again')
+        raise _unreadable(path, error)
     except UnicodeDecodeError as error:
-        raise DatasetError(f'index file {path} is not UTF-8 text (byte {error.start}): export the dataset again')
+        raise _not_text(path, error.start)
 
 
 def _check_exist(lines: Sequence[IndexLine]) -> None:
@@ -62,3 +147,15 @@ def _check_exist(lines: Sequence[IndexLine]) -> None:
         raise DatasetError(
             f'{len(lost)} listed files are not on disk: {", ".join(lost[:5])}{more}: export the dataset again'
         )
+
+
+def _unreadable(path: Path, error: OSError) -> DatasetError:
+    return DatasetError(f'index file {path} cannot be read ({error.strerror}): export the dataset again')
+
+
+def _not_text(path: Path, byte: int) -> DatasetError:
+    return DatasetError(f'index file {path} is not UTF-8 text (byte {byte}): export the dataset again')
+
+
+def _no_image(path: Path) -> DatasetError:
+    return DatasetError(f'{path} lists no image: choose a dataset that has some')

@@ -75,22 +75,30 @@ class TrainParams(TaskParams):
 
 
 @dataclass(frozen=True)
-class InferParams(TaskParams):
-    """Parameters of inference, see infer-template.yaml for the meaning of each."""
+class DetectionParams(TaskParams):
+    """What inference and mining share: how the detector is run. `iou_threshold` None is the model's own."""
 
     shm_size: str = _param('128G', forms.text)
-    conf_threshold: float = _param(0.2, forms.number(0, 1))
+    config_file: str = _param('', forms.text)
+    samples_per_gpu: int = _param(16, forms.integer(1))
+    workers_per_gpu: int = _param(4, forms.integer(0))
+    iou_threshold: Optional[float] = _param(None, forms.number(0, 1))
     cfg_options: Dict[str, Any] = _param(dict, options.cfg_options)
 
 
 @dataclass(frozen=True)
-class MiningParams(TaskParams):
+class InferParams(DetectionParams):
+    """Parameters of inference, see infer-template.yaml for the meaning of each."""
+
+    conf_threshold: float = _param(0.2, forms.number(0, 1))
+
+
+@dataclass(frozen=True)
+class MiningParams(DetectionParams):
     """Parameters of mining, see mining-template.yaml for the meaning of each."""
 
-    shm_size: str = _param('128G', forms.text)
     mining_algorithm: str = _param('aldd', forms.choice(*MINING_ALGORITHMS))
     class_distribution_scores: Tuple[float, ...] = _param((), forms.numbers)
-    cfg_options: Dict[str, Any] = _param(dict, options.cfg_options)
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,11 @@ class Job:
     training: Optional[TrainParams]
     mining: Optional[MiningParams]
     infer: Optional[InferParams]
+
+    @property
+    def gpu_ids(self) -> Tuple[int, ...]:
+        """The GPUs of the task, whichever parts it has; empty for CPU."""
+        return next(params.gpu_ids for params in (self.training, self.mining, self.infer) if params is not None)
 
 
 def read_job(env: Env) -> Job:

@@ -9,7 +9,7 @@ import pickle
 import re
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
 
@@ -23,27 +23,33 @@ IMAGE_WEIGHTS = Path('/weights')
 
 # Where a config's name stops naming the architecture: yolox_tiny|_8x8_300e_coco, rtmdet_tiny|_8xb32-300e_coco.
 _SCHEDULE_PART = re.compile(r'_\d+xb?\d+[_-].*$')
-# torch before 1.13 knows no weights_only.
-_SAFELY: Dict[str, Any] = (
-    {'weights_only': True}
-    if 'weights_only' in inspect.signature(torch.load).parameters
-    else {'pickle_module': plain_pickle}
-)
+_SAFELY: Dict[str, Any] = {'pickle_module': plain_pickle}
+if 'weights_only' in inspect.signature(torch.load).parameters:  # torch's own reader, which refuses another
+    _SAFELY['weights_only'] = False
 _HEADS = ('bbox_head', 'roi_head')
 
 
 def choose_weights(files: Sequence[Path], config_file: str) -> Optional[Path]:
     """The weights to start from among the files of a model package, else in the image's /weights, else None.
 
-    Of several weight files the best counts, then the latest, by the mAP and epoch written inside them; the file's time
-    says nothing, since packing and copying change it. In /weights the name must begin with the config's architecture.
+    In /weights the name must begin with the config's architecture.
     """
-    candidates = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
-    if candidates:
-        return max(candidates, key=_merit) if len(candidates) > 1 else candidates[0]
+    best = best_weights(files)
+    if best is not None:
+        return best
     if files:
         logger.warning('the pretrained model has no %s file: its files are not used', ' or '.join(WEIGHT_SUFFIXES))
     return image_weights(architecture(config_file))
+
+
+def best_weights(files: Sequence[Path]) -> Optional[Path]:
+    """The weight file of a model package, None without one.
+
+    Of several the best counts, then the latest, by the mAP and epoch written inside them; the file's time says nothing,
+    since packing and copying change it.
+    """
+    candidates = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
+    return max(candidates, key=_merit) if len(candidates) > 1 else next(iter(candidates), None)
 
 
 def architecture(config_file: str) -> str:
@@ -60,10 +66,24 @@ def image_weights(name: str) -> Optional[Path]:
     return min(fitting, default=None)
 
 
+def class_names_of(checkpoint: Mapping[str, Any]) -> Optional[Tuple[str, ...]]:
+    """The class names that a checkpoint of mmdet 3 or 2 holds, None where it holds none."""
+    meta = _meta(checkpoint)
+    dataset_meta = meta.get('dataset_meta')
+    names = dataset_meta.get('classes') if isinstance(dataset_meta, dict) else None
+    names = names or meta.get('CLASSES')
+    return tuple(str(name) for name in names) if isinstance(names, (list, tuple)) and names else None
+
+
+def _meta(checkpoint: Mapping[str, Any]) -> Dict[str, Any]:
+    meta = checkpoint.get('meta')
+    return meta if isinstance(meta, dict) else {}
+
+
 def _merit(file: Path) -> Any:
-    meta = read_checkpoint(file).get('meta')
-    meta = meta if isinstance(meta, dict) else {}
-    return meta.get('mAP', -1.0), meta.get('epoch', -1), file.name
+    meta = _meta(read_checkpoint(file))
+    numbers = (meta.get(key) for key in ('mAP', 'epoch'))
+    return (*(value if isinstance(value, (int, float)) else -1 for value in numbers), file.name)
 
 
 def read_checkpoint(path: Path) -> Dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 
-from executor.contract.output import EVALUATE_CONFIG
+from executor.contract.output.training import EVALUATE_CONFIG
 from executor.report.evaluation import Evaluation, ImageResult, evaluate
 from executor.report.pictures import evenly_spaced
 

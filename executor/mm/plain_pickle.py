@@ -1,4 +1,8 @@
-"""A pickle module for `torch.load` that admits tensors and plain values: torch before 1.13 has no weights_only."""
+"""A pickle module for `torch.load` that admits tensors and plain values, on every torch alike.
+
+torch's own `weights_only` does not exist before 1.13, and refuses the checkpoints that mmdet 3 publishes: beside the
+weights they hold the training's log as objects of mmengine. Those are read as `Forgotten`, which runs nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,25 @@ _PLAIN = {
     ('torch._utils', '_rebuild_parameter'),
     ('torch._utils', '_rebuild_tensor'),
     ('torch._utils', '_rebuild_tensor_v2'),
+    ('torch._utils', '_rebuild_tensor_v3'),
 }
+# mmengine and mmdet 2 keep the log and the metrics of a training as these and as numpy's numbers.
+_FORGOTTEN = {
+    ('mmengine.logging.history_buffer', 'HistoryBuffer'),
+    ('builtins', 'getattr'),  # how a HistoryBuffer names its methods
+    ('__builtin__', 'getattr'),
+    ('_codecs', 'encode'),  # how numpy's bytes are written
+}
+
+
+class Forgotten:
+    """Stands for an object that no weight needs; takes whatever pickle hands it and keeps nothing."""
+
+    def __init__(self, *args: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
 
 
 class Unpickler(pickle.Unpickler):
@@ -23,6 +45,8 @@ class Unpickler(pickle.Unpickler):
         storage = module in ('torch', 'torch.cuda') and name.endswith('Storage') and name.isidentifier()
         if storage or (module, name) in _PLAIN:
             return super().find_class(module, name)
+        if (module, name) in _FORGOTTEN or module.partition('.')[0] == 'numpy':
+            return Forgotten
         raise UnpicklingError(f'{module}.{name} is no tensor and no plain value')
 
 

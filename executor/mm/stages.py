@@ -17,7 +17,8 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 
-from executor.contract.output import Stage, TrainingResult, best_stage, replace_file
+from executor.contract.output.files import replace_file
+from executor.contract.output.training import Stage, TrainingResult, best_stage
 from executor.contract.params import TrainParams
 from executor.mm.checkpoints import save_weights
 from executor.mm.config_file import config_text

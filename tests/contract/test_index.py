@@ -1,16 +1,25 @@
 from __future__ import annotations
 
+import copy
+import gc
+import multiprocessing
+import os
+import pickle
 from pathlib import Path
 
 import pytest
 
 from executor.contract.errors import DatasetError
-from executor.contract.index import IndexLine, read_training_index
+from executor.contract.index import CandidateIndex, IndexLine, read_candidate_index, read_training_index
+from tests.peak_memory import peak_memory
 from tests.task_folder import TaskFolder, add_annotation, add_image, write_index
 
 # Every file that a test may list; the second is named as the platform does, the others hold what paths may hold.
 IMAGES = ['a.jpg', '0a/da39a3ee5e6b4b0d3255bfef95601890afd8070a', 'with blank.jpg', 'line\u2028separator.jpg']
 ANNOTATIONS = ['a.txt', '0a/da39a3ee5e6b4b0d3255bfef95601890afd8070a.txt', 'with blank.txt']
+
+
+# --- training -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -115,3 +124,152 @@ def test_bytes_that_are_no_text(tmp_path):
     (tmp_path / 'i.tsv').write_bytes(b'/in/\xe9.jpg\t/in/a.txt\n')
     with pytest.raises(DatasetError, match=r'i\.tsv is not UTF-8 text \(byte 4\)'):
         read_training_index(tmp_path / 'i.tsv')
+
+
+# --- candidates -----------------------------------------------------------------------------------------------------
+
+
+def candidates(path: Path, text: str) -> CandidateIndex:
+    path.write_bytes(text.encode())
+    return read_candidate_index(path)
+
+
+@pytest.mark.parametrize(
+    'text, expected',
+    [
+        ('/in/a.jpg', [('/in/a.jpg', 1)]),
+        ('/in/a.jpg\n', [('/in/a.jpg', 1)]),
+        ('/in/a.jpg\r\n', [('/in/a.jpg', 1)]),
+        ('/in/a.jpg\r\n\r\n/in/b.jpg\r\n', [('/in/a.jpg', 1), ('/in/b.jpg', 3)]),
+        ('/in/a.jpg\t\n/in/b.jpg\tmore\tand more\r\n', [('/in/a.jpg', 1), ('/in/b.jpg', 2)]),
+        (
+            '\n \t \n/in/a.jpg\n\n\n/in/b.jpg\n/in/c.jpg\n\n/in/d.jpg\n\n',
+            [('/in/a.jpg', 3), ('/in/b.jpg', 6), ('/in/c.jpg', 7), ('/in/d.jpg', 9)],
+        ),
+        # Exactly as in the index: blanks belong to the path, also at its ends.
+        ('/in/with blank.jpg\n /in/b.jpg \n', [('/in/with blank.jpg', 1), (' /in/b.jpg ', 2)]),
+        (
+            '/in/Größe-日本.jpg\n/in/😀.jpg\tü\n/in/a.jpg',
+            [('/in/Größe-日本.jpg', 1), ('/in/😀.jpg', 2), ('/in/a.jpg', 3)],
+        ),
+        ('/in/line\u2028separator\x0b\x85.jpg\nb', [('/in/line\u2028separator\x0b\x85.jpg', 1), ('b', 2)]),
+        ('/in/a.jpg\n/in/a.jpg\n', [('/in/a.jpg', 1), ('/in/a.jpg', 2)]),
+    ],
+)
+def test_candidates(tmp_path, text, expected):
+    index = candidates(tmp_path / 'i.tsv', text)
+    assert len(index) == len(expected)
+    assert list(index) == [image for image, _ in expected]
+    assert [index.place(i) for i in range(len(index))] == [f'{tmp_path}/i.tsv:{line}' for _, line in expected]
+
+
+def test_candidates_need_not_exist_on_disk(tmp_path):
+    assert candidates(tmp_path / 'i.tsv', '/nowhere/a.jpg\n')[0] == '/nowhere/a.jpg'
+
+
+def test_positions_as_of_a_list(tmp_path):
+    index = candidates(tmp_path / 'i.tsv', 'a\nb\nc\n')
+    assert [index[i] for i in (2, 0, -1, -3)] == ['c', 'a', 'c', 'a']
+    assert 'b' in index and 'd' not in index
+    for position in (3, -4):
+        with pytest.raises(IndexError):
+            index[position]
+    for position in (slice(0, 2), 1.0, '1'):
+        with pytest.raises(TypeError):
+            index[position]
+
+
+@pytest.mark.parametrize('duplicate', [copy.copy, lambda index: pickle.loads(pickle.dumps(index))])
+def test_candidates_after_pickling(tmp_path, duplicate):
+    index = candidates(tmp_path / 'i.tsv', 'a\n\nb\n')
+    other = duplicate(index)
+    del index  # which closes its file
+    gc.collect()
+    assert list(other) == ['a', 'b']
+    assert other.place(1) == f'{tmp_path}/i.tsv:3'
+
+
+def test_candidates_in_forked_processes(tmp_path):
+    index = candidates(tmp_path / 'i.tsv', ''.join(f'/in/{i}.jpg\n' for i in range(2000)))
+    with multiprocessing.get_context('fork').Pool(4, initializer=_remember, initargs=(index,)) as pool:
+        found = pool.map(_recall, range(2000), chunksize=10)
+    assert found == [f'/in/{i}.jpg' for i in range(2000)]
+
+
+def _remember(index: CandidateIndex) -> None:
+    global _index
+    _index = index
+
+
+def _recall(position: int) -> str:
+    return _index[position]
+
+
+def test_an_index_that_is_no_longer_used_closes_its_file(tmp_path):
+    gc.collect()
+    before = os.listdir('/proc/self/fd')
+    index = candidates(tmp_path / 'i.tsv', 'a\n')
+    assert len(os.listdir('/proc/self/fd')) == len(before) + 1
+    del index
+    gc.collect()
+    assert len(os.listdir('/proc/self/fd')) == len(before)
+
+
+@pytest.mark.parametrize('text', ['', '\n \n\t\n', '\r\n'])
+def test_no_candidate(tmp_path, text):
+    with pytest.raises(DatasetError) as caught:
+        candidates(tmp_path / 'i.tsv', text)
+    assert str(caught.value) == f'{tmp_path}/i.tsv lists no image: choose a dataset that has some'
+    assert caught.value.code == 300002
+
+
+@pytest.mark.parametrize('name, reason', [('i.tsv', 'No such file or directory'), ('', 'Is a directory')])
+def test_no_candidate_index_file(tmp_path, name, reason):
+    with pytest.raises(DatasetError) as caught:
+        read_candidate_index(tmp_path / name)
+    assert str(caught.value) == f'index file {tmp_path / name} cannot be read ({reason}): export the dataset again'
+
+
+@pytest.mark.parametrize(
+    'data, byte',
+    [
+        (b'/in/\xe9.jpg\n', 4),
+        (b'/in/a.jpg\n\n/in/\xe9.jpg\n', 15),
+        (b'/in/a.jpg\t\xff\n', 10),  # also in a column that does not count
+        ('/in/ü.jpg\n'.encode() + b'\xc3', 11),
+        (b'/in/\xed\xa0\xbd.jpg\n', 4),  # a surrogate
+    ],
+)
+def test_candidates_that_are_no_text(tmp_path, data, byte):
+    (tmp_path / 'i.tsv').write_bytes(data)
+    with pytest.raises(DatasetError) as caught:
+        read_candidate_index(tmp_path / 'i.tsv')
+    message = f'index file {tmp_path}/i.tsv is not UTF-8 text (byte {byte}): export the dataset again'
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize('line', ['\t/in/b.jpg', ' \t/in/b.jpg'])
+def test_a_line_without_a_candidate(tmp_path, line):
+    with pytest.raises(DatasetError) as caught:
+        candidates(tmp_path / 'i.tsv', f'/in/a.jpg\n\n{line}\r\n')
+    assert str(caught.value) == f'{tmp_path}/i.tsv:3: expected <image>, found {line!r}'
+
+
+READ_CANDIDATES = """
+import sys
+from pathlib import Path
+from executor.contract.index import read_candidate_index
+index = read_candidate_index(Path(sys.argv[1]))
+assert len(index) == int(sys.argv[2])
+assert sum(1 for path in index if path.startswith('/in/assets/')) == len(index)
+"""
+
+
+def test_a_million_candidates_take_little_memory(tmp_path):
+    peaks = []
+    for count in (1000, 1_000_000):
+        path = tmp_path / f'{count}.tsv'
+        with path.open('w') as stream:
+            stream.writelines(f'/in/assets/{i % 256:02x}/{i:040x}.jpg\n' for i in range(count))
+        peaks.append(peak_memory(READ_CANDIDATES, path, count))
+    assert 8 < peaks[1] - peaks[0] < 25  # MB; the text alone is 59

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from executor.contract.errors import ModelError
-from executor.mm import checkpoints, plain_pickle
+from executor.mm import checkpoints
 from executor.mm.checkpoints import (
     architecture,
     choose_weights,
@@ -79,14 +79,8 @@ def test_without_a_package_the_images_weights_are_used(tmp_path, monkeypatch):
     assert choose_weights([], 'configs/yolox/yolox_nano_8x8_300e_coco.py') is None
 
 
-@pytest.fixture(params=['this torch', 'torch without weights_only'])
-def any_torch(request, monkeypatch):
-    if request.param != 'this torch':
-        monkeypatch.setattr(checkpoints, '_SAFELY', {'pickle_module': plain_pickle, 'weights_only': False})
-
-
 @pytest.mark.parametrize('how', ['torch', 'torch before 1.6', 'pickle'])
-def test_code_in_a_weight_file_is_refused_and_not_run(any_torch, tmp_path, how):
+def test_code_in_a_weight_file_is_refused_and_not_run(tmp_path, how):
     path, trace = tmp_path / 'evil.pth', tmp_path / 'trace'
     content = {'state_dict': {'w': torch.zeros(1)}, 'extra': Touch(trace)}
     if how == 'pickle':
@@ -99,14 +93,14 @@ def test_code_in_a_weight_file_is_refused_and_not_run(any_torch, tmp_path, how):
 
 
 @pytest.mark.parametrize('data', [b'', b'no weights', b'PK\x03\x04 cut off'])
-def test_a_broken_file_is_named(any_torch, tmp_path, data):
+def test_a_broken_file_is_named(tmp_path, data):
     (tmp_path / 'cut.pth').write_bytes(data)
     with pytest.raises(ModelError, match='cut.pth'):
         read_checkpoint(tmp_path / 'cut.pth')
 
 
 @pytest.mark.parametrize('zipped', [True, False])
-def test_tensors_and_plain_values_are_read(any_torch, tmp_path, zipped):
+def test_tensors_and_plain_values_are_read(tmp_path, zipped):
     content = {
         'meta': {'epoch': 3, 'classes': ('a', 'b'), 'rate': 0.5, 'none': None},
         'state_dict': OrderedDict(w=torch.arange(6.0).reshape(2, 3), n=torch.tensor(7), h=torch.ones(2).half()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executor.contract.output import Stage
+from executor.contract.output.training import Stage
 from executor.mm.stages import TrainedStage, split_kept
 
 

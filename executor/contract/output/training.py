@@ -1,83 +1,21 @@
-"""The only writer of monitor.txt and result.yaml.
-
-Both are written to a file beside them and renamed, so a reader, and a kill at any moment, finds the old or the new one.
-"""
+"""result.yaml: the stages of a training and their numbers."""
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import yaml
 
 from executor.contract.env import NO_PROTOCOL, Env
+from executor.contract.output.files import replace_file
 
-STATE_RUNNING = 2  # also when done, at percent 1.00
-STATE_FAILED = 4
-MAX_TRACEBACK_LINES = 100
 LATEST_STAGES = 10  # beside the best one; the platform takes 11 at most
 
 # What tp, fp and fn are counted at; the platform shows both numbers beside the model.
 EVALUATE_CONFIG = {'iou_thr': 0.5, 'conf_thr': 0.005}
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write `text` so that `path` always holds a whole version, keeping owner and mode of the one before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        beside.write_text(text, encoding='utf-8', errors='backslashreplace')
-        _copy_owner_and_mode(path, beside)
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        # A file that is itself a mount cannot be replaced, only written. (os.path.ismount does not see a bind mount
-        # from the same device.)
-        if error.errno != errno.EBUSY:
-            raise
-        path.write_text(text, encoding='utf-8', errors='backslashreplace')
-
-
-def _copy_owner_and_mode(source: Path, target: Path) -> None:
-    try:
-        known = source.stat()
-        shutil.copymode(source, target)
-        os.chown(target, known.st_uid, known.st_gid)
-    except (FileNotFoundError, PermissionError):
-        pass  # a first version, or a user who may not give files away: ours is as good
-
-
-class Monitor:
-    """monitor.txt: one record, `task_id, seconds, percent, state[, code, message]`, a traceback below it."""
-
-    def __init__(self, path: Path, task_id: str, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
-        self._task_id = task_id
-        self._clock = clock
-
-    def running(self, percent: float) -> None:
-        """The task is at `percent` in 0..1; 1 means done."""
-        self._write(percent, STATE_RUNNING)
-
-    def failed(self, code: int, message: str, traceback: str) -> None:
-        """The task ended: percent stays as last told, `message` becomes one line."""
-        lines = traceback.strip().splitlines()[-MAX_TRACEBACK_LINES:]
-        self._write(self._last_percent(), STATE_FAILED, str(code), ' '.join(message.split()), below=lines)
-
-    def _write(self, percent: float, state: int, *more: str, below: Sequence[str] = ()) -> None:
-        record = '\t'.join((self._task_id, f'{self._clock():.6f}', f'{percent:.2f}', str(state), *more))
-        replace_file(self._path, '\n'.join((record, *below)) + '\n')
-
-    def _last_percent(self) -> float:
-        try:
-            return min(1.0, max(0.0, float(self._path.read_text(encoding='utf-8').split('\t')[2])))
-        except (OSError, ValueError, IndexError):
-            return 0.0
 
 
 @dataclass(frozen=True)

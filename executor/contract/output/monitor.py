@@ -1,0 +1,41 @@
+"""monitor.txt: how far the task is, or why it failed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Callable, Sequence
+
+from executor.contract.output.files import replace_file
+
+STATE_RUNNING = 2  # also when done, at percent 1.00
+STATE_FAILED = 4
+MAX_TRACEBACK_LINES = 100
+
+
+class Monitor:
+    """monitor.txt: one record, `task_id, seconds, percent, state[, code, message]`, a traceback below it."""
+
+    def __init__(self, path: Path, task_id: str, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._task_id = task_id
+        self._clock = clock
+
+    def running(self, percent: float) -> None:
+        """The task is at `percent` in 0..1; 1 means done."""
+        self._write(percent, STATE_RUNNING)
+
+    def failed(self, code: int, message: str, traceback: str) -> None:
+        """The task ended: percent stays as last told, `message` becomes one line."""
+        lines = traceback.strip().splitlines()[-MAX_TRACEBACK_LINES:]
+        self._write(self._last_percent(), STATE_FAILED, str(code), ' '.join(message.split()), below=lines)
+
+    def _write(self, percent: float, state: int, *more: str, below: Sequence[str] = ()) -> None:
+        record = '\t'.join((self._task_id, f'{self._clock():.6f}', f'{percent:.2f}', str(state), *more))
+        replace_file(self._path, '\n'.join((record, *below)) + '\n')
+
+    def _last_percent(self) -> float:
+        try:
+            return min(1.0, max(0.0, float(self._path.read_text(encoding='utf-8').split('\t')[2])))
+        except (OSError, ValueError, IndexError):
+            return 0.0

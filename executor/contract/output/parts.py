@@ -1,0 +1,88 @@
+"""What the ranks found, on its way to the one file that the platform reads.
+
+Of W ranks, rank r handles positions r, r + W, r + 2 W, ... of the index and writes them, in this order, to a file of
+its own; read in turn, the W files give the whole index in order, and no rank ever holds more than a line.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Iterator, TextIO, Tuple
+
+from executor.contract.env import Env
+
+# Names of parts; a task may have both.
+INFER = 'infer'
+MINING = 'mining'
+
+
+def parts_dir(env: Env) -> Path:
+    """Where the parts lie: hidden, since /out is shown to users."""
+    return env.output.root_dir / '.parts'
+
+
+def remove_parts(env: Env) -> None:
+    """Remove all parts, when they are merged or of an earlier run. What cannot be removed does no harm."""
+    shutil.rmtree(parts_dir(env), ignore_errors=True)
+
+
+class PartWriter:
+    """The part of one rank, for a `with` block; what an earlier run left under the same name is overwritten.
+
+    A rank without any position writes an empty part.
+    """
+
+    def __init__(self, folder: Path, name: str, rank: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._stream = _open(_part_file(folder, name, rank), 'w')
+
+    def write(self, position: int, line: str) -> None:
+        """Add the result of one position of the index; `line` is text without a line break. Positions ascend."""
+        assert '\n' not in line, f'a result of several lines at position {position}: {line!r}'
+        self._stream.write(f'{position}\t{line}\n')
+
+    def close(self) -> None:
+        """Write out what is buffered. Only then may parts be read."""
+        self._stream.close()
+
+    def __enter__(self) -> PartWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def read_parts(folder: Path, name: str, world_size: int, count: int) -> Iterator[Tuple[int, str]]:
+    """Position and line of every result, in the order of an index of `count` images.
+
+    Raises:
+        AssertionError: a position is missing, occurs twice or lies in the part of another rank. That is our own bug.
+    """
+    with ExitStack() as stack:
+        streams = []
+        for rank in range(world_size):
+            part = _part_file(folder, name, rank)
+            assert part.is_file(), f'rank {rank} left no part: {part} is missing'
+            streams.append(stack.enter_context(_open(part, 'r')))
+        for position in range(count):
+            stream = streams[position % world_size]
+            line = stream.readline()
+            found, _, text = line.partition('\t')
+            # A part that was not closed may end in the middle of a line.
+            whole = found == str(position) and text.endswith('\n')
+            assert whole, f'{stream.name} has {line[:80]!r} where position {position} is due'
+            yield position, text[:-1]
+        for stream in streams:
+            line = stream.readline()
+            assert not line, f'{stream.name} has a result too many: {line[:80]!r}'
+
+
+def _part_file(folder: Path, name: str, rank: int) -> Path:
+    return folder / f'{name}-{rank}.tsv'
+
+
+def _open(path: Path, mode: str) -> TextIO:
+    # A line ends at \n only. Text that UTF-8 does not have becomes JSON's own escape (`"\\ud83d"`).
+    return open(path, mode, encoding='utf-8', errors='backslashreplace', newline='\n')

@@ -1,0 +1,162 @@
+"""A trained model made ready to detect: config and weights of a model package, or bare weights under a named config."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import torch
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.config import Config
+
+from executor.contract.errors import ConfigError, ModelError
+from executor.contract.params import DetectionParams
+from executor.mm.checkpoints import best_weights, class_names_of, model_parameters, read_checkpoint
+from executor.mm.config import apply_options, set_classes
+from executor.mm.config_file import load_config
+from executor.mm.pretrained import replace_downloads
+
+logger = logging.getLogger(__name__)
+
+_CLASS_LAYERS = ('bbox_head', 'roi_head')
+_SCORE_OPTIONS = ('model.test_cfg.score_thr', 'model.test_cfg.rcnn.score_thr')
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A detector with its weights, in evaluation mode on the CPU.
+
+    `pipeline` are the transforms an image goes through in the config's test, `score_threshold` is the one below which
+    the detector itself leaves boxes out (0 where it has none).
+    """
+
+    model: torch.nn.Module
+    pipeline: Tuple[Dict[str, Any], ...]
+    class_names: Tuple[str, ...]
+    score_threshold: float
+
+
+def load_model(params: DetectionParams, score_threshold: Optional[float] = None) -> TrainedModel:
+    """Build the detector of `params.model_files`.
+
+    `score_threshold` takes the place of the config's `score_thr`, which cfg_options may set again.
+
+    Raises:
+        ModelError: no weights, no config, or they do not fit each other or the task's classes.
+        ConfigError: config_file or an option does not fit.
+    """
+    weights = best_weights(params.model_files)
+    if weights is None:
+        raise ModelError(
+            'model_params_path lists no .pth or .pt file: choose a model, found '
+            + (', '.join(file.name for file in params.model_files) or 'nothing')
+        )
+    checkpoint = read_checkpoint(weights)
+    _check_class_names(class_names_of(checkpoint), params.class_names, weights)
+    config = load_config(_config_name(params, checkpoint, weights), params.model_files)
+    set_classes(config, params.class_names)
+    _set_tests(config['model'].get('test_cfg') or {}, params.iou_threshold, score_threshold)
+    apply_options(config, params.cfg_options)
+    # Everything a config would download is in the weights.
+    replace_downloads(config['model'], will_load=True)
+    register_all_modules(init_default_scope=True)
+    model = MODELS.build(config['model']).eval().requires_grad_(False)
+    _load_all(model, model_parameters(checkpoint, weights), weights, params.class_names)
+    logger.info('model: %s, %s', config['model']['type'], weights)
+    return TrainedModel(
+        model=model,
+        pipeline=_test_pipeline(config),
+        class_names=params.class_names,
+        score_threshold=_score_threshold(config['model'].get('test_cfg') or {}),
+    )
+
+
+def _config_name(params: DetectionParams, checkpoint: Mapping[str, Any], weights: Path) -> str:
+    """The config by the name the task gives, else the weights, else the package's only one."""
+    if params.config_file:
+        return params.config_file
+    packaged = sorted({file.name for file in params.model_files if file.suffix == '.py'})
+    named = checkpoint.get('meta', {}).get('config_file') if isinstance(checkpoint.get('meta'), dict) else None
+    if named in packaged:
+        return named
+    if len(packaged) == 1:
+        return packaged[0]
+    raise ModelError(
+        f'{weights} comes with {"several configs: " + ", ".join(packaged) if packaged else "no config"}: set config_file '
+        'to the one it was trained with, such as configs/yolox/yolox_nano_8x8_300e_coco.py'
+    )
+
+
+def _check_class_names(known: Optional[Sequence[str]], wanted: Sequence[str], weights: Path) -> None:
+    """The position is the class id, so the number must agree; other names may be meant so."""
+    if known is None:
+        return
+    if len(known) != len(wanted):
+        raise ModelError(
+            f'{weights} detects {len(known)} classes ({", ".join(known)}), but class_names has {len(wanted)} '
+            f'({", ".join(wanted)}): give class_names of the model, in its order'
+        )
+    if tuple(known) != tuple(wanted):
+        other = [f'{ours} for {theirs}' for ours, theirs in zip(wanted, known) if ours != theirs]
+        logger.warning('class_names are not those of the model: %s', ', '.join(other))
+
+
+def _set_tests(test_cfg: Dict[str, Any], iou_threshold: Optional[float], score_threshold: Optional[float]) -> None:
+    """Put the task's thresholds into the stage that gives the boxes: `rcnn` of a two-stage detector, else the whole."""
+    stage = test_cfg.get('rcnn', test_cfg)
+    if score_threshold is not None and 'score_thr' in stage:
+        stage['score_thr'] = score_threshold
+    if iou_threshold is not None:
+        if not stage.get('nms'):
+            raise ConfigError('iou_threshold: this detector has no NMS to set it for: leave it empty')
+        stage['nms']['iou_threshold'] = iou_threshold
+
+
+def _score_threshold(test_cfg: Mapping[str, Any]) -> float:
+    return float(test_cfg.get('rcnn', test_cfg).get('score_thr', 0.0))
+
+
+def _test_pipeline(config: Config) -> Tuple[Dict[str, Any], ...]:
+    loader = config.get('test_dataloader') or config['val_dataloader']
+    dataset = loader['dataset']
+    while 'pipeline' not in dataset:
+        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
+    return tuple(dict(transform) for transform in dataset['pipeline'])
+
+
+def _load_all(
+    model: torch.nn.Module, parameters: Mapping[str, torch.Tensor], path: Path, class_names: Sequence[str]
+) -> None:
+    """Load every parameter of the model; what the file has beyond that (such as a second, averaged set) is left."""
+    own = model.state_dict()
+    missing = [name for name in own if name not in parameters and not name.endswith('num_batches_tracked')]
+    other_shape = [name for name in own if name in parameters and parameters[name].shape != own[name].shape]
+    if not missing and other_shape and all(name.startswith(_CLASS_LAYERS) for name in other_shape):
+        name = other_shape[0]
+        raise ModelError(
+            f'{path} was trained for another number of classes: {name} has shape {tuple(parameters[name].shape)}, '
+            f'{tuple(own[name].shape)} is needed for the {len(class_names)} class_names '
+            f'({", ".join(class_names)}){_number_of_classes(parameters[name], own[name], len(class_names))}: give '
+            'class_names of the model, in its order'
+        )
+    if missing or other_shape:
+        raise ModelError(
+            f'{path} does not fit the config: of its {len(own)} parameters {_some(missing, "are missing")}'
+            f'{" and " if missing and other_shape else ""}{_some(other_shape, "have another shape")}: set config_file to '
+            'the config that these weights were trained with'
+        )
+    model.load_state_dict({name: parameters[name] for name in own if name in parameters}, strict=False)
+
+
+def _number_of_classes(found: torch.Tensor, own: torch.Tensor, classes: int) -> str:
+    """`; it has 80` where a layer's outputs are in proportion to the classes."""
+    outputs = found.shape[0] * classes
+    proportional = own.shape[0] % classes == 0 and outputs % own.shape[0] == 0
+    return f'; the file is for {outputs // own.shape[0]}, whose names it does not hold' if proportional else ''
+
+
+def _some(names: List[str], what: str) -> str:
+    return f'{len(names)} {what} ({names[0]}{", ..." if len(names) > 1 else ""})' if names else ''
