@@ -21,7 +21,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the task that env.yaml asks for; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--env', metavar='FILE', help='env.yaml (default: $DEFAULT_ENV_FILE_PATH, or /in/env.yaml)')
-    parser.add_argument('--cpu-ranks', metavar='N', type=int, default=1, help='processes to train with where no GPU is')
+    parser.add_argument('--cpu-ranks', metavar='N', type=int, default=1, help='processes to work with where no GPU is')
     args = parser.parse_args(argv)
     set_up_logging()
     monitor = Monitor(STANDARD_MONITOR_FILE, 'unknown')

@@ -1,16 +1,13 @@
 """Training speed: this project's whole task against mmdet's own runner, same machine, images and schedule, in turn.
 
-`make benchmark` runs it and writes docs/benchmarks.md. It uses the exported dataset in `shared/data/bccd` and the
+`make benchmark` runs it and writes its section of docs/benchmarks.md. It uses the exported dataset in `shared/data/bccd` and the
 pretrained weights beside the repository, or drawn shapes from scratch where they are missing.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -20,9 +17,9 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
-import torch
 import yaml
 
+from benchmarks.page import machine, table, write_section
 from executor.contract.annotations import read_records
 from executor.contract.env import read_env
 from executor.contract.index import read_training_index
@@ -35,7 +32,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / 'shared'
 WEIGHTS = SHARED / 'weights' / 'yolox_nano_coco_megvii.pth'
 EXPORT = SHARED / 'data' / 'bccd' / 'training-ark' / 'in'
-PAGE = REPOSITORY / 'docs' / 'benchmarks.md'
 BATCH, WORKERS = 8, 1
 OURS, PEER = 'this project', "mmdet's runner"
 
@@ -55,9 +51,8 @@ def main() -> None:
             runs[OURS].append(run_ours(env_file))
             for name, results in runs.items():
                 print(f'{name}: {results[-1]["seconds"]:.0f} s, AP50 {results[-1]["AP50"]:.3f}', flush=True)
-        page = describe(runs, args.epochs, 'bccd' if EXPORT.is_dir() else 'drawn shapes', weights)
-    print(page)
-    PAGE.write_text(page, encoding='utf-8')
+        lines = describe(runs, args.epochs, 'bccd' if EXPORT.is_dir() else 'drawn shapes', weights)
+    write_section('Training', lines)
 
 
 def write_task(root: Path, epochs: int, weights: Optional[Path]) -> Path:
@@ -137,43 +132,30 @@ def _as_mmdet(file: Path, weights: Path) -> Path:
     return file
 
 
-def describe(runs: Dict[str, Sequence[Dict[str, float]]], epochs: int, data: str, weights: Optional[Path]) -> str:
-    """The page: what was measured on what, a row a run, and the ratio."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _cpu_name()
+def describe(runs: Dict[str, Sequence[Dict[str, float]]], epochs: int, data: str, weights: Optional[Path]) -> List[str]:
+    """What was measured on what, a row a run, and the ratio."""
     start = 'from the official COCO weights' if weights else 'from scratch'
-    lines = [
-        '# Benchmarks',
-        '',
-        '`make benchmark` measures and rewrites this page.',
-        '',
-        '## Training',
-        '',
+    medians = {name: statistics.median(result['seconds'] for result in results) for name, results in runs.items()}
+    rows = [
+        (
+            name,
+            ', '.join(f'{result["seconds"]:.0f}' for result in results),
+            f'{medians[name]:.0f}',
+            ', '.join(f'{result["AP50"]:.3f}' for result in results),
+        )
+        for name, results in runs.items()
+    ]
+    return [
         f'YOLOX-nano on {data}, {start}, batch {BATCH}, {WORKERS} worker, {epochs} epochs, validation every second',
         "epoch; the whole process from start to end. mmdet's runner uses its packaged config with the same phases and",
         'learning rate; its checkpoints, log and COCO metric are its defaults. The two ran in turn on one machine.',
         '',
-        f'{datetime.date.today()}, {device}, {os.cpu_count()} cores, Python {platform.python_version()}, '
-        f'torch {torch.__version__}.',
+        f'{machine()}.',
         '',
-        '| run | seconds, each round | median | AP50 of the last epoch, each round |',
-        '|---|---|---|---|',
+        *table(('run', 'seconds, each round', 'median', 'AP50 of the last epoch, each round'), rows),
+        '',
+        f"Time of this project over mmdet's runner: {medians[OURS] / medians[PEER]:.2f}.",
     ]
-    medians = {}
-    for name, results in runs.items():
-        seconds = [result['seconds'] for result in results]
-        medians[name] = statistics.median(seconds)
-        told = ', '.join(f'{value:.0f}' for value in seconds)
-        accuracy = ', '.join(f'{result["AP50"]:.3f}' for result in results)
-        lines.append(f'| {name} | {told} | {medians[name]:.0f} | {accuracy} |')
-    lines += ['', f"Time of this project over mmdet's runner: {medians[OURS] / medians[PEER]:.2f}.", '']
-    return '\n'.join(lines)
-
-
-def _cpu_name() -> str:
-    for line in Path('/proc/cpuinfo').read_text().splitlines():
-        if line.startswith('model name'):
-            return line.partition(':')[2].strip()
-    return platform.machine()
 
 
 if __name__ == '__main__':

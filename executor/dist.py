@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 import os
+from typing import Any, List, TypeVar
 
 import torch
 import torch.distributed
+
+T = TypeVar('T')
 
 # The other ranks wait while rank 0 evaluates and saves; NCCL's own limit of ten minutes is short for a large dataset.
 _TIMEOUT = datetime.timedelta(hours=2)
@@ -35,6 +38,20 @@ def rank() -> int:
 def world_size() -> int:
     """How many processes work together, 1 for a single process."""
     return torch.distributed.get_world_size() if _in_group() else 1
+
+
+def gather(value: T) -> List[T]:
+    """The value of every rank, by rank, once all are here; raises where one does not come in time."""
+    if not _in_group():
+        return [value]
+    values: List[Any] = [None] * world_size()
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def wait_for_all() -> None:
+    """Go on when every rank is here."""
+    gather(None)
 
 
 def _in_group() -> bool:

@@ -28,15 +28,15 @@ class Terminated(ExecutorError):
 def run_in_worker(job: Job, cpu_ranks: int = 1) -> None:
     """Run a task in a process of its own and wait for it.
 
-    `cpu_ranks` is the number of processes to train with where the task has no GPU.
+    `cpu_ranks` is the number of processes to work with where the task has no GPU.
 
     Raises:
         ConfigError: the task is one this image does not run.
         WorkerFailed: the worker raised, exited or was killed.
         Terminated: this process got SIGTERM; the worker is gone.
     """
-    if job.training is None:
-        raise ConfigError(f'task {job.env.task_id}: this version runs training only: set run_training in env.yaml')
+    if job.mining is not None:
+        raise ConfigError(f'task {job.env.task_id}: this version does not mine: set run_mining in env.yaml to false')
     # A fresh interpreter: nothing of this process, and no CUDA state, is inherited.
     context = multiprocessing.get_context('spawn')
     reports = context.SimpleQueue()

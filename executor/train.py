@@ -19,12 +19,13 @@ from executor.contract.options import RESUME_LATEST
 from executor.contract.output.training import TrainingResult
 from executor.contract.params import TrainParams
 from executor.contract.progress import Progress
+from executor.log import duration
 from executor.mm import dataset, metric  # noqa: F401  (registers YmirDataset and DetectionMetric)
 from executor.mm.checkpoints import read_checkpoint
 from executor.mm.config import build_config
 from executor.mm.data import work_dir
 from executor.mm.pretrained import PretrainedHook, replace_downloads, starting_weights
-from executor.mm.progress_hook import ProgressHook, duration
+from executor.mm.progress_hook import ProgressHook
 from executor.mm.stages import RESUME_FILE, StageHook, schedule_of
 from executor.report.pictures import draw_grid, write_picture
 from executor.report.table import class_table

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import io
 import logging
 import os
 import re
-import signal
 import sys
 import tempfile
 import warnings
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
 from executor.contract.errors import ExecutorError, GpuMismatchError, NoGpuError, OutOfMemoryError
 from executor.contract.failure import death_of, failure_of
@@ -20,15 +18,14 @@ from executor.contract.output.monitor import Monitor
 from executor.contract.params import Job
 from executor.contract.progress import Progress, silent_progress
 from executor.log import set_up_logging
-
-_PR_SET_PDEATHSIG = 1
+from executor.processes import die_with_parent
 
 
 def work(job: Job, cpu_ranks: int, reports: Any) -> None:
     """Run the job in this process, or in one process a rank; failures go to `reports`, the exit status says if any."""
-    _die_with_parent()
+    die_with_parent()
     set_up_logging()
-    gpu_ids = job.training.gpu_ids
+    gpu_ids = job.gpu_ids
     try:
         _show_gpus(gpu_ids)
     except NoGpuError as error:
@@ -44,26 +41,39 @@ def work(job: Job, cpu_ranks: int, reports: Any) -> None:
 
 def run_rank(job: Job, reports: Any) -> None:
     """One rank's part of the job."""
-    _die_with_parent()
+    die_with_parent()
     set_up_logging()
     # mmdet and its neighbours warn of optional packages and of their own deprecations; none is the user's business.
     warnings.filterwarnings('ignore')
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # mmdet prints what optional packages it does without
+        silence = io.StringIO()  # mmdet prints which optional packages it does without
+        with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
             from executor import dist
-            from executor.train import train
 
-        _check_gpus(job.training.gpu_ids)
-        dist.start(use_gpu=bool(job.training.gpu_ids))
+            run = _task(job)
+
+        _check_gpus(job.gpu_ids)
+        dist.start(use_gpu=bool(job.gpu_ids))
         if dist.rank() != 0:
             logging.getLogger('executor').setLevel(logging.ERROR)  # rank 0 speaks for all
-        train(job.env, job.training, _progress(job, dist.rank()))
+        run(_progress(job, dist.rank()))
         dist.stop()
     except BaseException as error:
         reports.put(failure_of(_translated(error)))
         sys.stdout.flush()
         # Without waiting for the other ranks, which may hang in a collective that this one never joins.
         os._exit(1)
+
+
+def _task(job: Job) -> Callable[[Progress], None]:
+    """What the job asks for, to be called with a progress; only its own rooms are imported."""
+    if job.training is not None:
+        from executor.train import train
+
+        return lambda progress: train(job.env, job.training, progress)
+    from executor.candidates import detect
+
+    return lambda progress: detect(job, progress)
 
 
 def _run_ranks(ranks: int, job: Job, reports: Any) -> None:
@@ -174,8 +184,3 @@ def _set_environment() -> None:
     cache = os.path.join(tempfile.gettempdir(), f'ymir-mmdet-cache-{os.getuid()}')
     for name in ('MPLCONFIGDIR', 'TORCH_HOME', 'XDG_CACHE_HOME', 'TORCHINDUCTOR_CACHE_DIR'):
         os.environ.setdefault(name, cache)
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when its parent is killed, so that no rank is left behind."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

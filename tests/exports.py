@@ -23,6 +23,14 @@ def write_task(root: Path, export: Path, **config: Any) -> Path:
     return write_env(root, task_id='export')
 
 
+def write_candidates_task(root: Path, export: Path, *, mining: bool = False, infer: bool = True, **config: Any) -> Path:
+    """A mining or inference task below `root` on the candidates of an export's `in` folder; returns its env.yaml."""
+    lines = (export / 'candidate-index.tsv').read_text(encoding='utf-8').splitlines()
+    write_index(root, 'candidate-index.tsv', [[real_path(export, line)] for line in lines if line])
+    write_config(root, **{**yaml.safe_load((export / 'config.yaml').read_text(encoding='utf-8')), **config})
+    return write_env(root, task_id='export', training=False, mining=mining, infer=infer)
+
+
 def real_path(export: Path, path: str) -> Path:
     """A path of the container, `/in/...`, below the export; `assets` is a link, or a file that holds its target."""
     part, _, rest = path[len('/in/') :].partition('/')

@@ -85,8 +85,8 @@ def _config_name(params: DetectionParams, checkpoint: Mapping[str, Any], weights
     if len(packaged) == 1:
         return packaged[0]
     raise ModelError(
-        f'{weights} comes with {"several configs: " + ", ".join(packaged) if packaged else "no config"}: set config_file '
-        'to the one it was trained with, such as configs/yolox/yolox_nano_8x8_300e_coco.py'
+        f'{weights} comes with {"several configs: " + ", ".join(packaged) if packaged else "no config"}: set '
+        'config_file to the one it was trained with, such as configs/yolox/yolox_nano_8x8_300e_coco.py'
     )
 
 
@@ -145,8 +145,8 @@ def _load_all(
     if missing or other_shape:
         raise ModelError(
             f'{path} does not fit the config: of its {len(own)} parameters {_some(missing, "are missing")}'
-            f'{" and " if missing and other_shape else ""}{_some(other_shape, "have another shape")}: set config_file to '
-            'the config that these weights were trained with'
+            f'{" and " if missing and other_shape else ""}{_some(other_shape, "have another shape")}: set config_file '
+            'to the config that these weights were trained with'
         )
     model.load_state_dict({name: parameters[name] for name in own if name in parameters}, strict=False)
 

@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 
 from executor.contract.errors import NonFiniteLossError
 from executor.contract.progress import ProgressPart
+from executor.log import duration
 
 logger = logging.getLogger(__name__)
 
@@ -77,16 +78,6 @@ class ProgressHook(Hook):
 def learning_rate(runner: Any) -> float:
     """The learning rate of the first parameter group."""
     return next(iter(runner.optim_wrapper.get_lr().values()))[0]
-
-
-def duration(seconds: float) -> str:
-    """`42s`, `3m05s` or `2h07m`."""
-    whole = int(round(seconds))
-    if whole < 60:
-        return f'{whole}s'
-    if whole < 3600:
-        return f'{whole // 60}m{whole % 60:02d}s'
-    return f'{whole // 3600}h{whole % 3600 // 60:02d}m'
 
 
 def _check_finite(runner: Any, outputs: Dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A grid of validation images with the predicted and the true boxes."""
+"""Grids of images with their predicted boxes, and the true ones where they are known."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import List, Sequence, Tuple
 import cv2
 import numpy as np
 
+from executor.detections import Detections
 from executor.images import read_image
 from executor.report.evaluation import ImageResult
 
@@ -26,6 +27,29 @@ def draw_grid(
 
     All tiles have one size, in the proportion that is usual among the images.
     """
+    legend = [('true', _TRUE), (f'predicted, score {score_threshold:g} and above', _PREDICTED)]
+    return _grid(images, class_names, score_threshold, legend)
+
+
+def draw_detections(
+    images: Sequence[Tuple[Path, Detections]], class_names: Sequence[str], score_threshold: float
+) -> np.ndarray:
+    """The same of images whose true boxes nobody knows."""
+    results = [(path, _without_truth(number, found)) for number, (path, found) in enumerate(images)]
+    return _grid(results, class_names, score_threshold, [(f'score {score_threshold:g} and above', _PREDICTED)])
+
+
+def _without_truth(number: int, found: Detections) -> ImageResult:
+    none = np.zeros((0, 4))
+    return ImageResult(number, none, np.zeros(0, np.int64), np.zeros(0, bool), found.boxes, found.scores, found.labels)
+
+
+def _grid(
+    images: Sequence[Tuple[Path, ImageResult]],
+    class_names: Sequence[str],
+    score_threshold: float,
+    legend: Sequence[Tuple[str, Tuple[int, int, int]]],
+) -> np.ndarray:
     pictures = [read_image(path) for path, _ in images]
     height = int(np.median([_TILE_WIDTH * picture.shape[0] / picture.shape[1] for picture in pictures]))
     blank = np.full((min(max(height, _TILE_HEIGHTS[0]), _TILE_HEIGHTS[1]), _TILE_WIDTH, 3), 255, np.uint8)
@@ -35,7 +59,7 @@ def draw_grid(
     columns = min(_COLUMNS, len(tiles))
     tiles += [blank] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    return np.vstack([_legend(columns * _TILE_WIDTH, score_threshold), *rows])
+    return np.vstack([_legend(columns * _TILE_WIDTH, legend), *rows])
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
@@ -79,11 +103,12 @@ def _rectangle(canvas: np.ndarray, box: Sequence[int], colour: Tuple[int, int, i
     cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), colour, thickness)
 
 
-def _legend(width: int, score_threshold: float) -> np.ndarray:
+def _legend(width: int, entries: Sequence[Tuple[str, Tuple[int, int, int]]]) -> np.ndarray:
     legend = np.full((28, width, 3), 255, np.uint8)
-    cv2.putText(legend, 'true', (8, 19), _FONT, 0.5, _TRUE, 2, cv2.LINE_AA)
-    text = f'predicted, score {score_threshold:g} and above'
-    cv2.putText(legend, text, (60, 19), _FONT, 0.5, _PREDICTED, 1, cv2.LINE_AA)
+    x = 8
+    for text, colour in entries:
+        cv2.putText(legend, text, (x, 19), _FONT, 0.5, colour, 1, cv2.LINE_AA)
+        x += cv2.getTextSize(text, _FONT, 0.5, 1)[0][0] + 24
     return legend
 
 

@@ -1,0 +1,241 @@
+"""Inference speed: this project's whole task against the network alone and mmdet's `inference_detector`, in turn.
+
+`make benchmark` runs it and writes its section of docs/benchmarks.md. It uses the images in `shared/data/coco80` beside
+the repository, or drawn shapes where they are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import logging
+import os
+import statistics
+import tempfile
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Sequence
+
+import mmdet
+import onnxruntime
+import torch
+from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
+from mmdet.apis import inference_detector, init_detector
+from mmengine.config import Config
+
+from benchmarks.page import machine, table, write_section
+from executor.contract.output.candidates import infer_line
+from executor.contract.params import InferParams
+from executor.contract.progress import silent_progress
+from executor.detections import to_whole_xywh
+from executor.detector.load import load_detector
+from executor.detector.network import Network, RuntimeNetwork, TorchNetwork, example_images, export_graph
+from executor.images import read_image
+from executor.mm.checkpoints import model_parameters, read_checkpoint, save_weights
+from executor.mm.model import load_model
+from executor.sweep import Sweep, describe_time
+from tests import shapes
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / 'shared'
+ASSETS = SHARED / 'data' / 'coco80' / 'assets'
+NANO_WEIGHTS = SHARED / 'weights' / 'yolox_nano_coco_megvii.pth'
+MMDET_CONFIGS = Path(mmdet.__file__).parent / '.mim' / 'configs' / 'yolox'
+CLASSES = tuple(f'class {number}' for number in range(80))
+SIZES = {'nano': 416, 'tiny': 416, 's': 640}
+CORES = len(os.sched_getaffinity(0))
+ON_GPU = torch.cuda.is_available()
+GPU_BATCHES = (1, 8, 32)
+
+WHOLE, PEER, DECODING = 'whole task', '`inference_detector`', 'decoding'
+
+
+class Contest:
+    """What is measured of one model: names and functions that return images/s of one round."""
+
+    def __init__(self, size: str, images: Sequence[Path], folder: Path) -> None:
+        self._images = [str(path) for path in images]
+        weights = _weights(size, folder)
+        config_file = f'configs/yolox/yolox_{size}_8x8_300e_coco.py'
+        self._params = InferParams(
+            class_names=CLASSES,
+            gpu_ids=(0,) if ON_GPU else (),
+            model_files=(weights,),
+            config_file=config_file,
+            samples_per_gpu=32 if ON_GPU else 16,
+            workers_per_gpu=CORES,
+        )
+        self._side = SIZES[size]
+        self._network = Network(fuse_conv_bn(load_model(self._params).model))
+        self._detector = load_detector(self._params, score_threshold=self._params.conf_threshold)
+        self._peer = _peer(size, weights)
+        self.profile = ''
+        self.contenders: Dict[str, Callable[[], float]] = {WHOLE: self.whole_task, DECODING: self.decoding}
+        self.contenders.update(self._networks())
+        self.contenders[PEER] = self.inference_detector
+
+    def whole_task(self) -> float:
+        """The steady rate of the sweep as inference runs it, from file to the line that is written."""
+        sweep = Sweep(
+            self._images,
+            self._detector,
+            self._params.samples_per_gpu,
+            self._params.workers_per_gpu,
+            silent_progress().part(0, 1),
+        )
+        self._detector.seconds.clear()
+        times = []
+        with open(os.devnull, 'w') as stream:
+            for outcome in sweep:
+                found = outcome.found.detections
+                boxes = to_whole_xywh(found.boxes, *outcome.size).tolist()
+                names = [CLASSES[label] for label in found.labels.tolist()]
+                stream.write(infer_line(zip(names, found.scores.tolist(), map(tuple, boxes))))
+                times.append(time.perf_counter())
+        self.profile = describe_time(sweep.tally)
+        begin = 2 * self._params.samples_per_gpu  # until then processes start and nothing is in their queues
+        return (len(times) - 1 - begin) / (times[-1] - times[begin])
+
+    def decoding(self) -> float:
+        """One core."""
+        started = time.perf_counter()
+        for image in self._images[: len(self._images) // 4]:
+            read_image(Path(image))
+        return len(self._images) // 4 / (time.perf_counter() - started)
+
+    def inference_detector(self) -> float:
+        """One image at a time, from its file."""
+        images = self._images[: max(24, len(self._images) // 16)]
+        started = time.perf_counter()
+        for image in images:
+            inference_detector(self._peer, image)
+        return len(images) / (time.perf_counter() - started)
+
+    def _networks(self) -> Dict[str, Callable[[], float]]:
+        if ON_GPU:
+            network = TorchNetwork(self._network, torch.device('cuda'), half=True)
+            return {
+                f'torch half, batch {batch}': lambda batch=batch: self._rate(
+                    lambda: network(example_images(self._side, self._side).repeat(batch, 0)).tensors[0].sum().item(),
+                    batch,
+                )
+                for batch in GPU_BATCHES
+            }
+        image = example_images(self._side, self._side)
+        runtime = RuntimeNetwork(self._network, (self._side, self._side))
+        together = _session(self._network, image)
+        torch_network = TorchNetwork(self._network, torch.device('cpu'), half=False)
+        return {
+            'ONNX Runtime, an image a core': lambda: self._parallel_rate(lambda: runtime(image)),
+            'ONNX Runtime, all cores on an image': lambda: self._rate(lambda: together.run(None, {'images': image}), 1),
+            'torch': lambda: self._rate(lambda: torch_network(image), 1),
+        }
+
+    def _rate(self, step: Callable[[], Any], images: int) -> float:
+        step()
+        count, started = 0, time.perf_counter()
+        while count < 8 or time.perf_counter() - started < 2.0:
+            step()
+            count += 1
+        return count * images / (time.perf_counter() - started)
+
+    def _parallel_rate(self, step: Callable[[], Any]) -> float:
+        with ThreadPoolExecutor(CORES) as pool:
+            return self._rate(lambda: list(pool.map(lambda _: step(), range(8 * CORES))), 8 * CORES)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--images', type=int, default=480)
+    parser.add_argument('--rounds', type=int, default=3, help='times each is measured, in turn')
+    parser.add_argument('--sizes', nargs='+', choices=SIZES, default=list(SIZES))
+    args = parser.parse_args()
+    warnings.filterwarnings('ignore')
+    logging.getLogger('executor').setLevel(logging.ERROR)
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        images = _image_files(Path(folder), args.images)
+        for size in args.sizes:
+            lines += measure(size, images, Path(folder), args.rounds)
+    write_section('Inference', [*_preface(args.images, args.rounds), *lines])
+
+
+def measure(size: str, images: Sequence[Path], folder: Path, rounds: int) -> List[str]:
+    """Lines of the page on one model."""
+    contest = Contest(size, images, folder)
+    rates: Dict[str, List[float]] = {name: [] for name in contest.contenders}
+    for number in range(rounds + 1):
+        for name, contender in contest.contenders.items():
+            rate = contender()
+            if number:  # the first round warms up
+                rates[name].append(rate)
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    networks = {name: rate for name, rate in medians.items() if name not in (WHOLE, PEER, DECODING)}
+    fastest = max(networks, key=lambda name: networks[name])
+    bound = 1 / (1 / networks[fastest] + 1 / medians[DECODING] / CORES)
+    rows = [
+        (name, f'{rate:.1f}', f'{rate / medians[PEER]:.2f}', ', '.join(f'{value:.1f}' for value in rates[name]))
+        for name, rate in medians.items()
+    ]
+    ratio = f'The whole task runs at {medians[WHOLE] / bound:.2f} of the bound of {bound:.1f} images/s ({fastest}, and'
+    return [
+        f'### YOLOX-{size}, {SIZES[size]} × {SIZES[size]}',
+        '',
+        *table(('what', 'images/s, median', f'over {PEER}', 'each round'), rows),
+        '',
+        f'{ratio} decoding on {CORES} cores). Its last round: {contest.profile}.',
+        '',
+    ]
+
+
+def _preface(images: int, rounds: int) -> List[str]:
+    source = 'photographs of COCO' if ASSETS.is_dir() else 'drawn shapes'
+    return [
+        f'{images} images from disk ({source}), {rounds} rounds in turn after one to warm up, in one process. The whole task',
+        'is the sweep as inference runs it, from the file to the line that is written, once its queues are full. The networks',
+        'alone get an image that is there already, without post-processing. YOLOX-nano has the official COCO weights where',
+        'they are at hand, the others random ones, which find nothing.',
+        '',
+        f'{machine()}, ONNX Runtime {onnxruntime.__version__}.',
+        '',
+    ]
+
+
+def _image_files(folder: Path, count: int) -> List[Path]:
+    found = sorted(path for path in ASSETS.rglob('*') if path.is_file()) if ASSETS.is_dir() else []
+    if not found:
+        shapes.write_task(folder / 'shapes', 80, 20)
+        found = sorted((folder / 'shapes' / 'in' / 'assets').rglob('*.*'))
+    return [found[number % len(found)] for number in range(count)]
+
+
+def _weights(size: str, folder: Path) -> Path:
+    file = folder / f'{size}.pth'
+    if size == 'nano' and NANO_WEIGHTS.is_file():
+        save_weights(file, model_parameters(read_checkpoint(NANO_WEIGHTS), NANO_WEIGHTS), {})
+    else:
+        save_weights(file, init_detector(_peer_config(size), device='cpu').state_dict(), {})
+    return file
+
+
+def _peer_config(size: str) -> Config:
+    return Config.fromfile(str(next(MMDET_CONFIGS.glob(f'yolox_{size}_8xb8-300e_coco.py'))))
+
+
+def _peer(size: str, weights: Path) -> torch.nn.Module:
+    return init_detector(_peer_config(size), str(weights), device='cuda' if ON_GPU else 'cpu')
+
+
+def _session(network: Network, image: Any) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = CORES
+    graph = export_graph(network, image, fixed=True)
+    return onnxruntime.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
+
+
+if __name__ == '__main__':
+    with contextlib.redirect_stderr(io.StringIO()):
+        main()

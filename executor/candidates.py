@@ -1,0 +1,92 @@
+"""Inference and mining: one sweep of the detector over the candidates, for whoever wants to know what it finds."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from typing import Sequence
+
+from executor import dist
+from executor.contract.errors import ConfigError, ImageError
+from executor.contract.index import CandidateIndex, read_candidate_index
+from executor.contract.output.candidates import clear_candidate_results
+from executor.contract.output.parts import remove_parts
+from executor.contract.output.result_keys import ResultKeys
+from executor.contract.params import Job
+from executor.contract.progress import Progress
+from executor.detector.load import load_detector
+from executor.infer import Inference
+from executor.log import duration
+from executor.sweep import Sweep, Tally, describe_time
+
+logger = logging.getLogger(__name__)
+
+
+def detect(job: Job, progress: Progress) -> None:
+    """Run the detector over every candidate on every rank; rank 0 leaves the results.
+
+    Raises:
+        ExecutorError: with the platform's code, see each room.
+        ImageError: no candidate can be decoded.
+    """
+    env, params = job.env, job.infer
+    index = _read_index(job)
+    if dist.rank() == 0:
+        clear_candidate_results(env)
+        _warn_of_repeated(index)
+    dist.wait_for_all()
+    detector = load_detector(params, score_threshold=params.conf_threshold)
+    sweep = Sweep(index, detector, params.samples_per_gpu, params.workers_per_gpu, progress.part(0.01, 0.99))
+    with ExitStack() as stack:
+        takers = [stack.enter_context(Inference(env, params, index, sweep.positions))]
+        for outcome in sweep:
+            for taker in takers:
+                taker.take(outcome)
+        tallies = dist.gather(sweep.tally)
+        tally = tallies[0].merged(tallies[1:])
+        _check_decoded(tally, index)
+        for taker in takers:
+            taker.finish()
+    if dist.rank() == 0:
+        remove_parts(env)
+        _sum_up(tally, index)
+
+
+def _read_index(job: Job) -> CandidateIndex:
+    path = job.env.input.candidate_index_file
+    if path is None:
+        raise ConfigError('env.yaml names no input.candidate_index_file: the platform writes it for this task')
+    return read_candidate_index(path)
+
+
+def _warn_of_repeated(index: CandidateIndex) -> None:
+    keys = ResultKeys(index)
+    if keys.repeated:
+        logger.warning(
+            '%d of %d candidates have the file name of an earlier one, by which the platform tells them '
+            'apart (the first is %s, %s): their results stand under their whole path',
+            *(keys.repeated, len(index), index[keys.first_repeated], index.place(keys.first_repeated)),
+        )
+
+
+def _check_decoded(tally: Tally, index: Sequence[str]) -> None:
+    if tally.broken == len(index):
+        position, error = tally.first_broken[0]
+        raise ImageError(
+            f'none of the {len(index)} candidates can be decoded; the first: {error}: give jpg, png, bmp, '
+            'tif or webp files'
+        )
+
+
+def _sum_up(tally: Tally, index: CandidateIndex) -> None:
+    logger.info(
+        '%d images in %s, %.1f images/s', tally.images, duration(tally.seconds), tally.images / max(1e-9, tally.seconds)
+    )
+    logger.info('where the time went: %s', describe_time(tally))
+    if tally.broken:
+        named = '\n'.join(f'  {index.place(position)}: {error}' for position, error in tally.first_broken)
+        more = tally.broken - len(tally.first_broken)
+        logger.warning(
+            '%d images cannot be decoded and have no boxes:\n%s%s',
+            *(tally.broken, named, f'\n  and {more} more' if more else ''),
+        )

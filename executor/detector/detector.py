@@ -1,0 +1,167 @@
+"""The interface: prepared images in, `Found` out, worked on by threads so that the caller can go on."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+import torch
+
+from executor.detections import Detections, HeadMap
+from executor.detector.dense import detections_of, metas
+from executor.detector.prepare import Prepared
+
+
+class Found(NamedTuple):
+    """What the detector says of one image; `head_maps` (B = 1) is empty where they were not asked for."""
+
+    detections: Detections
+    head_maps: Tuple[HeadMap, ...] = ()
+
+
+class Seconds:
+    """Time spent by kind of work, summed over threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sums: Dict[str, float] = {}
+
+    def add(self, kind: str, seconds: float) -> None:
+        with self._lock:
+            self._sums[kind] = self._sums.get(kind, 0.0) + seconds
+
+    def clear(self) -> None:
+        self._sums.clear()
+
+    def of(self, kind: str) -> float:
+        return self._sums.get(kind, 0.0)
+
+
+class DenseSteps:
+    """A dense detector: a network that gives head maps, and what makes boxes of them."""
+
+    def __init__(self, network: Callable[[np.ndarray], Any], head: Any, head_maps: bool) -> None:
+        self._network = network
+        self._head = head
+        self._head_maps = head_maps
+
+    def __call__(self, images: Sequence[Prepared], seconds: Seconds) -> List[Found]:
+        """Detect in images of one shape."""
+        started = time.perf_counter()
+        raw = self._network(_stacked(images))
+        ended = time.perf_counter()
+        seconds.add('network', ended - started)
+        detections = self._head.detections(raw, images)
+        found = [Found(one) for one in detections]
+        if self._head_maps:
+            levels = self._head.head_maps(raw)
+            found = [
+                Found(one, tuple(_of_image(level, number) for level in levels)) for number, one in enumerate(detections)
+            ]
+        seconds.add('post-processing', time.perf_counter() - ended)
+        return found
+
+
+class WholeSteps:
+    """Any other detector: mmdet's own `predict`, post-processing included."""
+
+    def __init__(self, model: torch.nn.Module, device: torch.device, classes: int, class_scores: bool) -> None:
+        self._model = model.to(device)
+        self._device = device
+        self._classes = classes
+        self._class_scores = class_scores
+
+    def __call__(self, images: Sequence[Prepared], seconds: Seconds) -> List[Found]:
+        """Detect in images of one shape."""
+        from mmdet.structures import DetDataSample
+
+        started = time.perf_counter()
+        samples = [DetDataSample(metainfo=meta) for meta in metas(images)]
+        inputs = [torch.from_numpy(np.ascontiguousarray(one.pixels.transpose(2, 0, 1))) for one in images]
+        with torch.inference_mode(), torch.autocast(self._device.type, enabled=self._device.type == 'cuda'):
+            batch = self._model.data_preprocessor({'inputs': inputs, 'data_samples': samples}, False)
+            results = self._model.predict(batch['inputs'], batch['data_samples'], rescale=True)
+        found = [Found(detections_of(one.pred_instances, self._classes, self._class_scores)) for one in results]
+        seconds.add('network', time.perf_counter() - started)
+        return found
+
+
+class Pending:
+    """The results to come of one batch."""
+
+    def __init__(self, parts: Sequence[Tuple[Sequence[int], Future[List[Found]]]]) -> None:
+        self._parts = parts
+
+    def result(self) -> List[Found]:
+        """Wait; one `Found` an image, in the order they were given."""
+        by_position = {}
+        for positions, future in self._parts:
+            by_position.update(zip(positions, future.result()))
+        return [by_position[position] for position in sorted(by_position)]
+
+
+class Detector:
+    """A model ready to detect.
+
+    Attributes:
+        prepare: image (H, W, 3) uint8 BGR to `Prepared`; needs no model, so it can run in another process.
+        backend: what runs it, in words for the log.
+        score_threshold: what the detector itself leaves out.
+        threads: how many images or batches it works on at once.
+        seconds: time spent in `network` and `post-processing`.
+    """
+
+    def __init__(
+        self,
+        steps: Callable[[Sequence[Prepared], Seconds], List[Found]],
+        prepare: Any,
+        backend: str,
+        score_threshold: float,
+        threads: int,
+        batched: bool,
+    ) -> None:
+        """`threads` work at once, each on a whole batch where `batched`, else on one image.
+
+        One by one, what is found in an image cannot depend on its neighbours, and on a CPU nothing is slower.
+        """
+        self.prepare = prepare
+        self.backend = backend
+        self.score_threshold = score_threshold
+        self.threads = threads
+        self.seconds = Seconds()
+        self._steps = steps
+        self._batched = batched
+        self._pool = ThreadPoolExecutor(threads, 'detector')
+
+    def submit(self, images: Sequence[Prepared]) -> Pending:
+        """Begin with a batch. The images' pixels must stay as they are until its result is there."""
+        parts = []
+        for positions in self._groups(images):
+            chosen = [images[position] for position in positions]
+            parts.append((positions, self._pool.submit(self._steps, chosen, self.seconds)))
+        return Pending(parts)
+
+    def detect(self, images: Sequence[Prepared]) -> List[Found]:
+        """Detect and wait."""
+        return self.submit(images).result()
+
+    def _groups(self, images: Sequence[Prepared]) -> List[List[int]]:
+        if not self._batched:
+            return [[position] for position in range(len(images))]
+        # mmdet pads a batch to its largest image, which changes what is found in the others: one shape at a time.
+        by_shape = sorted(range(len(images)), key=lambda position: images[position].pixels.shape)
+        groups = itertools.groupby(by_shape, key=lambda position: images[position].pixels.shape)
+        return [list(group) for _, group in groups]
+
+
+def _stacked(images: Sequence[Prepared]) -> np.ndarray:
+    return images[0].pixels[None] if len(images) == 1 else np.stack([prepared.pixels for prepared in images])
+
+
+def _of_image(level: HeadMap, number: int) -> HeadMap:
+    one = slice(number, number + 1)
+    return HeadMap(level.class_logits[one], None if level.objectness_logits is None else level.objectness_logits[one])

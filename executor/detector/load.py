@@ -1,0 +1,95 @@
+"""A model package made into a `Detector`: the fastest backend that this model and this machine have."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, Optional, Tuple
+
+import torch
+from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
+from mmdet.models.dense_heads import YOLOXHead
+
+from executor.contract.errors import ConfigError
+from executor.contract.params import DetectionParams
+from executor.detector.dense import DenseHead, has_head_maps, is_dense
+from executor.detector.detector import DenseSteps, Detector, WholeSteps
+from executor.detector.network import Network, TorchNetwork, runtime_or_none
+from executor.detector.prepare import Letterbox, preparation
+from executor.detector.yolox import YoloxHead
+from executor.mm.model import load_model
+
+logger = logging.getLogger(__name__)
+
+RUNTIME, TORCH, MMDET = 'onnxruntime', 'torch', 'mmdet'
+_GPU_THREADS = 2  # one launches while the other waits for its boxes
+
+
+def load_detector(
+    params: DetectionParams,
+    score_threshold: Optional[float] = None,
+    class_scores: bool = False,
+    head_maps: bool = False,
+    backend: Optional[str] = None,
+) -> Detector:
+    """The task's model, loaded and ready.
+
+    Args:
+        params: model files, class names, GPUs and options of the task.
+        score_threshold: in place of the model's own.
+        class_scores: whether detections carry the scores of all classes.
+        head_maps: whether the dense head's maps come with them.
+        backend: RUNTIME, TORCH or MMDET to insist on one; None for the fastest that works.
+
+    Raises:
+        ModelError, ConfigError: see `executor.mm.model.load_model`.
+        ConfigError: head maps are wanted of a detector that has none.
+    """
+    started = time.monotonic()
+    trained = load_model(params, score_threshold)
+    prepare = preparation(trained.pipeline)
+    device = torch.device('cuda' if params.gpu_ids else 'cpu')
+    model = fuse_conv_bn(trained.model)
+    dense = backend != MMDET and is_dense(model)
+    if head_maps and not (dense and has_head_maps(model.bbox_head)):
+        raise ConfigError(f'the detector ({type(model).__name__}) has no dense class maps')
+    if dense:
+        head = (YoloxHead if type(model.bbox_head) is YOLOXHead else DenseHead)(model.bbox_head, class_scores)
+        network, used = _dense_network(Network(model), device, _fixed_size(prepare), backend)
+        steps: Any = DenseSteps(network, head, head_maps)
+    else:
+        used = MMDET
+        steps = WholeSteps(model, device, len(trained.class_names), class_scores)
+    on_gpu = device.type == 'cuda'
+    if used == RUNTIME:
+        threads = torch.get_num_threads()
+    else:
+        threads = _GPU_THREADS if on_gpu else 1
+    place = f'{torch.cuda.get_device_name()} in half precision' if on_gpu else f'{torch.get_num_threads()} CPU threads'
+    logger.info('detector: %s on %s, ready in %.1f s', used, place, time.monotonic() - started)
+    return Detector(
+        steps=steps,
+        prepare=prepare,
+        backend=used,
+        score_threshold=trained.score_threshold,
+        threads=threads,
+        batched=on_gpu,
+    )
+
+
+def _dense_network(
+    network: Network, device: torch.device, size: Optional[Tuple[int, int]], backend: Optional[str]
+) -> Tuple[Any, str]:
+    if device.type == 'cpu' and backend != TORCH:
+        runtime = runtime_or_none(network, size)
+        if runtime is not None:
+            return runtime, RUNTIME
+    return TorchNetwork(network, device, half=device.type == 'cuda'), TORCH
+
+
+def _fixed_size(prepare: Any) -> Optional[Tuple[int, int]]:
+    """(width, height) where every image becomes the same size."""
+    if not isinstance(prepare, Letterbox):
+        return None
+    wide, high = prepare.padded(prepare.resized((10000, 1))), prepare.padded(prepare.resized((1, 10000)))
+    return wide if wide == high else None

@@ -1,0 +1,187 @@
+"""A dense detector up to its raw head maps, and the two ways to run it: torch, and ONNX Runtime on CPUs."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import logging
+import time
+import warnings
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+logger = logging.getLogger(__name__)
+
+_OPSET = 13
+# The runtime may sum in another order than torch; what differs more is another network.
+_TOLERANCE = 1e-3
+_CHECK_SIDE = 320  # of the image to compare on, where the network takes any size
+
+
+class RawOutputs(NamedTuple):
+    """The head's outputs as mmdet's `forward` returns them, made flat; `structure` tells how to nest them again."""
+
+    tensors: Tuple[torch.Tensor, ...]
+    structure: Any
+
+    def nested(self) -> Any:
+        """As mmdet's `predict_by_feat` wants them."""
+        return _nest(self.structure, self.tensors)
+
+
+class Network(torch.nn.Module):
+    """Images in, raw head outputs out: mmdet's preprocessing and the detector's backbone, neck and head in one."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        before = model.data_preprocessor
+        self._swap = before._channel_conversion
+        self._normalise = before._enable_normalize
+        self._divisor = before.pad_size_divisor
+        self._pad_value = float(before.pad_value)
+        if self._normalise:
+            self.register_buffer('mean', before.mean.clone().float())
+            self.register_buffer('std', before.std.clone().float())
+        self.structure: Any = None  # known after the first forward
+
+    def forward(self, pixels: torch.Tensor) -> Tuple[torch.Tensor, ...]:
+        """(B, H, W, 3) BGR, uint8 or float32, to the flat outputs."""
+        outputs = self.model(self.normalised(pixels), mode='tensor')
+        self.structure = _structure(outputs)
+        return tuple(_leaves(outputs))
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, H, W, 3) to (B, 3, H', W') in the model's dtype, normalised and padded as mmdet's preprocessor does."""
+        images = pixels.permute(0, 3, 1, 2).to(torch.float32)
+        if self._swap:
+            images = images.flip(1)
+        if self._normalise:
+            images = (images - self.mean) / self.std
+        if self._divisor > 1:
+            height, width = images.shape[2], images.shape[3]
+            below, right = -height % self._divisor, -width % self._divisor
+            if torch.onnx.is_in_onnx_export() or below or right:
+                images = functional.pad(images, (0, right, 0, below), value=self._pad_value)
+        return images.to(next(self.model.parameters()).dtype)
+
+
+class TorchNetwork:
+    """The network on a device, in half precision on CUDA."""
+
+    def __init__(self, network: Network, device: torch.device, half: bool) -> None:
+        network = network.to(device)
+        if half:
+            network.model.half()
+        if device.type == 'cuda':
+            network = network.to(memory_format=torch.channels_last)
+        self._network = network
+        self._device = device
+
+    def __call__(self, pixels: np.ndarray) -> RawOutputs:
+        """(B, H, W, 3) uint8 BGR."""
+        with torch.inference_mode():
+            images = torch.from_numpy(pixels).to(self._device, non_blocking=True)
+            return RawOutputs(self._network(images), self._network.structure)
+
+
+class RuntimeNetwork:
+    """The network as a graph in ONNX Runtime, one thread a call, for callers that call from several threads.
+
+    Measured: images one by one on as many threads as there are cores are faster than batches on all cores at once, and
+    what comes out of an image never depends on its batch.
+    """
+
+    def __init__(self, network: Network, input_size: Optional[Tuple[int, int]]) -> None:
+        """Export the network, on the CPU; `input_size` (width, height) where every image has it.
+
+        Raises:
+            Exception: of many kinds, where the network cannot be exported, or not loaded by the runtime.
+            ValueError: the graph does not compute what the network does.
+        """
+        import onnxruntime
+
+        width, height = input_size or (_CHECK_SIDE, _CHECK_SIDE)
+        example = example_images(height, width)
+        graph = export_graph(network, example, fixed=input_size is not None)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # it warns of its own optimisations
+        self._session = onnxruntime.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
+        self._input = self._session.get_inputs()[0].name
+        with torch.inference_mode():
+            wanted = network(torch.from_numpy(example))
+        self._structure = network.structure
+        _check_same(self(example).tensors, wanted)
+
+    def __call__(self, pixels: np.ndarray) -> RawOutputs:
+        """(1, H, W, 3) uint8 BGR."""
+        outputs = self._session.run(None, {self._input: pixels})
+        return RawOutputs(tuple(torch.from_numpy(output) for output in outputs), self._structure)
+
+
+def runtime_or_none(network: Network, input_size: Optional[Tuple[int, int]]) -> Optional[RuntimeNetwork]:
+    """The network in ONNX Runtime, or None, with a warning, where that does not work."""
+    started = time.monotonic()
+    try:
+        runtime = RuntimeNetwork(network, input_size)
+    except Exception as error:  # whatever the exporter or the runtime does not know
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        logger.warning('the network runs in torch, more slowly: ONNX Runtime cannot run it (%s)', reason)
+        return None
+    logger.info('network exported to ONNX Runtime and compared with torch in %.1f s', time.monotonic() - started)
+    return runtime
+
+
+def export_graph(network: Network, example: np.ndarray, fixed: bool) -> bytes:
+    """The network as an ONNX graph with one input, `images`, of the example's shape, or of any height and width."""
+    graph = io.BytesIO()
+    arguments: Dict[str, Any] = {'input_names': ['images'], 'opset_version': _OPSET}
+    if not fixed:
+        arguments['dynamic_axes'] = {'images': {1: 'height', 2: 'width'}}
+    if 'dynamo' in inspect.signature(torch.onnx.export).parameters:
+        arguments['dynamo'] = False  # the tracing exporter: a second instead of half a minute, and every torch has it
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter('ignore')
+        torch.onnx.export(network, (torch.from_numpy(example),), graph, **arguments)
+    return graph.getvalue()
+
+
+def example_images(height: int, width: int) -> np.ndarray:
+    """One image (1, H, W, 3) to export and compare with: coarse noise, since a grey one could hide a difference."""
+    noise = np.random.default_rng(0).integers(0, 256, (1, -(-height // 16), -(-width // 16), 3), np.uint8)
+    return np.ascontiguousarray(noise.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width])
+
+
+def _check_same(found: Tuple[torch.Tensor, ...], wanted: Tuple[torch.Tensor, ...]) -> None:
+    for ours, theirs in zip(found, wanted):
+        limit = _TOLERANCE * max(1.0, float(theirs.abs().max()))
+        if ours.shape != theirs.shape or not float((ours - theirs).abs().max()) <= limit:
+            raise ValueError('its outputs differ from those of torch')
+
+
+def _structure(outputs: Any) -> Any:
+    """The nesting of the outputs: lists as lists, a tensor as 1, None as None."""
+    if isinstance(outputs, (list, tuple)):
+        return [_structure(item) for item in outputs]
+    return None if outputs is None else 1
+
+
+def _leaves(outputs: Any) -> List[torch.Tensor]:
+    if isinstance(outputs, (list, tuple)):
+        return [leaf for item in outputs for leaf in _leaves(item)]
+    return [] if outputs is None else [outputs]
+
+
+def _nest(structure: Any, tensors: Tuple[torch.Tensor, ...]) -> Any:
+    remaining = iter(tensors)
+
+    def build(part: Any) -> Any:
+        if isinstance(part, list):
+            return [build(item) for item in part]
+        return None if part is None else next(remaining)
+
+    return build(structure)

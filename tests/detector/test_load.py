@@ -1,0 +1,186 @@
+"""Detectors of several kinds on each backend: against the official graph, against mmdet, against each other."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from executor.contract.errors import ConfigError
+from executor.contract.params import InferParams
+from executor.detector.load import MMDET, RUNTIME, TORCH, load_detector
+from executor.images import read_image
+from tests import shapes
+from tests.random_model import NANO, write_random_weights
+
+CLASSES = ('circle', 'square', 'triangle')
+# mmdet's detectors with the smallest ResNet, on small images.
+SMALL = {
+    'model.backbone.depth': 18,
+    'model.neck.in_channels': [64, 128, 256, 512],
+    'test_dataloader.dataset.pipeline.1.scale': (200, 120),
+}
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory):
+    """Three drawn images, one of them upright."""
+    root = tmp_path_factory.mktemp('images')
+    shapes.write_task(root, 3, 1)
+    files = sorted(path for path in (root / 'in' / 'assets').rglob('*') if path.is_file())[:3]
+    first, second, third = (read_image(file) for file in files)
+    return [first[:200], second[:, :180], third]
+
+
+def detector_of(tmp_path, config_file, **options):
+    cfg_options = {} if config_file == NANO else SMALL
+    file = write_random_weights(tmp_path / 'weights.pth', config_file, CLASSES, cfg_options)
+    params = InferParams(CLASSES, (), (file,), config_file=config_file, cfg_options=cfg_options)
+    return load_detector(params, score_threshold=options.pop('score_threshold', 1e-4), **options)
+
+
+def assert_same(found, expected):
+    """Each box has its like. Scores of random weights are often nearly equal, so that rounding may choose another."""
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected):
+        ours, theirs = ours.detections, theirs.detections
+        assert abs(len(ours) - len(theirs)) <= 0.03 * len(theirs)
+        np.testing.assert_allclose(ours.scores[:5], theirs.scores[:5], atol=1e-5)
+        distance = np.abs(ours.boxes[:, None] - theirs.boxes[None]).max(axis=2)  # (N, M)
+        distance = distance + 1000 * np.abs(ours.scores[:, None] - theirs.scores[None])
+        distance = distance + 1000 * (ours.labels[:, None] != theirs.labels[None])
+        assert (distance.min(axis=1) < 0.05).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    'config_file, backend, threshold',
+    [
+        (NANO, RUNTIME, 1e-4),
+        ('configs/retinanet/retinanet_r50_fpn_1x_coco.py', RUNTIME, 0.001),
+        ('configs/fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', RUNTIME, 0.001),
+        ('configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', MMDET, 0.2),
+    ],
+)
+def test_every_detector_finds_what_mmdet_finds(tmp_path, images, config_file, backend, threshold):
+    """The fastest backend, chosen by itself, and torch; mmdet's own `predict` is the reference."""
+    fastest = detector_of(tmp_path, config_file, score_threshold=threshold)
+    assert fastest.backend == backend
+    prepared = [fastest.prepare(image) for image in images]
+    expected = detector_of(tmp_path, config_file, score_threshold=threshold, backend=MMDET).detect(prepared)
+    assert all(len(one.detections) > 5 for one in expected)
+    assert_same(fastest.detect(prepared), expected)
+    if backend == RUNTIME:
+        torch_detector = detector_of(tmp_path, config_file, score_threshold=threshold, backend=TORCH)
+        assert torch_detector.backend == TORCH
+        assert_same(torch_detector.detect(prepared), expected)
+
+
+@pytest.mark.parametrize('backend', [RUNTIME, TORCH, MMDET])
+def test_what_is_found_does_not_depend_on_the_batch(tmp_path, images, backend):
+    detector = detector_of(tmp_path, NANO, backend=backend)
+    prepared = [detector.prepare(image) for image in images]
+    together = detector.detect(prepared * 3)
+    alone = [found for one in prepared for found in detector.detect([one])]
+    for number, found in enumerate(together):
+        np.testing.assert_array_equal(found.detections.boxes, alone[number % 3].detections.boxes)
+        np.testing.assert_array_equal(found.detections.scores, alone[number % 3].detections.scores)
+
+
+def test_an_empty_batch(tmp_path):
+    assert detector_of(tmp_path, NANO).detect([]) == []
+
+
+def test_class_scores_of_a_detector_that_only_gives_a_label(tmp_path, images):
+    detector = detector_of(tmp_path, NANO, backend=MMDET, class_scores=True)
+    (found,) = detector.detect([detector.prepare(images[0])])
+    rows, scores, labels = found.detections.class_scores, found.detections.scores, found.detections.labels
+    assert rows.shape == (len(scores), 3)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(rows[np.arange(len(labels)), labels], scores)
+
+
+@pytest.mark.parametrize('backend', [RUNTIME, TORCH])
+@pytest.mark.parametrize(
+    'config_file, objectness', [(NANO, True), ('configs/retinanet/retinanet_r50_fpn_1x_coco.py', False)]
+)
+def test_head_maps(tmp_path, images, config_file, objectness, backend):
+    """Their greatest class probability is the score of the best box."""
+    detector = detector_of(tmp_path, config_file, head_maps=True, backend=backend)
+    for found in detector.detect([detector.prepare(image) for image in images]):
+        best = 0.0
+        for level in found.head_maps:
+            scores = level.class_logits.sigmoid()  # (1, A, 3, h, w)
+            assert scores.shape[:3] == (1, 1 if objectness else 9, 3)
+            assert (level.objectness_logits is not None) == objectness
+            if objectness:
+                scores = scores * level.objectness_logits.sigmoid()[:, :, None]
+            best = max(best, float(scores.max()))
+        assert best == pytest.approx(float(found.detections.scores[0]), abs=1e-6)
+
+
+def test_head_maps_of_a_detector_without_them_are_an_error(tmp_path):
+    with pytest.raises(ConfigError, match='FasterRCNN.*no dense class maps'):
+        detector_of(tmp_path, 'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', head_maps=True)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize('backend', [RUNTIME, TORCH, MMDET])
+def test_boxes_and_scores_are_those_of_the_official_graph(shared_data, backend):
+    """On the same input, decoded here: every official candidate that NMS keeps is ours too, and no other is."""
+    onnxruntime = pytest.importorskip('onnxruntime')
+    folder = shared_data.parent / 'weights'
+    names = [c['name'] for c in json.loads((shared_data / 'coco80/val-instances.json').read_text())['categories']]
+    files = (folder / 'yolox_nano_coco_megvii.pth',)
+    params = InferParams(tuple(names), (), files, config_file=NANO)
+    detector = load_detector(params, score_threshold=0.05, backend=backend)
+    graph = onnxruntime.InferenceSession(str(folder / 'yolox_nano_coco_reference.onnx'))
+    compared = 0
+    for file in sorted((shared_data / 'coco80/assets').rglob('*.jpg'))[:12]:
+        prepared = detector.prepare(read_image(file))
+        (output,) = graph.run(None, {'images': prepared.pixels.astype(np.float32).transpose(2, 0, 1)[None]})
+        boxes, scores, labels = decode_official(output[0], prepared.scale)
+        (found,) = detector.detect([prepared])
+        for box, score, label in zip(found.detections.boxes, found.detections.scores, found.detections.labels):
+            distance = np.abs(boxes - box).max(axis=1) + 1000 * (labels != label)
+            nearest = int(distance.argmin())
+            assert distance[nearest] < 0.1
+            assert abs(scores[nearest] - score) < 1e-3
+            compared += 1
+        kept = greedy_nms(boxes, scores, labels, 0.05, 0.65)
+        assert abs(len(kept) - len(found.detections)) <= 1  # a score or an overlap just at the threshold
+    assert compared > 100
+
+
+def decode_official(output: np.ndarray, scale: tuple[float, float]):
+    """(3549, 85) raw x y w h, objectness, classes to boxes in image pixels, scores and labels (Megvii's decoding)."""
+    grid = np.concatenate(
+        [
+            np.stack([np.tile(np.arange(n), n), np.repeat(np.arange(n), n), np.full(n * n, stride)], axis=1)
+            for stride, n in ((8, 52), (16, 26), (32, 13))
+        ]
+    )
+    center = (output[:, :2] + grid[:, :2]) * grid[:, 2:]
+    size = np.exp(output[:, 2:4]) * grid[:, 2:]
+    boxes = np.concatenate([center - size / 2, center + size / 2], axis=1) / np.array([*scale, *scale])
+    classes = output[:, 4:5] * output[:, 5:]
+    return boxes, classes.max(axis=1), classes.argmax(axis=1)
+
+
+def greedy_nms(boxes, scores, labels, score_threshold, iou_threshold) -> list[int]:
+    kept: list[int] = []
+    for i in np.argsort(-scores):
+        if scores[i] < score_threshold:
+            break
+        if all(labels[i] != labels[k] or overlap(boxes[i], boxes[k]) <= iou_threshold for k in kept):
+            kept.append(int(i))
+    return kept
+
+
+def overlap(a, b) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
