@@ -1,10 +1,10 @@
-"""Inference and mining: one sweep of the detector over the candidates, for whoever wants to know what it finds."""
+"""Inference and mining: one sweep of the detector over the candidates, for both where both are asked for."""
 
 from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from typing import Sequence
+from typing import Any, List, Optional, Sequence
 
 from executor import dist
 from executor.contract.errors import ConfigError, ImageError
@@ -14,31 +14,51 @@ from executor.contract.output.parts import remove_parts
 from executor.contract.output.result_keys import ResultKeys
 from executor.contract.params import Job
 from executor.contract.progress import Progress
-from executor.detector.load import load_detector
+from executor.detector.detector import NoDetector
+from executor.detector.load import NoHeadMaps, load_detector
 from executor.infer import Inference
 from executor.log import duration
+from executor.mine import Mining, scorer_of
 from executor.sweep import Sweep, Tally, describe_time
+from mining.base import Needs, Scorer
 
 logger = logging.getLogger(__name__)
 
 
 def detect(job: Job, progress: Progress) -> None:
-    """Run the detector over every candidate on every rank; rank 0 leaves the results.
+    """Mine, infer, or both, on every rank; rank 0 leaves the results.
+
+    Mining and inference look at the same detections, so both take one sweep.
 
     Raises:
         ExecutorError: with the platform's code, see each room.
         ImageError: no candidate can be decoded.
     """
-    env, params = job.env, job.infer
+    env, params = job.env, job.infer or job.mining
+    scorer = scorer_of(job.mining) if job.mining else None
     index = _read_index(job)
     if dist.rank() == 0:
         clear_candidate_results(env)
         _warn_of_repeated(index)
     dist.wait_for_all()
-    detector = load_detector(params, score_threshold=params.conf_threshold)
-    sweep = Sweep(index, detector, params.samples_per_gpu, params.workers_per_gpu, progress.part(0.01, 0.99))
+    detector = _load(job, scorer)
     with ExitStack() as stack:
-        takers = [stack.enter_context(Inference(env, params, index, sweep.positions))]
+        mining: Optional[Mining] = None
+        takers: List[Any] = []
+        if scorer is not None:
+            mining = stack.enter_context(Mining(env, job.mining, scorer, detector, index))
+            takers.append(mining)
+        sweep = Sweep(
+            index,
+            detector,
+            params.samples_per_gpu,
+            params.workers_per_gpu,
+            progress.part(0.01, 0.99),
+            after=mining.score if mining else None,
+            keep_images=scorer is not None and scorer.needs.views is not None,
+        )
+        if job.infer is not None:
+            takers.append(stack.enter_context(Inference(env, job.infer, index, sweep.positions)))
         for outcome in sweep:
             for taker in takers:
                 taker.take(outcome)
@@ -59,19 +79,40 @@ def _read_index(job: Job) -> CandidateIndex:
     return read_candidate_index(path)
 
 
+def _load(job: Job, scorer: Optional[Scorer]) -> Any:
+    """The detector with what both tasks need of it; none where the scorer needs none and nobody else does."""
+    needs = scorer.needs if scorer is not None else Needs()
+    if scorer is None:
+        return load_detector(job.infer, score_threshold=job.infer.conf_threshold)
+    if job.infer is None and not (needs.detections or needs.head_maps):
+        return NoDetector()
+    try:
+        return load_detector(
+            job.mining,
+            at_most=job.infer.conf_threshold if job.infer else None,
+            class_scores=needs.class_scores,
+            head_maps=needs.head_maps,
+        )
+    except NoHeadMaps as error:
+        raise ConfigError(
+            f'mining_algorithm {job.mining.mining_algorithm} needs dense class maps: {error}: choose cald, '
+            'entropy or random'
+        )
+
+
 def _warn_of_repeated(index: CandidateIndex) -> None:
     keys = ResultKeys(index)
     if keys.repeated:
         logger.warning(
             '%d of %d candidates have the file name of an earlier one, by which the platform tells them '
-            'apart (the first is %s, %s): their results stand under their whole path',
+            'apart (the first is %s, %s): in infer-result.json they stand under their whole path',
             *(keys.repeated, len(index), index[keys.first_repeated], index.place(keys.first_repeated)),
         )
 
 
 def _check_decoded(tally: Tally, index: Sequence[str]) -> None:
     if tally.broken == len(index):
-        position, error = tally.first_broken[0]
+        _, error = tally.first_broken[0]
         raise ImageError(
             f'none of the {len(index)} candidates can be decoded; the first: {error}: give jpg, png, bmp, '
             'tif or webp files'
@@ -87,6 +128,6 @@ def _sum_up(tally: Tally, index: CandidateIndex) -> None:
         named = '\n'.join(f'  {index.place(position)}: {error}' for position, error in tally.first_broken)
         more = tally.broken - len(tally.first_broken)
         logger.warning(
-            '%d images cannot be decoded and have no boxes:\n%s%s',
+            '%d images cannot be decoded; they have no boxes and the lowest score:\n%s%s',
             *(tally.broken, named, f'\n  and {more} more' if more else ''),
         )

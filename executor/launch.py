@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 from typing import Any, NoReturn
 
-from executor.contract.errors import ConfigError, ExecutorError
+from executor.contract.errors import ExecutorError
 from executor.contract.failure import Failure, death_of, failure_of
 from executor.contract.params import Job
 
@@ -31,12 +31,9 @@ def run_in_worker(job: Job, cpu_ranks: int = 1) -> None:
     `cpu_ranks` is the number of processes to work with where the task has no GPU.
 
     Raises:
-        ConfigError: the task is one this image does not run.
         WorkerFailed: the worker raised, exited or was killed.
         Terminated: this process got SIGTERM; the worker is gone.
     """
-    if job.mining is not None:
-        raise ConfigError(f'task {job.env.task_id}: this version does not mine: set run_mining in env.yaml to false')
     # A fresh interpreter: nothing of this process, and no CUDA state, is inherited.
     context = multiprocessing.get_context('spawn')
     reports = context.SimpleQueue()

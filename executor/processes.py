@@ -1,11 +1,17 @@
-"""Processes that end with the one that started them."""
+"""Processes: how many cores each has, and that they end with the one that started them."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 
 _PR_SET_PDEATHSIG = 1
+
+
+def cores() -> int:
+    """CPU cores of this process: its share, where the launcher of several ranks has set one."""
+    return int(os.environ.get('OMP_NUM_THREADS') or len(os.sched_getaffinity(0)))
 
 
 def die_with_parent() -> None:

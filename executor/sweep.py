@@ -6,13 +6,11 @@ import collections
 import logging
 import time
 from dataclasses import dataclass, field
-from typing import Any, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple
-
-import numpy as np
+from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from executor import dist
 from executor.contract.progress import ProgressPart
-from executor.loader import Batch, ImageLoader
+from executor.loader import Batch, ImageLoader, Loaded
 from executor.log import duration
 
 logger = logging.getLogger(__name__)
@@ -29,13 +27,11 @@ class Outcome(NamedTuple):
         position: in the index.
         size: (width, height) of the image; None where it cannot be decoded.
         found: what the detector found; None where the image cannot be decoded.
-        image: (H, W, 3) uint8 BGR, where it was asked for.
     """
 
     position: int
     size: Optional[Tuple[int, int]]
     found: Any
-    image: Optional[np.ndarray] = None
 
 
 @dataclass
@@ -50,12 +46,13 @@ class Tally:
     prepare: float = 0.0
     network: float = 0.0
     post_processing: float = 0.0
+    scoring: float = 0.0
     waited: float = 0.0  # of the detector, for images
 
     def merged(self, others: Sequence[Tally]) -> Tally:
-        """This and the tallies of the other ranks as one: sums, but of the whole time the longest, of waiting the mean."""
+        """This and the other ranks' as one: sums, but of the whole time the longest, of waiting the mean."""
         every = [self, *others]
-        kinds = ('images', 'broken', 'decode', 'prepare', 'network', 'post_processing')
+        kinds = ('images', 'broken', 'decode', 'prepare', 'network', 'post_processing', 'scoring')
         sums = {kind: sum(getattr(tally, kind) for tally in every) for kind in kinds}
         first = sorted(broken for tally in every for broken in tally.first_broken)[:_BROKEN_NAMED]
         waited = sum(tally.waited for tally in every) / len(every)
@@ -73,7 +70,9 @@ class Sweep:
         batch_size: images the detector gets at a time.
         workers: processes that decode and prepare ahead.
         progress: told the share of this rank's images that is done.
-        keep_images: whether the decoded image comes along.
+        after: what is done with images and what was found in them, in the detector's threads; its result takes the
+            place of what was found.
+        keep_images: whether `after` gets the decoded images.
 
     Attributes:
         positions: this rank's.
@@ -87,8 +86,10 @@ class Sweep:
         batch_size: int,
         workers: int,
         progress: ProgressPart,
+        after: Optional[Callable[[List[Loaded], List[Any]], List[Any]]] = None,
         keep_images: bool = False,
     ) -> None:
+        self._after = after
         self.positions = range(dist.rank(), len(paths), dist.world_size())
         self._detector = detector
         self._progress = progress
@@ -100,18 +101,24 @@ class Sweep:
         log = _RateLog(len(self.positions), started)
         in_work: Deque[Tuple[Batch, Any]] = collections.deque()
         for batch in self._loader:
-            images = [loaded.prepared for loaded in batch.images if loaded.error is None]
-            in_work.append((batch, self._detector.submit(images)))
+            in_work.append((batch, self._submit([loaded for loaded in batch.images if loaded.error is None])))
             if len(in_work) == _IN_WORK:
                 yield from self._finish(*in_work.popleft(), started, log)
         while in_work:
             yield from self._finish(*in_work.popleft(), started, log)
 
+    def _submit(self, loaded: List[Loaded]) -> Any:
+        images = [one.prepared for one in loaded]
+        after = self._after
+        if after is None:
+            return self._detector.submit(images)
+        return self._detector.submit(images, lambda numbers, found: after([loaded[n] for n in numbers], found))
+
     def _finish(self, batch: Batch, pending: Any, started: float, log: _RateLog) -> Iterator[Outcome]:
         found = iter(pending.result())
         for loaded in batch.images:
             if loaded.error is None:
-                yield Outcome(loaded.position, loaded.prepared.size, next(found), loaded.image)
+                yield Outcome(loaded.position, loaded.prepared.size, next(found))
             else:
                 self._count_broken(loaded.position, loaded.error)
                 yield Outcome(loaded.position, None, None)
@@ -130,7 +137,9 @@ class Sweep:
         tally.seconds = time.monotonic() - started
         tally.decode, tally.prepare = self._loader.decode_seconds, self._loader.prepare_seconds
         tally.network, tally.post_processing = detector.seconds.of('network'), detector.seconds.of('post-processing')
-        tally.waited = max(0.0, tally.seconds - (tally.network + tally.post_processing) / detector.threads)
+        tally.scoring = detector.seconds.of('scoring')
+        busy = (tally.network + tally.post_processing + tally.scoring) / detector.threads
+        tally.waited = max(0.0, tally.seconds - busy)
         self._progress.update(tally.images / len(self.positions))
 
 
@@ -162,7 +171,8 @@ def describe_time(tally: Tally) -> str:
         ('resize', tally.prepare),
         ('network', tally.network),
         ('post-processing', tally.post_processing),
+        ('scoring', tally.scoring),
     )
-    told = ', '.join(f'{kind} {1e3 * seconds / sound:.2f} ms' for kind, seconds in kinds)
+    told = ', '.join(f'{kind} {1e3 * seconds / sound:.2f} ms' for kind, seconds in kinds if seconds)
     waited = 100 * tally.waited / max(1e-9, tally.seconds)
     return f'{told} an image; the detector waited for images {waited:.0f}% of the time'

@@ -99,6 +99,8 @@ class MiningParams(DetectionParams):
 
     mining_algorithm: str = _param('aldd', forms.choice(*MINING_ALGORITHMS))
     class_distribution_scores: Tuple[float, ...] = _param((), forms.numbers)
+    aldd_exact: bool = _param(False, forms.flag)
+    seed: int = _param(0, forms.integer(0))
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,35 @@ import itertools
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 
-from executor.detections import Detections, HeadMap
+from executor.detections import Detections, HeadMap, no_detections
 from executor.detector.dense import detections_of, metas
-from executor.detector.prepare import Prepared
+from executor.detector.prepare import Prepared, SizeOnly
 
 
 class Found(NamedTuple):
-    """What the detector says of one image; `head_maps` (B = 1) is empty where they were not asked for."""
+    """What the detector says of one image.
+
+    Attributes:
+        detections: the boxes.
+        head_maps: the levels of a dense head (B = 1); empty where they were not asked for.
+        input_size: (height, width) of the network's input, which the head maps cover.
+        score: what mining makes of all this; None before.
+    """
 
     detections: Detections
     head_maps: Tuple[HeadMap, ...] = ()
+    input_size: Tuple[int, int] = (0, 0)
+    score: Optional[float] = None
+
+
+# Something to do with what was found in images of a batch, in the thread that found it: their numbers in the batch, and
+# what takes the place of what was found.
+Then = Callable[[Sequence[int], List[Found]], List[Found]]
 
 
 class Seconds:
@@ -44,7 +58,7 @@ class Seconds:
 class DenseSteps:
     """A dense detector: a network that gives head maps, and what makes boxes of them."""
 
-    def __init__(self, network: Callable[[np.ndarray], Any], head: Any, head_maps: bool) -> None:
+    def __init__(self, network: Any, head: Any, head_maps: bool) -> None:
         self._network = network
         self._head = head
         self._head_maps = head_maps
@@ -59,8 +73,12 @@ class DenseSteps:
         found = [Found(one) for one in detections]
         if self._head_maps:
             levels = self._head.head_maps(raw)
+            size = tuple(
+                -(-side // self._network.divisor) * self._network.divisor for side in images[0].pixels.shape[:2]
+            )
             found = [
-                Found(one, tuple(_of_image(level, number) for level in levels)) for number, one in enumerate(detections)
+                Found(one, tuple(_of_image(level, number) for level in levels), size)
+                for number, one in enumerate(detections)
             ]
         seconds.add('post-processing', time.perf_counter() - ended)
         return found
@@ -98,10 +116,10 @@ class Pending:
 
     def result(self) -> List[Found]:
         """Wait; one `Found` an image, in the order they were given."""
-        by_position = {}
-        for positions, future in self._parts:
-            by_position.update(zip(positions, future.result()))
-        return [by_position[position] for position in sorted(by_position)]
+        found = {}
+        for numbers, future in self._parts:
+            found.update(zip(numbers, future.result()))
+        return [found[number] for number in range(len(found))]
 
 
 class Detector:
@@ -110,7 +128,7 @@ class Detector:
     Attributes:
         prepare: image (H, W, 3) uint8 BGR to `Prepared`; needs no model, so it can run in another process.
         backend: what runs it, in words for the log.
-        score_threshold: what the detector itself leaves out.
+        score_threshold: what the model, by its config, leaves out; the task may have asked for more or less.
         threads: how many images or batches it works on at once.
         seconds: time spent in `network` and `post-processing`.
     """
@@ -137,13 +155,20 @@ class Detector:
         self._batched = batched
         self._pool = ThreadPoolExecutor(threads, 'detector')
 
-    def submit(self, images: Sequence[Prepared]) -> Pending:
+    def submit(self, images: Sequence[Prepared], then: Optional[Then] = None) -> Pending:
         """Begin with a batch. The images' pixels must stay as they are until its result is there."""
-        parts = []
-        for positions in self._groups(images):
-            chosen = [images[position] for position in positions]
-            parts.append((positions, self._pool.submit(self._steps, chosen, self.seconds)))
-        return Pending(parts)
+        return Pending([(group, self._pool.submit(self._run, images, group, then)) for group in self._groups(images)])
+
+    def _run(self, images: Sequence[Prepared], group: Sequence[int], then: Optional[Then]) -> List[Found]:
+        found = self._steps([images[number] for number in group], self.seconds)
+        return found if then is None else then(group, found)
+
+    def detect_here(self, images: Sequence[Prepared]) -> List[Found]:
+        """Detect in the calling thread, for what is to be done `then`."""
+        pending = {}
+        for group in self._groups(images):
+            pending.update(zip(group, self._run(images, group, None)))
+        return [pending[number] for number in range(len(images))]
 
     def detect(self, images: Sequence[Prepared]) -> List[Found]:
         """Detect and wait."""
@@ -156,6 +181,25 @@ class Detector:
         by_shape = sorted(range(len(images)), key=lambda position: images[position].pixels.shape)
         groups = itertools.groupby(by_shape, key=lambda position: images[position].pixels.shape)
         return [list(group) for _, group in groups]
+
+
+class NoDetector:
+    """Decodes images and finds nothing, for what needs no model."""
+
+    backend = 'none'
+    score_threshold = 0.0
+    threads = 1
+
+    def __init__(self) -> None:
+        self.seconds = Seconds()
+        self.prepare = SizeOnly()
+
+    def submit(self, images: Sequence[Prepared], then: Optional[Then] = None) -> Pending:
+        done: Future[List[Found]] = Future()
+        numbers = range(len(images))
+        found = [Found(no_detections()) for _ in images]
+        done.set_result(found if then is None else then(numbers, found))
+        return Pending([(numbers, done)])
 
 
 def _stacked(images: Sequence[Prepared]) -> np.ndarray:

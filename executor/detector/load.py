@@ -18,6 +18,7 @@ from executor.detector.network import Network, TorchNetwork, runtime_or_none
 from executor.detector.prepare import Letterbox, preparation
 from executor.detector.yolox import YoloxHead
 from executor.mm.model import load_model
+from executor.processes import cores
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +26,14 @@ RUNTIME, TORCH, MMDET = 'onnxruntime', 'torch', 'mmdet'
 _GPU_THREADS = 2  # one launches while the other waits for its boxes
 
 
+class NoHeadMaps(ConfigError):
+    """The detector has no dense class maps."""
+
+
 def load_detector(
     params: DetectionParams,
     score_threshold: Optional[float] = None,
+    at_most: Optional[float] = None,
     class_scores: bool = False,
     head_maps: bool = False,
     backend: Optional[str] = None,
@@ -37,22 +43,23 @@ def load_detector(
     Args:
         params: model files, class names, GPUs and options of the task.
         score_threshold: in place of the model's own.
+        at_most: what the model's own is lowered to.
         class_scores: whether detections carry the scores of all classes.
         head_maps: whether the dense head's maps come with them.
         backend: RUNTIME, TORCH or MMDET to insist on one; None for the fastest that works.
 
     Raises:
         ModelError, ConfigError: see `executor.mm.model.load_model`.
-        ConfigError: head maps are wanted of a detector that has none.
+        NoHeadMaps: head maps are wanted of a detector that has none.
     """
     started = time.monotonic()
-    trained = load_model(params, score_threshold)
+    trained = load_model(params, score_threshold, at_most)
     prepare = preparation(trained.pipeline)
     device = torch.device('cuda' if params.gpu_ids else 'cpu')
     model = fuse_conv_bn(trained.model)
     dense = backend != MMDET and is_dense(model)
     if head_maps and not (dense and has_head_maps(model.bbox_head)):
-        raise ConfigError(f'the detector ({type(model).__name__}) has no dense class maps')
+        raise NoHeadMaps(f'the detector ({type(model).__name__}) has no dense class maps')
     if dense:
         head = (YoloxHead if type(model.bbox_head) is YOLOXHead else DenseHead)(model.bbox_head, class_scores)
         network, used = _dense_network(Network(model), device, _fixed_size(prepare), backend)
@@ -61,11 +68,8 @@ def load_detector(
         used = MMDET
         steps = WholeSteps(model, device, len(trained.class_names), class_scores)
     on_gpu = device.type == 'cuda'
-    if used == RUNTIME:
-        threads = torch.get_num_threads()
-    else:
-        threads = _GPU_THREADS if on_gpu else 1
-    place = f'{torch.cuda.get_device_name()} in half precision' if on_gpu else f'{torch.get_num_threads()} CPU threads'
+    threads = _GPU_THREADS if on_gpu else _cpu_threads(used)
+    place = f'{torch.cuda.get_device_name()} in half precision' if on_gpu else f'{cores()} CPU cores'
     logger.info('detector: %s on %s, ready in %.1f s', used, place, time.monotonic() - started)
     return Detector(
         steps=steps,
@@ -75,6 +79,17 @@ def load_detector(
         threads=threads,
         batched=on_gpu,
     )
+
+
+def _cpu_threads(backend: str) -> int:
+    """How many images at once, with torch set to use the rest.
+
+    Ours go an image a core: threads that share small operations wait for each other, on cores that decode images for
+    ages. mmdet's own `predict` was not made for several threads, so there torch has them all.
+    """
+    images_at_once = 1 if backend == MMDET else cores()
+    torch.set_num_threads(cores() if backend == MMDET else 1)
+    return images_at_once
 
 
 def _dense_network(

@@ -41,7 +41,7 @@ class Network(torch.nn.Module):
         before = model.data_preprocessor
         self._swap = before._channel_conversion
         self._normalise = before._enable_normalize
-        self._divisor = before.pad_size_divisor
+        self.divisor = before.pad_size_divisor
         self._pad_value = float(before.pad_value)
         if self._normalise:
             self.register_buffer('mean', before.mean.clone().float())
@@ -61,9 +61,9 @@ class Network(torch.nn.Module):
             images = images.flip(1)
         if self._normalise:
             images = (images - self.mean) / self.std
-        if self._divisor > 1:
+        if self.divisor > 1:
             height, width = images.shape[2], images.shape[3]
-            below, right = -height % self._divisor, -width % self._divisor
+            below, right = -height % self.divisor, -width % self.divisor
             if torch.onnx.is_in_onnx_export() or below or right:
                 images = functional.pad(images, (0, right, 0, below), value=self._pad_value)
         return images.to(next(self.model.parameters()).dtype)
@@ -80,6 +80,7 @@ class TorchNetwork:
             network = network.to(memory_format=torch.channels_last)
         self._network = network
         self._device = device
+        self.divisor = network.divisor
 
     def __call__(self, pixels: np.ndarray) -> RawOutputs:
         """(B, H, W, 3) uint8 BGR."""
@@ -104,6 +105,7 @@ class RuntimeNetwork:
         """
         import onnxruntime
 
+        self.divisor = network.divisor
         width, height = input_size or (_CHECK_SIDE, _CHECK_SIDE)
         example = example_images(height, width)
         graph = export_graph(network, example, fixed=input_size is not None)

@@ -128,6 +128,15 @@ class Transforms:
         return Prepared(results['img'], (width, height), tuple(results.get('scale_factor', (1.0, 1.0)))[:2], meta)
 
 
+class SizeOnly:
+    """Nothing but the size, where no network will see the image."""
+
+    largest = 0
+
+    def __call__(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> Prepared:
+        return Prepared(np.zeros((0, 0, 3), np.uint8), (image.shape[1], image.shape[0]), (1.0, 1.0))
+
+
 def preparation(pipeline: Sequence[Mapping[str, Any]]) -> Any:
     """`Letterbox` where the pipeline of a config is no more than that, else `Transforms`."""
     middle = [dict(transform) for transform in pipeline if transform['type'] not in _ENDS]

@@ -7,13 +7,13 @@ mmdet computes scores and boxes for all positions and drops nearly all. A score 
 from __future__ import annotations
 
 import math
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import torch
 from mmcv.ops import batched_nms
 from mmcv.ops.nms import NMSop
 
-from executor.detections import Detections, HeadMap, no_detections
+from executor.detections import Detections, HeadMap
 from executor.detector.network import RawOutputs
 from executor.detector.prepare import Prepared
 
@@ -37,7 +37,6 @@ class YoloxHead:
         plain = self._nms is not None and set(self._nms) == {'type', 'iou_threshold'} and self._nms['type'] == 'nms'
         self._plain_nms = float(self._nms['iou_threshold']) if plain else 0.0
         self._most = head.test_cfg.get('max_per_img', -1)
-        self._classes = head.num_classes
         self._class_scores = class_scores
 
     def detections(self, raw: RawOutputs, images: Sequence[Prepared]) -> List[Detections]:
@@ -45,51 +44,53 @@ class YoloxHead:
         levels = zip(*raw.nested(), self._strides)
         found = [self._candidates(*level) for level in levels]
         image, class_logits, objectness, boxes = (torch.cat(parts) for parts in zip(*found))
-        class_scores = class_logits.float().sigmoid() * objectness[:, None]  # (M, C)
-        scores, labels = class_scores.max(dim=1)
+        best, labels = class_logits.max(dim=1)
+        # In double precision, which is rounded away: in single, torch's result for a number depends on its place in the
+        # tensor, and with it on how many others were found.
+        scores = (best.double().sigmoid() * objectness.double().sigmoid()).float()
         results = []
         for number, prepared in enumerate(images):
             chosen = scores >= self._score_threshold
             if len(images) > 1:
                 chosen &= image == number
-            boxes_here = boxes[chosen] / boxes.new_tensor(prepared.scale * 2)
-            rows = class_scores[chosen] if self._class_scores else None
-            results.append(self._suppressed(boxes_here, scores[chosen], labels[chosen], rows))
+            boxes_here = (boxes[chosen] / boxes.new_tensor(prepared.scale * 2)).float()
+            kept, kept_scores = self._kept(boxes_here, scores[chosen], labels[chosen])
+            rows = None
+            if self._class_scores:
+                logits, objects = class_logits[chosen][kept], objectness[chosen][kept]
+                rows = (logits.double().sigmoid() * objects.double().sigmoid()[:, None]).float().cpu().numpy()
+            results.append(
+                Detections(
+                    boxes=boxes_here[kept].cpu().numpy(),
+                    scores=kept_scores.cpu().numpy(),
+                    labels=labels[chosen][kept].cpu().numpy(),
+                    class_scores=rows,
+                )
+            )
         return results
 
     def _candidates(
         self, classes: torch.Tensor, boxes: torch.Tensor, objectness: torch.Tensor, stride: int
     ) -> Tuple[torch.Tensor, ...]:
-        """Of one level: image, class logits, objectness and box (network pixels) of each position worth a look."""
+        """Of one level, each position worth a look: image, class logits, objectness logit, box in network pixels."""
         image, y, x = torch.where(objectness[:, 0] >= self._least_logit)  # (M,) each
-        raw = boxes.permute(0, 2, 3, 1)[image, y, x].float()  # (M, 4)
+        raw = boxes.permute(0, 2, 3, 1)[image, y, x].double()  # (M, 4)
         center = (raw[:, :2] + torch.stack([x, y], dim=1)) * stride
         half = raw[:, 2:].exp() * (stride / 2)
         corners = torch.cat([center - half, center + half], dim=1).clamp(-_LARGEST, _LARGEST)
         return (
             image,
             classes.permute(0, 2, 3, 1)[image, y, x],
-            objectness[image, 0, y, x].float().sigmoid(),
+            objectness[image, 0, y, x],
             corners,
-        )
-
-    def _suppressed(
-        self, boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor, rows: Optional[torch.Tensor]
-    ) -> Detections:
-        if not len(scores):
-            return no_detections(self._classes if self._class_scores else None)
-        kept, kept_scores = self._kept(boxes, scores, labels)
-        return Detections(
-            boxes=boxes[kept].cpu().numpy(),
-            scores=kept_scores.cpu().numpy(),
-            labels=labels[kept].cpu().numpy(),
-            class_scores=None if rows is None else rows[kept].cpu().numpy(),
         )
 
     def _kept(
         self, boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor
     ) -> Tuple[torch.Tensor, torch.Tensor]:
         """Which boxes stay, best first, and their scores, which some kinds of NMS change."""
+        if not len(scores):
+            return labels, scores
         if self._plain_nms and len(scores) < _SPLIT:
             # `batched_nms` does the same and takes longer to find out what to do than to do it: boxes of different
             # classes are moved apart, so that they cannot overlap.

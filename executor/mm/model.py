@@ -22,15 +22,14 @@ from executor.mm.pretrained import replace_downloads
 logger = logging.getLogger(__name__)
 
 _CLASS_LAYERS = ('bbox_head', 'roi_head')
-_SCORE_OPTIONS = ('model.test_cfg.score_thr', 'model.test_cfg.rcnn.score_thr')
 
 
 @dataclass(frozen=True)
 class TrainedModel:
     """A detector with its weights, in evaluation mode on the CPU.
 
-    `pipeline` are the transforms an image goes through in the config's test, `score_threshold` is the one below which
-    the detector itself leaves boxes out (0 where it has none).
+    `pipeline` are the transforms an image goes through in the config's test. `score_threshold` is the one below which
+    the model's config leaves boxes out (0 where it has none), whatever else the task asked for.
     """
 
     model: torch.nn.Module
@@ -39,10 +38,13 @@ class TrainedModel:
     score_threshold: float
 
 
-def load_model(params: DetectionParams, score_threshold: Optional[float] = None) -> TrainedModel:
+def load_model(
+    params: DetectionParams, score_threshold: Optional[float] = None, at_most: Optional[float] = None
+) -> TrainedModel:
     """Build the detector of `params.model_files`.
 
-    `score_threshold` takes the place of the config's `score_thr`, which cfg_options may set again.
+    `score_threshold` takes the place of the config's `score_thr`, which cfg_options may set again. `at_most` lowers
+    what comes out of this, where it is above.
 
     Raises:
         ModelError: no weights, no config, or they do not fit each other or the task's classes.
@@ -60,6 +62,9 @@ def load_model(params: DetectionParams, score_threshold: Optional[float] = None)
     set_classes(config, params.class_names)
     _set_tests(config['model'].get('test_cfg') or {}, params.iou_threshold, score_threshold)
     apply_options(config, params.cfg_options)
+    own_threshold = _score_threshold(config['model'].get('test_cfg') or {})
+    if at_most is not None:
+        _set_tests(config['model'].get('test_cfg') or {}, None, min(own_threshold, at_most))
     # Everything a config would download is in the weights.
     replace_downloads(config['model'], will_load=True)
     register_all_modules(init_default_scope=True)
@@ -70,7 +75,7 @@ def load_model(params: DetectionParams, score_threshold: Optional[float] = None)
         model=model,
         pipeline=_test_pipeline(config),
         class_names=params.class_names,
-        score_threshold=_score_threshold(config['model'].get('test_cfg') or {}),
+        score_threshold=own_threshold,
     )
 
 

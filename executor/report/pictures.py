@@ -32,11 +32,17 @@ def draw_grid(
 
 
 def draw_detections(
-    images: Sequence[Tuple[Path, Detections]], class_names: Sequence[str], score_threshold: float
+    images: Sequence[Tuple[Path, Detections]],
+    class_names: Sequence[str],
+    score_threshold: float,
+    captions: Sequence[str] = (),
+    columns: int = _COLUMNS,
 ) -> np.ndarray:
-    """The same of images whose true boxes nobody knows."""
+    """The same of images whose true boxes nobody knows; `captions`, one an image, go into the corners."""
     results = [(path, _without_truth(number, found)) for number, (path, found) in enumerate(images)]
-    return _grid(results, class_names, score_threshold, [(f'score {score_threshold:g} and above', _PREDICTED)])
+    return _grid(
+        results, class_names, score_threshold, [(f'score {score_threshold:g} and above', _PREDICTED)], captions, columns
+    )
 
 
 def _without_truth(number: int, found: Detections) -> ImageResult:
@@ -49,6 +55,8 @@ def _grid(
     class_names: Sequence[str],
     score_threshold: float,
     legend: Sequence[Tuple[str, Tuple[int, int, int]]],
+    captions: Sequence[str] = (),
+    columns: int = _COLUMNS,
 ) -> np.ndarray:
     pictures = [read_image(path) for path, _ in images]
     height = int(np.median([_TILE_WIDTH * picture.shape[0] / picture.shape[1] for picture in pictures]))
@@ -56,7 +64,10 @@ def _grid(
     tiles = [
         _tile(blank, picture, result, class_names, score_threshold) for picture, (_, result) in zip(pictures, images)
     ]
-    columns = min(_COLUMNS, len(tiles))
+    for tile, caption in zip(tiles, captions):
+        cv2.putText(tile, caption, (6, tile.shape[0] - 8), _FONT, 0.6, (255, 255, 255), 4, cv2.LINE_AA)
+        cv2.putText(tile, caption, (6, tile.shape[0] - 8), _FONT, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
+    columns = min(columns, len(tiles))
     tiles += [blank] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
     return np.vstack([_legend(columns * _TILE_WIDTH, legend), *rows])

@@ -1,0 +1,102 @@
+"""The four views of cald: flipped, partly covered, smaller, turned.
+
+Boxes are in continuous coordinates, the pixel i covers i..i+1. All views have the image's own size, so that a detector
+that fits its input to the image sees a smaller object where the view makes it smaller; what is not image is black, as
+in the paper's code.
+"""
+
+from __future__ import annotations
+
+from typing import List
+
+import cv2
+import numpy as np
+
+from executor.detections import Detections
+from mining.base import View
+
+SHRINK = 0.8
+ANGLE = 5.0  # degrees, counter-clockwise as seen
+CUTS = 2
+CUT_TRIES = 50
+CUT_SIDE = (0.05, 0.2)  # of the image's height and of its width
+CUT_COVERS = (0.1, 0.4)  # of the area of the box that a cut covers most
+
+
+def make_views(image: np.ndarray, detections: Detections, rng: np.random.Generator) -> List[View]:
+    """The views of an image, (H, W, 3) uint8 BGR, in which `detections` were found; none where nothing was found."""
+    if len(detections) == 0:
+        return []
+    boxes = detections.boxes
+    return [flip(image, boxes), cut_out(image, boxes, rng), shrink(image, boxes), rotate(image, boxes)]
+
+
+def flip(image: np.ndarray, boxes: np.ndarray) -> View:
+    """Left becomes right."""
+    width = image.shape[1]
+    mirrored = boxes.copy()
+    mirrored[:, 0] = width - boxes[:, 2]
+    mirrored[:, 2] = width - boxes[:, 0]
+    return View(np.ascontiguousarray(image[:, ::-1]), mirrored)
+
+
+def cut_out(image: np.ndarray, boxes: np.ndarray, rng: np.random.Generator) -> View:
+    """Up to CUTS black rectangles of random size and place; the boxes stay what they are.
+
+    The first of CUT_TRIES rectangles are taken whose effect is worth seeing: the box that one covers most is covered
+    neither too little nor too much. So there may be fewer, and none where there is no box.
+    """
+    height, width = image.shape[:2]
+    size = np.array([width, height])
+    sides = rng.uniform(*CUT_SIDE, (CUT_TRIES, 2)) * size
+    start = rng.uniform(0, 1, (CUT_TRIES, 2)) * (size - sides)
+    cuts = np.concatenate([start, start + sides], axis=1).astype(int)  # (CUT_TRIES, 4), whole pixels
+    covered = _covered_share(boxes, cuts).max(axis=0, initial=0)  # (CUT_TRIES,)
+    good = (covered >= CUT_COVERS[0]) & (covered <= CUT_COVERS[1])
+    image = image.copy()
+    for x1, y1, x2, y2 in cuts[good][:CUTS]:
+        image[y1:y2, x1:x2] = 0
+    return View(image, boxes.copy())
+
+
+def shrink(image: np.ndarray, boxes: np.ndarray) -> View:
+    """SHRINK times as large, in the top left corner."""
+    height, width = image.shape[:2]
+    new_width, new_height = max(1, round(width * SHRINK)), max(1, round(height * SHRINK))
+    canvas = np.zeros_like(image)
+    canvas[:new_height, :new_width] = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+    scale = np.array([new_width / width, new_height / height] * 2)
+    return View(canvas, (boxes * scale).astype(np.float32))
+
+
+def rotate(image: np.ndarray, boxes: np.ndarray) -> View:
+    """Turned by ANGLE around the centre: the canvas grows with the turned image and is shrunk to the image's size.
+
+    As in the paper's code; the predecessor cuts the corners off, and with them objects. A box becomes the upright
+    rectangle around its turned corners, inside the canvas.
+    """
+    height, width = image.shape[:2]
+    cos, sin = np.cos(np.radians(ANGLE)), np.sin(np.radians(ANGLE))
+    size = np.array([width, height])
+    turn = np.array([[cos, sin], [-sin, cos]])  # y points down, so this is counter-clockwise
+    grow = size / (np.abs(turn) @ size)
+    linear = grow[:, None] * turn  # (2, 2)
+    offset = size / 2 - linear @ (size / 2)
+    # OpenCV counts from pixel centres: index i is at i + 0.5.
+    matrix = np.concatenate([linear, (linear @ [0.5, 0.5] + offset - 0.5)[:, None]], axis=1)  # (2, 3)
+    turned = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    x1, y1, x2, y2 = boxes.astype(np.float64).T
+    corners = np.stack([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])  # (4, 2, N)
+    corners = linear @ corners + offset[:, None]  # (4, 2, N)
+    upright = np.concatenate([corners.min(axis=0), corners.max(axis=0)]).T  # (N, 4)
+    return View(turned, np.clip(upright, 0, np.tile(size, 2)).astype(np.float32))
+
+
+def _covered_share(boxes: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """How much of each of (N, 4) boxes lies in each of (M, 4) rectangles, 0..1, (N, M); 0 for a box without area."""
+    boxes, cuts = boxes.astype(np.float64), cuts.astype(np.float64)
+    start = np.maximum(boxes[:, None, :2], cuts[None, :, :2])  # (N, M, 2)
+    end = np.minimum(boxes[:, None, 2:], cuts[None, :, 2:])
+    overlap = np.clip(end - start, 0, None).prod(axis=2)  # (N, M)
+    area = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)[:, None]  # (N, 1)
+    return np.divide(overlap, area, out=np.zeros_like(overlap), where=area > 0)
