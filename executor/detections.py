@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
@@ -76,15 +76,9 @@ def to_whole_xywh(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.concatenate([start, end - start], axis=1)
 
 
-def to_xyxy(boxes: Sequence[Sequence[float]]) -> np.ndarray:
-    """(N, 4) x y w h as (N, 4) float32 x1 y1 x2 y2."""
-    xywh = np.asarray(boxes, np.float32).reshape(-1, 4)
-    return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-
-
-def class_counts(labels: np.ndarray, classes: int) -> List[int]:
-    """How many boxes each class has."""
-    return np.bincount(labels, minlength=classes).tolist()
+def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
+    """How many boxes each class has, (classes,) int64."""
+    return np.bincount(labels, minlength=classes)
 
 
 def iou_matrix(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from executor.contract.output.candidates import Box, infer_line, write_infer_res
 from executor.contract.output.parts import INFER, PartWriter, parts_dir, read_parts
 from executor.contract.output.result_keys import ResultKeys
 from executor.contract.params import InferParams
-from executor.detections import Detections, to_whole_xywh
+from executor.detections import Detections, class_counts, to_whole_xywh
 from executor.report.pictures import draw_detections, evenly_spaced, write_picture
 from executor.report.table import box_table
 from executor.sweep import Outcome
@@ -57,7 +57,7 @@ class Inference:
             detections = outcome.found.detections
             detections = detections.select(detections.scores >= self._params.conf_threshold)
             boxes = self._listed(detections, outcome.size)
-            counts = np.bincount(detections.labels, minlength=len(self._boxes))
+            counts = class_counts(detections.labels, len(self._boxes))
             self._boxes += counts
             self._images += counts > 0
             if outcome.position in self._shown:

@@ -11,7 +11,8 @@ _PR_SET_PDEATHSIG = 1
 
 def cores() -> int:
     """CPU cores of this process: its share, where the launcher of several ranks has set one."""
-    return int(os.environ.get('OMP_NUM_THREADS') or len(os.sched_getaffinity(0)))
+    share = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]  # OpenMP allows a number a level
+    return int(share) if share.isdigit() and int(share) else len(os.sched_getaffinity(0))
 
 
 def die_with_parent() -> None:

@@ -90,6 +90,7 @@ class Sweep:
         keep_images: bool = False,
     ) -> None:
         self._after = after
+        self._count = len(paths)
         self.positions = range(dist.rank(), len(paths), dist.world_size())
         self._detector = detector
         self._progress = progress
@@ -98,7 +99,7 @@ class Sweep:
 
     def __iter__(self) -> Iterator[Outcome]:
         started = time.monotonic()
-        log = _RateLog(len(self.positions), started)
+        log = _RateLog(len(self.positions), self._count, started)
         in_work: Deque[Tuple[Batch, Any]] = collections.deque()
         for batch in self._loader:
             in_work.append((batch, self._submit([loaded for loaded in batch.images if loaded.error is None])))
@@ -144,10 +145,11 @@ class Sweep:
 
 
 class _RateLog:
-    """A line every few seconds. Ranks have equal shares, so rank 0's numbers times their count are the task's."""
+    """A line every few seconds. Ranks have equal shares, so rank 0's numbers times their count are about the task's."""
 
-    def __init__(self, count: int, started: float) -> None:
+    def __init__(self, count: int, total: int, started: float) -> None:
         self._count = count
+        self._total = total
         self._started = self._logged_at = started
 
     def update(self, done: int) -> None:
@@ -159,7 +161,7 @@ class _RateLog:
         ranks = dist.world_size()
         logger.info(
             '%d of %d images, %.1f images/s, %s left',
-            *(done * ranks, self._count * ranks, rate * ranks, duration((self._count - done) / rate)),
+            *(min(done * ranks, self._total), self._total, rate * ranks, duration((self._count - done) / rate)),
         )
 
 

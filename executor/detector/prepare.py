@@ -103,12 +103,14 @@ class Transforms:
 
     largest = 0  # not known before an image is there
 
-    def __init__(self, pipeline: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, pipeline: Sequence[Mapping[str, Any]], floats: bool) -> None:
+        """`floats`: whether the first transform gets float32, as where the config's loading has `to_float32`."""
         self._pipeline = pipeline
+        self._floats = floats
         self._run: Any = None
 
     def __getstate__(self) -> Dict[str, Any]:
-        return {'_pipeline': self._pipeline, '_run': None}
+        return {**self.__dict__, '_run': None}
 
     def __call__(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> Prepared:
         """Prepare (H, W, 3) uint8 BGR; `out` is not used."""
@@ -118,6 +120,7 @@ class Transforms:
 
             self._run = Compose([TRANSFORMS.build(dict(transform)) for transform in self._pipeline])
         height, width = image.shape[:2]
+        image = image.astype(np.float32) if self._floats else image
         results = {'img': image, 'img_shape': (height, width), 'ori_shape': (height, width), 'img_id': 0}
         results = self._run(results)
         meta = {
@@ -140,7 +143,8 @@ class SizeOnly:
 def preparation(pipeline: Sequence[Mapping[str, Any]]) -> Any:
     """`Letterbox` where the pipeline of a config is no more than that, else `Transforms`."""
     middle = [dict(transform) for transform in pipeline if transform['type'] not in _ENDS]
-    return _letterbox(middle) or Transforms(middle)
+    floats = any(transform.get('to_float32') for transform in pipeline if transform['type'] == 'LoadImageFromFile')
+    return (None if floats else _letterbox(middle)) or Transforms(middle, floats)
 
 
 def _letterbox(transforms: Sequence[Dict[str, Any]]) -> Optional[Letterbox]:
@@ -156,6 +160,8 @@ def _letterbox(transforms: Sequence[Dict[str, Any]]) -> Optional[Letterbox]:
     value = value.get('img', 0) if isinstance(value, dict) else value
     if resize or pad or not isinstance(scale, (tuple, list)) or (size and divisor):
         return None
+    if not isinstance(value, (int, tuple, list)):
+        return None  # mmdet pads the first channel alone with it
     return Letterbox(
         scale=tuple(scale),
         keep_ratio=keep_ratio,

@@ -14,7 +14,7 @@ from mmdet.registry import TRANSFORMS
 from mmdet.utils import register_all_modules
 
 from executor.detector.dense import metas
-from executor.detector.prepare import Letterbox, Prepared, Transforms, preparation
+from executor.detector.prepare import Letterbox, Prepared, SizeOnly, Transforms, preparation
 from executor.mm.config_file import load_config
 
 CONFIGS = {
@@ -126,7 +126,7 @@ def test_every_kind_of_padding_is_that_of_mmdet(tmp_path, middle):
     pipeline = whole(*middle)
     prepare = preparation(pipeline)
     assert isinstance(prepare, Letterbox)
-    for size in [(64, 48), (48, 64), (40, 40), (100, 30), (31, 90), (7, 5)]:
+    for size in [(64, 48), (48, 64), (40, 40), (100, 30), (31, 90), (7, 5), (128, 5)]:  # 128 x 5: half a pixel
         image = image_of(*size)
         cv2.imwrite(str(tmp_path / 'image.bmp'), image)
         check_same(prepare(image), pipeline, tmp_path / 'image.bmp')
@@ -272,13 +272,13 @@ def test_other_pipelines_run_as_they_are(tmp_path, middle):
 
 
 def test_transforms_go_to_another_process_also_after_use():
-    prepare = preparation(whole(FIT, {'type': 'RandomFlip', 'prob': 0.0}))
+    prepare = preparation(whole(FIT, {'type': 'RandomFlip', 'prob': 1.0}))
     image = image_of(100, 60)
     here = prepare(image)
     there = pickle.loads(pickle.dumps(prepare))(image)
     np.testing.assert_array_equal(there.pixels, here.pixels)
     meta = pickle.loads(pickle.dumps(here)).meta
-    assert meta.keys() == here.meta.keys() and (meta['flip'], meta['img_shape']) == (False, (38, 64))
+    assert meta.keys() == here.meta.keys() and (meta['flip'], meta['img_shape']) == (True, (38, 64))
 
 
 def test_transforms_leave_the_pipeline_as_it_was():
@@ -287,9 +287,21 @@ def test_transforms_leave_the_pipeline_as_it_was():
     assert pipeline == whole(FIT, {'type': 'Pad', 'size_divisor': 32})
 
 
-@pytest.mark.xfail(strict=True, reason='to_float32 of LoadImageFromFile is lost: RandomCenterCropPad refuses bytes')
+def test_only_the_size():
+    prepared = SizeOnly()(image_of(30, 20))
+    assert (prepared.size, prepared.scale, prepared.pixels.size) == ((30, 20), (1, 1), 0)
+    assert SizeOnly.largest == 0  # it gets no buffer
+
+
 def test_a_pipeline_that_loads_floats(tmp_path):
     pipeline = pipeline_of('configs/centernet/centernet_r18-dcnv2_8xb16-crop512-140e_coco.py')
+    image = image_of(100, 60)
+    cv2.imwrite(str(tmp_path / 'image.bmp'), image)
+    check_same(preparation(pipeline)(image), pipeline, tmp_path / 'image.bmp')
+
+
+def test_a_fractional_number_to_pad_with(tmp_path):
+    pipeline = whole(FIT, {'type': 'Pad', 'size_divisor': 32, 'pad_val': {'img': 114.0}})
     image = image_of(100, 60)
     cv2.imwrite(str(tmp_path / 'image.bmp'), image)
     check_same(preparation(pipeline)(image), pipeline, tmp_path / 'image.bmp')
