@@ -29,7 +29,9 @@ format: install  ## repair what lint would report, where that can be automatic
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-benchmark: install  ## measure training speed
+benchmark: install  ## measure the speed of inference, mining and training; takes half an hour
+	$(RUN) -m benchmarks.inference
+	$(RUN) -m benchmarks.mining
 	$(RUN) -m benchmarks.training
 
 clean:  ## remove .venv, caches and the demo's output; the built mmcv stays in the user's cache

@@ -1,7 +1,7 @@
 """Training speed: this project's whole task against mmdet's own runner, same machine, images and schedule, in turn.
 
-`make benchmark` runs it and writes its section of docs/benchmarks.md. It uses the exported dataset in `shared/data/bccd` and the
-pretrained weights beside the repository, or drawn shapes from scratch where they are missing.
+`make benchmark` runs it and writes its section of docs/benchmarks.md. It uses the export in `shared/data/bccd` and
+the pretrained weights beside the repository, or drawn shapes from scratch where they are missing.
 """
 
 from __future__ import annotations

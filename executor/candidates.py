@@ -35,7 +35,7 @@ def detect(job: Job, progress: Progress) -> None:
         ImageError: no candidate can be decoded.
     """
     env, params = job.env, job.infer or job.mining
-    scorer = scorer_of(job.mining) if job.mining else None
+    scorer = scorer_of(env, job.mining) if job.mining else None
     index = _read_index(job)
     if dist.rank() == 0:
         clear_candidate_results(env)

@@ -16,6 +16,7 @@ from executor.contract.errors import ConfigError
 from executor.contract.output.candidates import score_text, write_mining_result
 from executor.contract.output.parts import MINING, PartWriter, parts_dir, read_parts
 from executor.contract.params import MiningParams
+from executor.contract.yaml_file import read_yaml_mapping
 from executor.detections import Detections, HeadMap
 from executor.detector.detector import Found
 from executor.loader import Loaded
@@ -43,18 +44,24 @@ _SHOWN_SCORE = 0.1  # boxes of at least this
 _PICTURE_FILE = 'mining-examples.jpg'
 
 
-def scorer_of(params: MiningParams) -> Scorer:
+def scorer_of(env: Env, params: MiningParams) -> Scorer:
     """The algorithm that the task names.
 
     Raises:
-        ConfigError: the class weights do not fit the classes.
+        ConfigError: there is none of this name, or the class weights do not fit the classes.
     """
+    where = read_yaml_mapping(env.input.config_file).where
+    if params.mining_algorithm not in SCORERS:
+        raise ConfigError(
+            f'{where("mining_algorithm")}: mining_algorithm must be one of {", ".join(sorted(SCORERS))}, '
+            f'found {params.mining_algorithm!r}'
+        )
     try:
         padded_weights(params.class_distribution_scores, len(params.class_names))
     except ValueError as error:
         raise ConfigError(
-            f'class_distribution_scores: {error}: give at most one for each of {", ".join(params.class_names)}, in '
-            'this order'
+            f'{where("class_distribution_scores")}: {error}: give at most one for each of '
+            f'{", ".join(params.class_names)}, in this order'
         )
     return SCORERS[params.mining_algorithm](params)
 
@@ -64,7 +71,7 @@ class Mining:
 
     Args:
         env, params: the task.
-        scorer: `scorer_of(params)`.
+        scorer: `scorer_of(env, params)`.
         detector: what runs on the images, and on their views where the scorer wants some.
         paths: the whole index.
     """

@@ -1,4 +1,4 @@
-"""`make demo`: write a small task, train on it through start.py as the platform would, show what came out."""
+"""`make demo`: train on a small task, mine and infer with the model, all through start.py, and show what came out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests import shapes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDER = REPOSITORY / 'demo'
-TRAIN_IMAGES, VAL_IMAGES = 200, 50
+TRAIN_IMAGES, VAL_IMAGES, NEW_IMAGES = 200, 50, 40
 
 
 def main() -> int:
@@ -35,10 +35,30 @@ def main() -> int:
     classes = ', '.join(shapes.CLASS_NAMES)
     print(f'{TRAIN_IMAGES} images to train on, {VAL_IMAGES} to validate, classes {classes}: {FOLDER}/in')
     started = time.monotonic()
-    status = subprocess.call([sys.executable, 'start.py', '--env', str(env_file)], cwd=str(REPOSITORY))
+    status = _start(env_file)
+    if status:
+        return status
+    trained = time.monotonic() - started
+    new_env_file = _write_candidates(env_file)
+    print(f'\n{NEW_IMAGES} new images to mine and infer: {FOLDER}/new/in')
+    status = _start(new_env_file)
     if status == 0:
-        _show(env_file, time.monotonic() - started)
+        _show(env_file, trained)
+        _show_new(new_env_file)
     return status
+
+
+def _start(env_file: Path) -> int:
+    return subprocess.call([sys.executable, 'start.py', '--env', str(env_file)], cwd=str(REPOSITORY))
+
+
+def _write_candidates(env_file: Path) -> Path:
+    """A mining and inference task on new images, with the best stage as its model."""
+    env = read_env(env_file)
+    result = yaml.safe_load(env.output.training_result_file.read_text(encoding='utf-8'))
+    best = result['best_stage_name']
+    model = [str(env.output.models_dir / best / file) for file in result['model_stages'][best]['files']]
+    return shapes.write_candidates_task(FOLDER / 'new', NEW_IMAGES, model_params_path=model)
 
 
 def _show(env_file: Path, seconds: float) -> None:
@@ -52,6 +72,15 @@ def _show(env_file: Path, seconds: float) -> None:
     picture = env.output.models_dir / 'attachments/evaluation/validation.jpg'
     print(f'validation images with predicted and true boxes: {picture}')
     print(f'curves: .venv/bin/tensorboard --logdir {env.output.tensorboard_dir}')
+
+
+def _show_new(env_file: Path) -> None:
+    out = read_env(env_file).output.root_dir
+    lines = (out / 'result.tsv').read_text(encoding='utf-8').splitlines()
+    print()
+    print(f'most worth labelling of the new images: {lines[0].replace(chr(9), ", score ")}')
+    print(f'all of them, in this order: {out}/result.tsv; the ends of it as a picture: {out}/mining-examples.jpg')
+    print(f'boxes found in them: {out}/infer-result.json; a few as a picture: {out}/infer-examples.jpg')
 
 
 if __name__ == '__main__':

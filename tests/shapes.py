@@ -43,6 +43,14 @@ def write_task(root: Path, train_images: int, val_images: int, seed: int = 0, **
     return write_env(root, task_id='shapes')
 
 
+def write_candidates_task(root: Path, images: int, seed: int = 100, **config: Any) -> Path:
+    """A mining and inference task below `root` on new images; returns its env.yaml."""
+    rng = np.random.default_rng(seed)
+    write_index(root, 'candidate-index.tsv', [_write_sample(root, rng)[:1] for _ in range(images)])
+    write_config(root, **{'class_names': list(CLASS_NAMES), **config})
+    return write_env(root, task_id='shapes-new', training=False, mining=True, infer=True)
+
+
 def draw(rng: np.random.Generator) -> Tuple[np.ndarray, List[Tuple[int, int, int, int, int]]]:
     """An image (SIDE, SIDE, 3) uint8 of one to six shapes, and for each (label, xmin, ymin, xmax, ymax), inclusive."""
     low = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)

@@ -140,9 +140,9 @@ class Detector:
         backend: str,
         score_threshold: float,
         threads: int,
-        batched: bool,
+        device: torch.device,
     ) -> None:
-        """`threads` work at once, each on a whole batch where `batched`, else on one image.
+        """`threads` work at once: on a GPU each on a whole batch, on a CPU each on one image.
 
         One by one, what is found in an image cannot depend on its neighbours, and on a CPU nothing is slower.
         """
@@ -152,8 +152,10 @@ class Detector:
         self.threads = threads
         self.seconds = Seconds()
         self._steps = steps
-        self._batched = batched
-        self._pool = ThreadPoolExecutor(threads, 'detector')
+        self._batched = device.type == 'cuda'
+        # The current GPU is a thread's own.
+        enter = (torch.cuda.set_device, (device,)) if self._batched else (None, ())
+        self._pool = ThreadPoolExecutor(threads, 'detector', *enter)
 
     def submit(self, images: Sequence[Prepared], then: Optional[Then] = None) -> Pending:
         """Begin with a batch. The images' pixels must stay as they are until its result is there."""
@@ -198,12 +200,19 @@ class NoDetector:
         done: Future[List[Found]] = Future()
         numbers = range(len(images))
         found = [Found(no_detections()) for _ in images]
-        done.set_result(found if then is None else then(numbers, found))
+        done.set_result(then(numbers, found) if then and found else found)
         return Pending([(numbers, done)])
 
 
 def _stacked(images: Sequence[Prepared]) -> np.ndarray:
-    return images[0].pixels[None] if len(images) == 1 else np.stack([prepared.pixels for prepared in images])
+    """(B, H, W, 3); where the loader has put the images one after the other, without copying them."""
+    first = images[0].pixels
+    if len(images) == 1:
+        return first[None]
+    starts = [one.pixels.__array_interface__['data'][0] for one in images]
+    if all(start == starts[0] + number * first.nbytes for number, start in enumerate(starts)):
+        return np.lib.stride_tricks.as_strided(first, (len(images), *first.shape), (first.nbytes, *first.strides))
+    return np.stack([one.pixels for one in images])
 
 
 def _of_image(level: HeadMap, number: int) -> HeadMap:

@@ -55,7 +55,7 @@ def load_detector(
     started = time.monotonic()
     trained = load_model(params, score_threshold, at_most)
     prepare = preparation(trained.pipeline)
-    device = torch.device('cuda' if params.gpu_ids else 'cpu')
+    device = torch.device('cuda', torch.cuda.current_device()) if params.gpu_ids else torch.device('cpu')
     model = fuse_conv_bn(trained.model)
     dense = backend != MMDET and is_dense(model)
     if head_maps and not (dense and has_head_maps(model.bbox_head)):
@@ -77,7 +77,7 @@ def load_detector(
         backend=used,
         score_threshold=trained.score_threshold,
         threads=threads,
-        batched=on_gpu,
+        device=device,
     )
 
 
@@ -99,7 +99,9 @@ def _dense_network(
         runtime = runtime_or_none(network, size)
         if runtime is not None:
             return runtime, RUNTIME
-    return TorchNetwork(network, device, half=device.type == 'cuda'), TORCH
+    if device.type == 'cuda' and size is not None:
+        torch.backends.cudnn.benchmark = True  # every batch is alike, so the search for the fastest pays
+    return TorchNetwork(network, device, plain=type(network.model.bbox_head) is YOLOXHead), TORCH
 
 
 def _fixed_size(prepare: Any) -> Optional[Tuple[int, int]]:

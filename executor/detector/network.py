@@ -70,21 +70,29 @@ class Network(torch.nn.Module):
 
 
 class TorchNetwork:
-    """The network on a device, in half precision on CUDA."""
+    """The network on a device; on CUDA in half precision.
 
-    def __init__(self, network: Network, device: torch.device, half: bool) -> None:
+    Args:
+        network: the network.
+        device: with its number, since the threads that call have no current one.
+        plain: whether the network is convolutions alone, which half precision does no harm; in any other, torch chooses
+            the operations that stay in single.
+    """
+
+    def __init__(self, network: Network, device: torch.device, plain: bool) -> None:
         network = network.to(device)
-        if half:
-            network.model.half()
+        self._mixed = device.type == 'cuda' and not plain
         if device.type == 'cuda':
             network = network.to(memory_format=torch.channels_last)
+            if plain:
+                network.model.half()
         self._network = network
         self._device = device
         self.divisor = network.divisor
 
     def __call__(self, pixels: np.ndarray) -> RawOutputs:
         """(B, H, W, 3) uint8 BGR."""
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(self._device.type, enabled=self._mixed):
             images = torch.from_numpy(pixels).to(self._device, non_blocking=True)
             return RawOutputs(self._network(images), self._network.structure)
 

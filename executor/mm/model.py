@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,8 @@ def load_model(
     _check_class_names(class_names_of(checkpoint), params.class_names, weights)
     config = load_config(_config_name(params, checkpoint, weights), params.model_files)
     set_classes(config, params.class_names)
+    if 'test_dataloader' not in config:
+        config['test_dataloader'] = copy.deepcopy(config['val_dataloader'])
     _set_tests(config['model'].get('test_cfg') or {}, params.iou_threshold, score_threshold)
     apply_options(config, params.cfg_options)
     own_threshold = _score_threshold(config['model'].get('test_cfg') or {})
@@ -125,8 +128,7 @@ def _score_threshold(test_cfg: Mapping[str, Any]) -> float:
 
 
 def _test_pipeline(config: Config) -> Tuple[Dict[str, Any], ...]:
-    loader = config.get('test_dataloader') or config['val_dataloader']
-    dataset = loader['dataset']
+    dataset = config['test_dataloader']['dataset']
     while 'pipeline' not in dataset:
         dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
     return tuple(dict(transform) for transform in dataset['pipeline'])

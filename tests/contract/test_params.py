@@ -154,7 +154,6 @@ def test_values_as_a_web_form_sends_them(ymir_task: TaskFolder, task, key, value
         ('infer', 'conf_threshold', '1.5', 'a number from 0 to 1'),
         ('infer', 'conf_threshold', 'low', 'a number from 0 to 1'),
         ('infer', 'gpu_count', -1, 'a whole number of at least 0'),
-        ('mining', 'mining_algorithm', 'ALDD', 'one of aldd, cald, entropy, random'),
         ('mining', 'class_distribution_scores', '1.0;0.5', "numbers with commas between them, such as '1.0,0.5'"),
     ],
 )

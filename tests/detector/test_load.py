@@ -6,12 +6,16 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from executor.contract.errors import ConfigError
 from executor.contract.params import InferParams
+from executor.detector.detector import _stacked
 from executor.detector.load import MMDET, RUNTIME, TORCH, load_detector
+from executor.detector.prepare import Prepared
 from executor.images import read_image
 from tests import shapes
+from tests.official import decode, greedy_nms, official_graph
 from tests.random_model import NANO, write_random_weights
 
 CLASSES = ('circle', 'square', 'triangle')
@@ -87,6 +91,32 @@ def test_what_is_found_does_not_depend_on_the_batch(tmp_path, images, backend):
         np.testing.assert_array_equal(found.detections.scores, alone[number % 3].detections.scores)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+@pytest.mark.parametrize('config_file', [NANO, 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'])
+def test_a_gpu_in_half_precision_finds_about_the_same(tmp_path, images, config_file):
+    expected = detector_of(tmp_path, config_file, score_threshold=0.3, backend=TORCH)
+    prepared = [expected.prepare(image) for image in images]
+    expected = expected.detect(prepared)
+    file = tmp_path / 'weights.pth'
+    options = {} if config_file == NANO else SMALL
+    params = InferParams(CLASSES, (0,), (file,), config_file=config_file, cfg_options=options)
+    for ours, theirs in zip(load_detector(params, score_threshold=0.3).detect(prepared), expected):
+        np.testing.assert_allclose(ours.detections.scores[:5], theirs.detections.scores[:5], atol=0.02)
+
+
+def test_images_that_lie_one_after_the_other_are_not_copied():
+    memory = np.random.default_rng(0).integers(0, 256, 4 * 12, np.uint8)
+    images = [Prepared(memory[12 * n : 12 * n + 12].reshape(2, 2, 3), (2, 2), (1, 1)) for n in range(4)]
+    together = _stacked(images[1:])
+    assert together.shape == (3, 2, 2, 3)
+    assert np.shares_memory(together, memory)
+    np.testing.assert_array_equal(together, np.stack([one.pixels for one in images[1:]]))
+    for others in ([images[0], images[2]], images[::-1]):
+        np.testing.assert_array_equal(_stacked(others), np.stack([one.pixels for one in others]))
+        assert not np.shares_memory(_stacked(others), memory)
+
+
 def test_an_empty_batch(tmp_path):
     assert detector_of(tmp_path, NANO).detect([]) == []
 
@@ -128,18 +158,16 @@ def test_head_maps_of_a_detector_without_them_are_an_error(tmp_path):
 @pytest.mark.parametrize('backend', [RUNTIME, TORCH, MMDET])
 def test_boxes_and_scores_are_those_of_the_official_graph(shared_data, backend):
     """On the same input, decoded here: every official candidate that NMS keeps is ours too, and no other is."""
-    onnxruntime = pytest.importorskip('onnxruntime')
     folder = shared_data.parent / 'weights'
     names = [c['name'] for c in json.loads((shared_data / 'coco80/val-instances.json').read_text())['categories']]
     files = (folder / 'yolox_nano_coco_megvii.pth',)
     params = InferParams(tuple(names), (), files, config_file=NANO)
     detector = load_detector(params, score_threshold=0.05, backend=backend)
-    graph = onnxruntime.InferenceSession(str(folder / 'yolox_nano_coco_reference.onnx'))
+    graph = official_graph(folder)
     compared = 0
     for file in sorted((shared_data / 'coco80/assets').rglob('*.jpg'))[:12]:
         prepared = detector.prepare(read_image(file))
-        (output,) = graph.run(None, {'images': prepared.pixels.astype(np.float32).transpose(2, 0, 1)[None]})
-        boxes, scores, labels = decode_official(output[0], prepared.scale)
+        boxes, scores, labels = decode(graph(prepared.pixels), prepared.scale)
         (found,) = detector.detect([prepared])
         for box, score, label in zip(found.detections.boxes, found.detections.scores, found.detections.labels):
             distance = np.abs(boxes - box).max(axis=1) + 1000 * (labels != label)
@@ -150,37 +178,3 @@ def test_boxes_and_scores_are_those_of_the_official_graph(shared_data, backend):
         kept = greedy_nms(boxes, scores, labels, 0.05, 0.65)
         assert abs(len(kept) - len(found.detections)) <= 1  # a score or an overlap just at the threshold
     assert compared > 100
-
-
-def decode_official(output: np.ndarray, scale: tuple[float, float]):
-    """(3549, 85) raw x y w h, objectness, classes to boxes in image pixels, scores and labels (Megvii's decoding)."""
-    grid = np.concatenate(
-        [
-            np.stack([np.tile(np.arange(n), n), np.repeat(np.arange(n), n), np.full(n * n, stride)], axis=1)
-            for stride, n in ((8, 52), (16, 26), (32, 13))
-        ]
-    )
-    center = (output[:, :2] + grid[:, :2]) * grid[:, 2:]
-    size = np.exp(output[:, 2:4]) * grid[:, 2:]
-    boxes = np.concatenate([center - size / 2, center + size / 2], axis=1) / np.array([*scale, *scale])
-    classes = output[:, 4:5] * output[:, 5:]
-    return boxes, classes.max(axis=1), classes.argmax(axis=1)
-
-
-def greedy_nms(boxes, scores, labels, score_threshold, iou_threshold) -> list[int]:
-    kept: list[int] = []
-    for i in np.argsort(-scores):
-        if scores[i] < score_threshold:
-            break
-        if all(labels[i] != labels[k] or overlap(boxes[i], boxes[k]) <= iou_threshold for k in kept):
-            kept.append(int(i))
-    return kept
-
-
-def overlap(a, b) -> float:
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)

@@ -57,7 +57,7 @@ def test_the_runtime_computes_what_torch_does(before, size, fixed):
     model = Network(TinyModel(**before)).eval()
     runtime = RuntimeNetwork(model, size[::-1] if fixed else None)
     found = runtime(pixels(*size))
-    expected = TorchNetwork(model, torch.device('cpu'), half=False)(pixels(*size))
+    expected = TorchNetwork(model, torch.device('cpu'), plain=True)(pixels(*size))
     assert found.structure == expected.structure == [[1, 1], None]
     assert [level.shape for level in found.tensors] == [level.shape for level in expected.tensors]
     assert all(torch.allclose(ours, theirs, atol=1e-4) for ours, theirs in zip(found.tensors, expected.tensors))
