@@ -167,8 +167,8 @@ class Mining:
         if not highest:
             return
         tiles = [(Path(self._paths[-position]), shown) for _, position, shown in (*highest, *lowest)]
-        captions = [f'{rank}. {item[0]:.4g}' for rank, item in enumerate(highest, start=1)]
-        captions += [f'last {_SHOWN}: {item[0]:.4g}' for item in lowest]
+        captions = [f'highest {number}: {item[0]:.4g}' for number, item in enumerate(highest, start=1)]
+        captions += [f'lowest {number}: {item[0]:.4g}' for number, item in zip(range(len(lowest), 0, -1), lowest)]
         file = self._env.output.root_dir / _PICTURE_FILE
         write_picture(file, draw_detections(tiles, self._params.class_names, _SHOWN_SCORE, captions, columns=_SHOWN))
         logger.info('pictures of the highest and the lowest: %s', file)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+import mmdet.datasets  # noqa: F401  (prints what it does without; here, it is told nowhere)
 import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
