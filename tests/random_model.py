@@ -49,4 +49,4 @@ def _make_lively(model: torch.nn.Module) -> None:
         model.train()(torch.rand(2, 3, 128, 128) * 255, mode='tensor')
     for name, parameter in model.named_parameters():
         if name.startswith('bbox_head.multi_level_conv_') and parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=1e-4 if '_reg.' in name else 1e-3)  # features are of hundreds
+            torch.nn.init.normal_(parameter, std=2e-5 if '_reg.' in name else 1e-3)  # features are of hundreds

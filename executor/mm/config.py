@@ -15,6 +15,7 @@ from executor.contract.errors import ConfigError
 from executor.contract.params import TrainParams
 from executor.mm.config_file import load_config
 from executor.mm.data import NO_MASKS, fit_workers, set_datasets, work_dir
+from executor.mm.plain_config import running_parts
 from executor.mm.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
 
 logger = logging.getLogger(__name__)
@@ -84,10 +85,14 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> None:
             f'cfg_options {", ".join(unknown)}: mmdet 3 has no such key and would ignore it; '
             f'keys of this config: {", ".join(sorted(config))}'
         )
+    known = dict(running_parts(config))
     try:
         config.merge_from_dict(copy.deepcopy(dict(options)))
     except (KeyError, TypeError, ValueError, IndexError, AssertionError) as error:
         raise ConfigError(f'cfg_options do not fit the config: {error}; options: {dict(options)}')
+    for key, value in running_parts(config):
+        if key not in known:
+            raise ConfigError(f'cfg_options {key}={value}: expected the name of something that mmdet registers')
 
 
 def _chosen_number(options: Mapping[str, Any], key: str, default: int) -> int:

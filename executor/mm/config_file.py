@@ -12,6 +12,7 @@ import mmdet
 from mmengine.config import Config
 
 from executor.contract.errors import ConfigError, ModelError
+from executor.mm.plain_config import running_parts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MMDET_CONFIGS = Path(mmdet.__file__).resolve().parent / '.mim'  # mmdet's packaged configs, under configs/
@@ -50,7 +51,10 @@ def load_config(name: str, package_files: Sequence[Path] = ()) -> Config:
     path = _find(name, package_files)
     if any(root in path.parents for root in (REPOSITORY / 'configs', MMDET_CONFIGS.resolve())):
         return Config.fromfile(str(path))
-    config = Config(read_plain_config(path))
+    values = read_plain_config(path)
+    for key, value in running_parts(values):
+        raise ModelError(f'{path}: {key} = {value!r} would run code, which no config of a package may: it is not used')
+    config = Config(values)
     if 'model' not in config or 'train_dataloader' not in config:
         raise ModelError(
             f'{path} is no complete mmdet 3 config (model and train_dataloader are needed; a config of mmdet 2 cannot '

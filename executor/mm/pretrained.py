@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 
 from executor.contract.errors import ModelError
 from executor.contract.params import TrainParams
-from executor.mm.checkpoints import choose_weights, image_weights, load_weights
+from executor.mm.checkpoints import choose_weights, image_weights, load_weights, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,9 @@ def replace_downloads(node: Any, will_load: bool) -> None:
 
     The image works without a network, so a download would only fail after a time-out. Where weights for the whole
     detector follow (`will_load`), the backbone's own are not needed.
+
+    Raises:
+        ModelError: a file that the config names holds more than weights.
     """
     if isinstance(node, (list, tuple)):
         for item in node:
@@ -57,7 +60,9 @@ def replace_downloads(node: Any, will_load: bool) -> None:
     if not isinstance(node, dict):
         return
     init = node.get('init_cfg')
-    if isinstance(init, dict) and init.get('type') == 'Pretrained' and not Path(str(init.get('checkpoint'))).is_file():
+    if isinstance(init, dict) and init.get('type') == 'Pretrained' and Path(str(init.get('checkpoint'))).is_file():
+        read_checkpoint(Path(init['checkpoint']))  # mmengine would run what is in it
+    elif isinstance(init, dict) and init.get('type') == 'Pretrained':
         name = Path(str(init['checkpoint']).rpartition('://')[2]).stem
         found = image_weights(name)
         if found is not None:
