@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import multiprocessing
 import signal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Optional
 
-from executor.contract.errors import ExecutorError
+from executor.contract.errors import ExecutorError, GpuMemoryError
 from executor.contract.failure import Failure, death_of, failure_of
 from executor.contract.params import Job
+
+logger = logging.getLogger(__name__)
 
 _STOP_SECONDS = 8  # docker stop kills after 10
 
@@ -28,12 +32,40 @@ class Terminated(ExecutorError):
 def run_in_worker(job: Job, cpu_ranks: int = 1) -> None:
     """Run a task in a process of its own and wait for it.
 
+    A training whose batch is too large for the GPU begins again with half of it, down to one image, unless it has saved
+    a stage already, which beginning again would lose.
+
     `cpu_ranks` is the number of processes to work with where the task has no GPU.
 
     Raises:
         WorkerFailed: the worker raised, exited or was killed.
         Terminated: this process got SIGTERM; the worker is gone.
     """
+    while True:
+        try:
+            return _run_once(job, cpu_ranks)
+        except WorkerFailed as error:
+            smaller = _with_half_the_batch(job, error.failure)
+            if smaller is None:
+                raise
+            logger.warning('%s', error.failure.message)
+            logger.warning('beginning again with half the batch: samples_per_gpu %d', smaller.training.samples_per_gpu)
+            job = smaller
+
+
+def _with_half_the_batch(job: Job, failure: Failure) -> Optional[Job]:
+    """The job to begin again with, None where a smaller batch does not help, there is none, or stages would be lost."""
+    training = job.training
+    if failure.kind != GpuMemoryError.__name__ or training is None or training.samples_per_gpu == 1:
+        return None
+    if job.env.output.training_result_file.exists() or 'train_dataloader.batch_size' in training.cfg_options:
+        return None
+    return dataclasses.replace(
+        job, training=dataclasses.replace(training, samples_per_gpu=training.samples_per_gpu // 2)
+    )
+
+
+def _run_once(job: Job, cpu_ranks: int) -> None:
     # A fresh interpreter: nothing of this process, and no CUDA state, is inherited.
     context = multiprocessing.get_context('spawn')
     reports = context.SimpleQueue()

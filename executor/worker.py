@@ -12,7 +12,13 @@ import tempfile
 import warnings
 from typing import Any, Callable, Optional, Sequence
 
-from executor.contract.errors import ExecutorError, GpuMismatchError, NoGpuError, OutOfMemoryError
+from executor.contract.errors import (
+    ExecutorError,
+    GpuMemoryError,
+    GpuMismatchError,
+    NoGpuError,
+    OutOfMemoryError,
+)
 from executor.contract.failure import death_of, failure_of
 from executor.contract.output.monitor import Monitor
 from executor.contract.params import Job
@@ -110,7 +116,8 @@ def _run_ranks(ranks: int, job: Job, reports: Any) -> None:
 def _progress(job: Job, rank: int) -> Progress:
     if rank != 0:
         return silent_progress()
-    return Progress(Monitor(job.env.output.monitor_file, job.env.task_id).running)
+    monitor = Monitor(job.env.output.monitor_file, job.env.task_id)
+    return Progress(monitor.running, start=monitor.last_percent())
 
 
 def _show_gpus(gpu_ids: Sequence[int]) -> None:
@@ -159,7 +166,7 @@ def _translated(error: BaseException) -> BaseException:
         # A loading worker raised it; torch put the worker's whole traceback into the message. Its last line is ours.
         ours = type(error)(text.rstrip().splitlines()[-1].partition(': ')[2])
     elif isinstance(error, RuntimeError) and 'out of memory' in text:
-        ours = OutOfMemoryError(f'out of GPU memory: set samples_per_gpu lower ({line})')
+        ours = GpuMemoryError(f'out of GPU memory: set samples_per_gpu lower ({line})')
     elif isinstance(error, RuntimeError) and re.search(r'DataLoader worker \(pid|bus error', text, re.IGNORECASE):
         ours = OutOfMemoryError(
             'a data-loading worker died: /dev/shm or the memory is too small: raise shm_size (docker run --shm-size) '

@@ -49,6 +49,10 @@ class OutOfMemoryError(ExecutorError):
     code = 300103
 
 
+class GpuMemoryError(OutOfMemoryError):
+    """The same, where a smaller batch may help."""
+
+
 class NonFiniteLossError(ExecutorError):
     """A loss became NaN or infinite."""
 

@@ -17,11 +17,12 @@ _MAX_MESSAGE = 2000
 
 @dataclass(frozen=True)
 class Failure:
-    """`message` is one sentence for the user; `traceback` at most a hundred lines, the last ones."""
+    """`message` is one sentence for the user; `traceback` its last hundred lines; `kind` the name of the error's type."""
 
     code: int
     message: str
     traceback: str
+    kind: str = ''
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -32,6 +33,7 @@ def failure_of(error: BaseException) -> Failure:
         code=getattr(error, 'code', ExecutorError.code) if isinstance(error, ExecutorError) else ExecutorError.code,
         message=' '.join(message.split())[:_MAX_MESSAGE],
         traceback='\n'.join(line[:_MAX_LINE] for line in lines[-_MAX_LINES:])[-_MAX_TRACEBACK:],
+        kind=type(error).__name__,
     )
 
 

@@ -17,12 +17,14 @@ class Progress:
         tell: Callable[[float], None],
         interval: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
+        start: float = 0.0,
     ) -> None:
+        """`start` is the percent that was told before."""
         self._tell = tell
         self._interval = interval
         self._clock = clock
         self._told_at = -float('inf')
-        self._percent = 0.0
+        self._percent = start
 
     def update(self, fraction: float) -> None:
         """The task has done `fraction` of its work; a smaller one than before counts as the one before."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +16,8 @@ import torch
 from executor.detections import Detections, HeadMap, no_detections
 from executor.detector.dense import detections_of, metas
 from executor.detector.prepare import Prepared, SizeOnly
+
+logger = logging.getLogger(__name__)
 
 
 class Found(NamedTuple):
@@ -153,6 +157,7 @@ class Detector:
         self.seconds = Seconds()
         self._steps = steps
         self._batched = device.type == 'cuda'
+        self._most = sys.maxsize  # images at a time; less once GPU memory was too small for more
         # The current GPU is a thread's own.
         enter = (torch.cuda.set_device, (device,)) if self._batched else (None, ())
         self._pool = ThreadPoolExecutor(threads, 'detector', *enter)
@@ -162,8 +167,19 @@ class Detector:
         return Pending([(group, self._pool.submit(self._run, images, group, then)) for group in self._groups(images)])
 
     def _run(self, images: Sequence[Prepared], group: Sequence[int], then: Optional[Then]) -> List[Found]:
-        found = self._steps([images[number] for number in group], self.seconds)
-        return found if then is None else then(group, found)
+        """Detect in images of one shape, and what is to be done then: in halves where GPU memory ends."""
+        if len(group) <= self._most:
+            try:
+                found = self._steps([images[number] for number in group], self.seconds)
+                return found if then is None else then(group, found)
+            except RuntimeError as error:
+                if len(group) == 1 or 'out of memory' not in str(error):
+                    raise
+                self._most = min(self._most, len(group) // 2)
+                logger.warning('out of GPU memory with %d images at a time: going on with %d', len(group), self._most)
+            torch.cuda.empty_cache()
+        half = len(group) // 2
+        return self._run(images, group[:half], then) + self._run(images, group[half:], then)
 
     def detect_here(self, images: Sequence[Prepared]) -> List[Found]:
         """Detect in the calling thread, for what is to be done `then`."""

@@ -5,27 +5,29 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple, Union
 
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 
 from executor.contract.annotations import read_records
 from executor.contract.annotations.records import Box, Record
-from executor.contract.errors import ExecutorError
+from executor.contract.errors import ExecutorError, ImageError
 from executor.contract.index import read_training_index
 from executor.images import image_size, read_image
 
 logger = logging.getLogger(__name__)
 
 _SIZE_THREADS = 8  # reading a header is mostly waiting
+_TOLERATED = 0.01  # fewer broken images than this are left out
 
 
 @DATASETS.register_module()
 class YmirDataset(BaseDetDataset):
     """Images and true boxes of one index file.
 
-    Images without objects stay in: they teach what is background. Boxes are clipped to their image.
+    Images without objects stay in: they teach what is background. Boxes are clipped to their image. Images that cannot
+    be decoded are left out and named, as long as they are fewer than one in a hundred.
 
     Args:
         index_file: training or validation index, `<image>\\t<annotation>` a line.
@@ -36,6 +38,7 @@ class YmirDataset(BaseDetDataset):
     def __init__(self, index_file: str, export_format: str, **kwargs: Any) -> None:
         self._index_file = Path(index_file)
         self._export_format = export_format
+        self._broken: Set[int] = set()  # found while training, by this process
         super().__init__(**kwargs)
 
     def load_data_list(self) -> List[Dict[str, Any]]:
@@ -46,22 +49,52 @@ class YmirDataset(BaseDetDataset):
         """
         records = read_records(read_training_index(self._index_file), self._export_format, self.metainfo['classes'])
         with ThreadPoolExecutor(_SIZE_THREADS) as pool:
-            sizes = list(pool.map(lambda record: image_size(record.image), records))
+            sizes = list(pool.map(_size_or_error, records))
+        broken = [(record, size) for record, size in zip(records, sizes) if isinstance(size, ImageError)]
+        if broken:
+            self._tell_broken(len(broken), len(records), broken[0][1])
+        sound = [(record, size) for record, size in zip(records, sizes) if not isinstance(size, ImageError)]
         clipping = _Clipping()
-        entries = [_entry(number, record, size, clipping) for number, (record, size) in enumerate(zip(records, sizes))]
+        entries = [_entry(number, record, size, clipping) for number, (record, size) in enumerate(sound)]
         boxes = sum(len(entry['instances']) for entry in entries)
         logger.info('%s: %d images, %d boxes%s', self._index_file, len(entries), boxes, clipping.words())
         return entries
 
     def prepare_data(self, idx: int) -> Optional[Dict[str, Any]]:
-        """Run the pipeline; a failure that comes from the image file is told as such."""
+        """Run the pipeline; None for a training image that cannot be decoded, so that mmdet takes another instead.
+
+        Raises:
+            ImageError: too many cannot be decoded, or one to validate with.
+        """
         try:
             return super().prepare_data(idx)
         except ExecutorError:
             raise
         except Exception:
-            read_image(Path(self.get_data_info(idx)['img_path']))  # raises ImageError, naming the file
+            try:
+                read_image(Path(self.get_data_info(idx)['img_path']))
+            except ImageError as error:
+                if self.test_mode:
+                    raise
+                if idx not in self._broken:
+                    self._broken.add(idx)
+                    self._tell_broken(len(self._broken), len(self), error)
+                return None
             raise
+
+    def _tell_broken(self, count: int, of: int, error: ImageError) -> None:
+        """Warn of images that are left out, or end the task where they are too many to be an accident."""
+        words = f'{self._index_file}: {count} of {of} images cannot be decoded, the last found: {error}'
+        if count >= _TOLERATED * of:
+            raise ImageError(f'{words} (fewer than {_TOLERATED:.0%} would be left out)')
+        logger.warning('%s; left out', words)
+
+
+def _size_or_error(record: Record) -> Union[Tuple[int, int], ImageError]:
+    try:
+        return image_size(record.image)
+    except ImageError as error:
+        return error
 
 
 class _Clipping:

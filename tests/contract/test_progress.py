@@ -97,3 +97,11 @@ def test_parts_share_the_limit_in_time():
     clock.now += 2
     progress.part(0.5, 1).update(0.6)
     assert calls == [0.25, 0.8]
+
+
+def test_a_task_that_begins_again_goes_on_from_where_it_was():
+    calls = []
+    progress = Progress(calls.append, interval=0.0, start=0.4)
+    progress.update(0.1)
+    progress.update(0.5)
+    assert calls == [0.4, 0.5]

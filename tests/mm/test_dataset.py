@@ -14,6 +14,12 @@ from executor.contract.errors import DatasetError, ImageError
 from executor.mm.dataset import YmirDataset
 from tests.task_folder import add_annotation, add_image, write_index
 
+OPTIONS = {
+    'export_format': 'ark:raw',
+    'metainfo': {'classes': ('cat', 'dog')},
+    'pipeline': [{'type': 'LoadImageFromFile'}],
+}
+
 
 @pytest.fixture
 def dataset(tmp_path):
@@ -25,12 +31,7 @@ def dataset(tmp_path):
             for n, text in enumerate(annotations)
         ]
         index = write_index(tmp_path, 'train-index.tsv', rows)
-        return YmirDataset(
-            index_file=str(index),
-            export_format='ark:raw',
-            metainfo={'classes': ('cat', 'dog')},
-            pipeline=[{'type': 'LoadImageFromFile'}],
-        )
+        return YmirDataset(**OPTIONS, index_file=str(index))
 
     return make
 
@@ -70,8 +71,40 @@ def test_an_image_broken_for_a_loading_worker_is_told_in_one_sentence(dataset, t
         next(iter(DataLoader(made, num_workers=1, collate_fn=list)))
     told = worker._translated(caught.value)
     assert isinstance(told, ImageError)
-    assert str(told).endswith('0.png is not an image that can be decoded: replace or remove it')
+    assert '1 of 1 images cannot be decoded' in str(told)
+    assert '0.png is not an image that can be decoded: replace or remove it' in str(told)
     assert '\n' not in str(told)
+
+
+@pytest.mark.parametrize('count, broken, tolerated', [(101, 1, True), (100, 1, False), (250, 2, True), (250, 3, False)])
+def test_fewer_than_one_in_a_hundred_broken_images_are_left_out(dataset, tmp_path, caplog, count, broken, tolerated):
+    """When the dataset is read, and when only the pixels prove to be broken."""
+    texts = [f'0, 0, 0, {n % 20}, 9' for n in range(count)]
+    sound = dataset(*texts)
+    for n in range(broken):
+        (tmp_path / f'in/assets/{n}.png').write_bytes(b'no image')
+    caplog.set_level(logging.WARNING, logger='executor')
+    if tolerated:
+        made = YmirDataset(**OPTIONS, index_file=str(tmp_path / 'in/train-index.tsv'))
+        assert len(made) == count - broken
+        assert made.get_data_info(0)['img_path'].endswith(f'/{broken}.png')
+        assert [sound[n]['img_path'].endswith(f'/{n}.png') for n in range(broken + 1)] == [False] * broken + [True]
+        assert caplog.text.count('0.png is not an image that can be decoded') >= 1
+        assert f'{broken} of {count} images cannot be decoded' in caplog.text
+    else:
+        with pytest.raises(ImageError, match=f'{broken} of {count} images cannot be decoded.*fewer than 1%'):
+            YmirDataset(**OPTIONS, index_file=str(tmp_path / 'in/train-index.tsv'))
+        with pytest.raises(ImageError, match=f'{broken} of {count} images'):
+            for n in range(broken):
+                sound[n]
+
+
+def test_a_broken_validation_image_is_an_error(dataset, tmp_path):
+    dataset(*[''] * 200)
+    made = YmirDataset(**OPTIONS, index_file=str(tmp_path / 'in/train-index.tsv'), test_mode=True)
+    (tmp_path / 'in/assets/7.png').write_bytes(b'no image')
+    with pytest.raises(ImageError, match='7.png'):
+        made[7]
 
 
 def test_a_bad_annotation_is_an_error(dataset):

@@ -28,13 +28,14 @@ class Monitor:
     def failed(self, code: int, message: str, traceback: str) -> None:
         """The task ended: percent stays as last told, `message` becomes one line."""
         lines = traceback.strip().splitlines()[-MAX_TRACEBACK_LINES:]
-        self._write(self._last_percent(), STATE_FAILED, str(code), ' '.join(message.split()), below=lines)
+        self._write(self.last_percent(), STATE_FAILED, str(code), ' '.join(message.split()), below=lines)
 
     def _write(self, percent: float, state: int, *more: str, below: Sequence[str] = ()) -> None:
         record = '\t'.join((self._task_id, f'{self._clock():.6f}', f'{percent:.2f}', str(state), *more))
         replace_file(self._path, '\n'.join((record, *below)) + '\n')
 
-    def _last_percent(self) -> float:
+    def last_percent(self) -> float:
+        """What the record says now, 0 where there is none."""
         try:
             return min(1.0, max(0.0, float(self._path.read_text(encoding='utf-8').split('\t')[2])))
         except (OSError, ValueError, IndexError):
