@@ -48,14 +48,16 @@ def detect(job: Job, progress: Progress) -> None:
         if scorer is not None:
             mining = stack.enter_context(Mining(env, job.mining, scorer, detector, index))
             takers.append(mining)
+        views = scorer is not None and scorer.needs.views is not None
         sweep = Sweep(
             index,
             detector,
-            params.samples_per_gpu,
+            # With an image come up to four views, and the decoded image has to wait beside them.
+            max(1, params.samples_per_gpu // 4) if views else params.samples_per_gpu,
             params.workers_per_gpu,
             progress.part(0.01, 0.99),
             after=mining.score if mining else None,
-            keep_images=scorer is not None and scorer.needs.views is not None,
+            keep_images=views,
         )
         if job.infer is not None:
             takers.append(stack.enter_context(Inference(env, job.infer, index, sweep.positions)))

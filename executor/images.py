@@ -30,7 +30,7 @@ def read_image(path: Path) -> np.ndarray:
     try:
         data = np.fromfile(str(path), dtype=np.uint8)
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except (OSError, cv2.error) as error:
+    except (OSError, ValueError, cv2.error) as error:  # ValueError: a path that no file can have
         raise ImageError(f'{path} cannot be read as an image ({error})')
     if image is None:
         raise ImageError(f'{path} is not an image that can be decoded: replace or remove it')

@@ -17,7 +17,7 @@ _MAX_MESSAGE = 2000
 
 @dataclass(frozen=True)
 class Failure:
-    """`message` is one sentence for the user; `traceback` its last hundred lines; `kind` the name of the error's type."""
+    """`message` is one sentence for the user; `traceback` its last hundred lines; `kind` the error's type by name."""
 
     code: int
     message: str

@@ -39,7 +39,7 @@ class DenseHead:
 
     def detections(self, raw: RawOutputs, images: Sequence[Prepared]) -> List[Detections]:
         """What mmdet's `predict_by_feat` finds in each of the B images."""
-        outputs = [[level.float() for level in group] for group in raw.nested()]
+        outputs = [[level.float().contiguous() for level in group] for group in raw.nested()]
         with torch.inference_mode():
             found = self._head.predict_by_feat(*outputs, batch_img_metas=metas(images), rescale=True)
         return [detections_of(instances, self._head.num_classes, self._class_scores) for instances in found]

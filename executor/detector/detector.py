@@ -71,6 +71,8 @@ class DenseSteps:
         """Detect in images of one shape."""
         started = time.perf_counter()
         raw = self._network(_stacked(images))
+        if raw.tensors[0].is_cuda:
+            torch.cuda.current_stream().synchronize()  # what was launched is done
         ended = time.perf_counter()
         seconds.add('network', ended - started)
         detections = self._head.detections(raw, images)
@@ -170,8 +172,7 @@ class Detector:
         """Detect in images of one shape, and what is to be done then: in halves where GPU memory ends."""
         if len(group) <= self._most:
             try:
-                found = self._steps([images[number] for number in group], self.seconds)
-                return found if then is None else then(group, found)
+                return self._at_once(images, group, then)
             except RuntimeError as error:
                 if len(group) == 1 or 'out of memory' not in str(error):
                     raise
@@ -180,6 +181,10 @@ class Detector:
             torch.cuda.empty_cache()
         half = len(group) // 2
         return self._run(images, group[:half], then) + self._run(images, group[half:], then)
+
+    def _at_once(self, images: Sequence[Prepared], group: Sequence[int], then: Optional[Then]) -> List[Found]:
+        found = self._steps([images[number] for number in group], self.seconds)
+        return found if then is None else then(group, found)
 
     def detect_here(self, images: Sequence[Prepared]) -> List[Found]:
         """Detect in the calling thread, for what is to be done `then`."""

@@ -7,14 +7,13 @@ import time
 from typing import Any, Optional, Tuple
 
 import torch
-from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
 from mmdet.models.dense_heads import YOLOXHead
 
 from executor.contract.errors import ConfigError
 from executor.contract.params import DetectionParams
 from executor.detector.dense import DenseHead, has_head_maps, is_dense
-from executor.detector.detector import DenseSteps, Detector, WholeSteps
-from executor.detector.network import Network, TorchNetwork, runtime_or_none
+from executor.detector.detector import DenseSteps, Detector, Seconds, WholeSteps
+from executor.detector.network import TorchNetwork, example_images, fused_network, runtime_or_none
 from executor.detector.prepare import Letterbox, preparation
 from executor.detector.yolox import YoloxHead
 from executor.mm.model import load_model
@@ -56,17 +55,14 @@ def load_detector(
     trained = load_model(params, score_threshold, at_most)
     prepare = preparation(trained.pipeline)
     device = torch.device('cuda', torch.cuda.current_device()) if params.gpu_ids else torch.device('cpu')
-    model = fuse_conv_bn(trained.model)
-    dense = backend != MMDET and is_dense(model)
-    if head_maps and not (dense and has_head_maps(model.bbox_head)):
+    model = trained.model
+    steps: Any = None
+    if backend != MMDET and is_dense(model) and (has_head_maps(model.bbox_head) or not head_maps):
+        steps, used = _dense_steps(model, device, prepare, backend, class_scores, head_maps)
+    if steps is None and head_maps:
         raise NoHeadMaps(f'the detector ({type(model).__name__}) has no dense class maps')
-    if dense:
-        head = (YoloxHead if type(model.bbox_head) is YOLOXHead else DenseHead)(model.bbox_head, class_scores)
-        network, used = _dense_network(Network(model), device, _fixed_size(prepare), backend)
-        steps: Any = DenseSteps(network, head, head_maps)
-    else:
-        used = MMDET
-        steps = WholeSteps(model, device, len(trained.class_names), class_scores)
+    if steps is None:
+        steps, used = WholeSteps(model, device, len(trained.class_names), class_scores), MMDET
     on_gpu = device.type == 'cuda'
     threads = _GPU_THREADS if on_gpu else _cpu_threads(used)
     place = f'{torch.cuda.get_device_name()} in half precision' if on_gpu else f'{cores()} CPU cores'
@@ -92,21 +88,53 @@ def _cpu_threads(backend: str) -> int:
     return images_at_once
 
 
-def _dense_network(
-    network: Network, device: torch.device, size: Optional[Tuple[int, int]], backend: Optional[str]
+def _dense_steps(
+    model: torch.nn.Module,
+    device: torch.device,
+    prepare: Any,
+    backend: Optional[str],
+    class_scores: bool,
+    head_maps: bool,
+) -> Tuple[Optional[DenseSteps], str]:
+    """The steps of a dense detector, tried on an image; None, with a warning, where they do not work."""
+    yolox = type(model.bbox_head) is YOLOXHead
+    try:
+        head = (YoloxHead if yolox else DenseHead)(model.bbox_head, class_scores)
+        example = prepare(example_images(300, 400)[0])
+        network, used = _network(model, device, _fixed_size(prepare), example.pixels.dtype, backend, yolox)
+        steps = DenseSteps(network, head, head_maps)
+        steps([example], Seconds())
+    except Exception as error:  # whatever an unusual detector asks of its maps
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        logger.warning(
+            "the detector runs by mmdet's own predict, more slowly: its head maps cannot be used (%s)", reason
+        )
+        return None, MMDET
+    return steps, used
+
+
+def _network(
+    model: torch.nn.Module,
+    device: torch.device,
+    size: Optional[Tuple[int, int]],
+    dtype: Any,
+    backend: Optional[str],
+    plain: bool,
 ) -> Tuple[Any, str]:
+    """The network on its device for pixels of a dtype, and what runs it; `plain` where it is convolutions alone."""
+    network = fused_network(model, channels_last=plain)
     if device.type == 'cpu' and backend != TORCH:
-        runtime = runtime_or_none(network, size)
+        runtime = runtime_or_none(network, size, dtype)
         if runtime is not None:
             return runtime, RUNTIME
     if device.type == 'cuda' and size is not None:
-        torch.backends.cudnn.benchmark = True  # every batch is alike, so the search for the fastest pays
-    return TorchNetwork(network, device, plain=type(network.model.bbox_head) is YOLOXHead), TORCH
+        torch.backends.cudnn.benchmark = True  # nearly all batches are alike, so the search for the fastest pays
+    return TorchNetwork(network, device, plain), TORCH
 
 
 def _fixed_size(prepare: Any) -> Optional[Tuple[int, int]]:
     """(width, height) where every image becomes the same size."""
     if not isinstance(prepare, Letterbox):
         return None
-    wide, high = prepare.padded(prepare.resized((10000, 1))), prepare.padded(prepare.resized((1, 10000)))
-    return wide if wide == high else None
+    sizes = {prepare.padded(prepare.resized(size)) for size in ((10000, 1), (1, 10000), (10000, 10000))}
+    return sizes.pop() if len(sizes) == 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import io
 import logging
@@ -11,6 +12,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
+from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
 from torch.nn import functional
 
 logger = logging.getLogger(__name__)
@@ -18,7 +20,8 @@ logger = logging.getLogger(__name__)
 _OPSET = 13
 # The runtime may sum in another order than torch; what differs more is another network.
 _TOLERANCE = 1e-3
-_CHECK_SIDE = 320  # of the image to compare on, where the network takes any size
+_CHECK_SIDE = 320  # of the image to export with and compare on, where the network takes any size
+_OTHER_SIDES = (256, 416)  # and another one, in case the graph has kept a size
 
 
 class RawOutputs(NamedTuple):
@@ -35,9 +38,11 @@ class RawOutputs(NamedTuple):
 class Network(torch.nn.Module):
     """Images in, raw head outputs out: mmdet's preprocessing and the detector's backbone, neck and head in one."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: torch.nn.Module, channels_last: bool) -> None:
+        """`channels_last`: whether the maps inside lie pixel by pixel, which convolutions like and little else does."""
         super().__init__()
         self.model = model
+        self._channels_last = channels_last
         before = model.data_preprocessor
         self._swap = before._channel_conversion
         self._normalise = before._enable_normalize
@@ -47,6 +52,7 @@ class Network(torch.nn.Module):
             self.register_buffer('mean', before.mean.clone().float())
             self.register_buffer('std', before.std.clone().float())
         self.structure: Any = None  # known after the first forward
+        self.eval()
 
     def forward(self, pixels: torch.Tensor) -> Tuple[torch.Tensor, ...]:
         """(B, H, W, 3) BGR, uint8 or float32, to the flat outputs."""
@@ -56,7 +62,9 @@ class Network(torch.nn.Module):
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, H, W, 3) to (B, 3, H', W') in the model's dtype, normalised and padded as mmdet's preprocessor does."""
-        images = pixels.permute(0, 3, 1, 2).to(torch.float32)
+        images = pixels.permute(0, 3, 1, 2).to(torch.float32)  # channels last, as the pixels are
+        if not self._channels_last:
+            images = images.contiguous()
         if self._swap:
             images = images.flip(1)
         if self._normalise:
@@ -82,10 +90,10 @@ class TorchNetwork:
     def __init__(self, network: Network, device: torch.device, plain: bool) -> None:
         network = network.to(device)
         self._mixed = device.type == 'cuda' and not plain
-        if device.type == 'cuda':
+        if plain:
             network = network.to(memory_format=torch.channels_last)
-            if plain:
-                network.model.half()
+        if plain and device.type == 'cuda':
+            network.model.half()
         self._network = network
         self._device = device
         self.divisor = network.divisor
@@ -104,8 +112,8 @@ class RuntimeNetwork:
     what comes out of an image never depends on its batch.
     """
 
-    def __init__(self, network: Network, input_size: Optional[Tuple[int, int]]) -> None:
-        """Export the network, on the CPU; `input_size` (width, height) where every image has it.
+    def __init__(self, network: Network, input_size: Optional[Tuple[int, int]], dtype: Any = np.uint8) -> None:
+        """Export the network, on the CPU; `input_size` (width, height) where every image has it, `dtype` of the pixels.
 
         Raises:
             Exception: of many kinds, where the network cannot be exported, or not loaded by the runtime.
@@ -115,29 +123,31 @@ class RuntimeNetwork:
 
         self.divisor = network.divisor
         width, height = input_size or (_CHECK_SIDE, _CHECK_SIDE)
-        example = example_images(height, width)
+        example = example_images(height, width).astype(dtype)
         graph = export_graph(network, example, fixed=input_size is not None)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3  # it warns of its own optimisations
         self._session = onnxruntime.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
         self._input = self._session.get_inputs()[0].name
-        with torch.inference_mode():
-            wanted = network(torch.from_numpy(example))
         self._structure = network.structure
-        _check_same(self(example).tensors, wanted)
+        for pixels in [example] if input_size is not None else [example, example_images(*_OTHER_SIDES).astype(dtype)]:
+            with torch.inference_mode():
+                check_same(self(pixels).tensors, network(torch.from_numpy(pixels)))
 
     def __call__(self, pixels: np.ndarray) -> RawOutputs:
-        """(1, H, W, 3) uint8 BGR."""
+        """(1, H, W, 3) BGR of the dtype it was made for."""
         outputs = self._session.run(None, {self._input: pixels})
         return RawOutputs(tuple(torch.from_numpy(output) for output in outputs), self._structure)
 
 
-def runtime_or_none(network: Network, input_size: Optional[Tuple[int, int]]) -> Optional[RuntimeNetwork]:
+def runtime_or_none(
+    network: Network, input_size: Optional[Tuple[int, int]], dtype: Any = np.uint8
+) -> Optional[RuntimeNetwork]:
     """The network in ONNX Runtime, or None, with a warning, where that does not work."""
     started = time.monotonic()
     try:
-        runtime = RuntimeNetwork(network, input_size)
+        runtime = RuntimeNetwork(network, input_size, dtype)
     except Exception as error:  # whatever the exporter or the runtime does not know
         reason = (str(error) or type(error).__name__).splitlines()[0]
         logger.warning('the network runs in torch, more slowly: ONNX Runtime cannot run it (%s)', reason)
@@ -157,6 +167,7 @@ def export_graph(network: Network, example: np.ndarray, fixed: bool) -> bytes:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')
         torch.onnx.export(network, (torch.from_numpy(example),), graph, **arguments)
+    network.eval()  # the exporter leaves the parts in the mode of the whole
     return graph.getvalue()
 
 
@@ -166,7 +177,24 @@ def example_images(height: int, width: int) -> np.ndarray:
     return np.ascontiguousarray(noise.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width])
 
 
-def _check_same(found: Tuple[torch.Tensor, ...], wanted: Tuple[torch.Tensor, ...]) -> None:
+def fused_network(model: torch.nn.Module, channels_last: bool) -> Network:
+    """The network with batch norms worked into the convolutions before them, where that changes nothing.
+
+    It does where a convolution is shared by several norms, as in RTMDet's head.
+    """
+    network = Network(model, channels_last)
+    example = torch.from_numpy(example_images(_CHECK_SIDE, _CHECK_SIDE))
+    fused = Network(fuse_conv_bn(copy.deepcopy(model)), channels_last).requires_grad_(False)
+    with torch.inference_mode():
+        try:
+            check_same(fused(example), network(example))
+        except ValueError:
+            return network
+    return fused
+
+
+def check_same(found: Tuple[torch.Tensor, ...], wanted: Tuple[torch.Tensor, ...]) -> None:
+    """Raises ValueError where outputs differ by more than rounding."""
     for ours, theirs in zip(found, wanted):
         limit = _TOLERANCE * max(1.0, float(theirs.abs().max()))
         if ours.shape != theirs.shape or not float((ours - theirs).abs().max()) <= limit:

@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import re
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -93,17 +94,26 @@ def read_checkpoint(path: Path) -> Dict[str, Any]:
         ModelError: the file is no checkpoint, or holds objects that could run code.
     """
     try:
+        if _is_torchscript(path):  # torch.load would run it
+            raise pickle.UnpicklingError('it is a TorchScript archive, a program')
         checkpoint = torch.load(str(path), map_location='cpu', **_SAFELY)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f'{path} is no weight file, or holds more than weights, which is not loaded for safety '
             f'({_first_line(error)}): save its state_dict alone'
         )
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise ModelError(f'{path} cannot be read as weights ({_first_line(error)}): it may be cut off')
     if not isinstance(checkpoint, dict):
         raise ModelError(f'{path} holds {type(checkpoint).__name__}, expected the parameters of a model')
     return checkpoint
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(str(path)):
+        return False
+    with zipfile.ZipFile(str(path)) as archive:
+        return any(name.endswith('/constants.pkl') for name in archive.namelist())
 
 
 def model_parameters(checkpoint: Mapping[str, Any], path: Path) -> Dict[str, torch.Tensor]:

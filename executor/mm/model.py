@@ -23,6 +23,7 @@ from executor.mm.pretrained import replace_downloads
 
 logger = logging.getLogger(__name__)
 
+_SCORE_OPTIONS = ('model.test_cfg.score_thr', 'model.test_cfg.rcnn.score_thr')
 _CLASS_LAYERS = ('bbox_head', 'roi_head')
 
 
@@ -46,7 +47,7 @@ def load_model(
     """Build the detector of `params.model_files`.
 
     `score_threshold` takes the place of the config's `score_thr`, which cfg_options may set again. `at_most` lowers
-    what comes out of this, where it is above.
+    the config's own where it is above, unless cfg_options set it.
 
     Raises:
         ModelError: no weights, no config, or they do not fit each other or the task's classes.
@@ -67,7 +68,7 @@ def load_model(
     _set_tests(config['model'].get('test_cfg') or {}, params.iou_threshold, score_threshold)
     apply_options(config, params.cfg_options)
     own_threshold = _score_threshold(config['model'].get('test_cfg') or {})
-    if at_most is not None:
+    if at_most is not None and not any(key in params.cfg_options for key in _SCORE_OPTIONS):
         _set_tests(config['model'].get('test_cfg') or {}, None, min(own_threshold, at_most))
     # Everything a config would download is in the weights.
     replace_downloads(config['model'], will_load=True)
@@ -147,7 +148,7 @@ def _load_all(
         raise ModelError(
             f'{path} was trained for another number of classes: {name} has shape {tuple(parameters[name].shape)}, '
             f'{tuple(own[name].shape)} is needed for the {len(class_names)} class_names '
-            f'({", ".join(class_names)}){_number_of_classes(parameters[name], own[name], len(class_names))}: give '
+            f'({", ".join(class_names)}){_number_of_classes(name, parameters, own, len(class_names))}: give '
             'class_names of the model, in its order'
         )
     if missing or other_shape:
@@ -159,11 +160,14 @@ def _load_all(
     model.load_state_dict({name: parameters[name] for name in own if name in parameters}, strict=False)
 
 
-def _number_of_classes(found: torch.Tensor, own: torch.Tensor, classes: int) -> str:
-    """`; it has 80` where a layer's outputs are in proportion to the classes."""
-    outputs = found.shape[0] * classes
-    proportional = own.shape[0] % classes == 0 and outputs % own.shape[0] == 0
-    return f'; the file is for {outputs // own.shape[0]}, whose names it does not hold' if proportional else ''
+def _number_of_classes(
+    name: str, found: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], classes: int
+) -> str:
+    """`; the file is for 80` where a layer's outputs are in proportion to the classes, which background would spoil."""
+    outputs, own_outputs = found[name].shape[0] * classes, own[name].shape[0]
+    if name.startswith('roi_head') or own_outputs % classes or outputs % own_outputs:
+        return ''
+    return f'; the file is for {outputs // own_outputs}, whose names it does not hold'
 
 
 def _some(names: List[str], what: str) -> str:

@@ -18,7 +18,7 @@ def running_parts(config: Mapping[str, Any]) -> Iterator[Tuple[str, Any]]:
     """Key and value of every part of a config that could run code."""
     for key, value in _leaves(dict(config.items()), ''):  # mmengine's Config is no mapping
         *parents, name = key.split('.')
-        if name == 'type':
+        if name in ('type', 'constructor'):
             allowed = _is_registered_name(value) and (not parents or _is_allowed_nms(parents[-1], value))
         elif name in ('_scope_', 'default_scope'):
             allowed = value in (None, *_SCOPES)

@@ -47,17 +47,17 @@ def test_images_are_normalised_as_mmdet_does(before, size):
     images = pixels(*size, batch=2)
     chw = [torch.from_numpy(image.transpose(2, 0, 1).copy()) for image in images]
     expected = DetDataPreprocessor(**before)({'inputs': chw, 'data_samples': None})['inputs']
-    found = Network(TinyModel(**before)).normalised(torch.from_numpy(images))
+    found = Network(TinyModel(**before), channels_last=False).normalised(torch.from_numpy(images))
     assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize('before', BEFORE, ids=str)
 @pytest.mark.parametrize('size, fixed', [((64, 96), True), ((64, 96), False), ((33, 50), True), ((33, 50), False)])
 def test_the_runtime_computes_what_torch_does(before, size, fixed):
-    model = Network(TinyModel(**before)).eval()
+    model = Network(TinyModel(**before), channels_last=fixed)
     runtime = RuntimeNetwork(model, size[::-1] if fixed else None)
     found = runtime(pixels(*size))
-    expected = TorchNetwork(model, torch.device('cpu'), plain=True)(pixels(*size))
+    expected = TorchNetwork(model, torch.device('cpu'), plain=fixed)(pixels(*size))
     assert found.structure == expected.structure == [[1, 1], None]
     assert [level.shape for level in found.tensors] == [level.shape for level in expected.tensors]
     assert all(torch.allclose(ours, theirs, atol=1e-4) for ours, theirs in zip(found.tensors, expected.tensors))
@@ -70,7 +70,7 @@ def test_raw_outputs_are_nested_again():
 
 def test_a_graph_that_computes_something_else_is_not_used(monkeypatch, caplog):
     """As an exporter's mistake would look: the graph is of other weights."""
-    model, other = Network(TinyModel()).eval(), Network(TinyModel()).eval()
+    model, other = Network(TinyModel(), False), Network(TinyModel(), False)
     other.model.first.weight.data *= 1.1
     export = network.export_graph
     monkeypatch.setattr(network, 'export_graph', lambda _, example, fixed: export(other, example, fixed))
@@ -85,6 +85,36 @@ def test_a_network_that_cannot_be_exported_runs_in_torch(caplog):
         def forward(self, images, mode):
             return [torch.linalg.lstsq(images[0], images[0]).solution], None
 
+    network_of_unknown = Network(Unknown(), False)
     with caplog.at_level(logging.WARNING):
-        assert runtime_or_none(Network(Unknown()).eval(), (32, 32)) is None
+        assert runtime_or_none(network_of_unknown, (32, 32)) is None
     assert 'ONNX Runtime cannot run it' in caplog.text
+    assert not any(module.training for module in network_of_unknown.modules())
+
+
+class Shared(TinyModel):
+    """One convolution for two norms, as in RTMDet's head, or one for each."""
+
+    def __init__(self, shared: bool) -> None:
+        super().__init__()
+        convs = [torch.nn.Conv2d(3, 4, 3, bias=False) for _ in range(2)]
+        self.pairs = torch.nn.ModuleList()
+        for number in range(2):
+            norm = torch.nn.BatchNorm2d(4)
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+            self.pairs.append(torch.nn.Sequential(convs[0 if shared else number], norm))
+
+    def forward(self, images, mode):
+        return [pair(images) for pair in self.pairs], None
+
+
+@pytest.mark.parametrize('shared', [True, False])
+def test_norms_are_fused_only_where_that_changes_nothing(shared):
+    model = Shared(shared).eval()
+    images = torch.from_numpy(pixels(32, 32))
+    expected = Network(model, False)(images)
+    fused = network.fused_network(model, channels_last=False)
+    assert all(torch.allclose(ours, theirs, atol=1e-3) for ours, theirs in zip(fused(images), expected))
+    norms = [module for module in fused.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert len(norms) == (2 if shared else 0)

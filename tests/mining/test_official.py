@@ -76,7 +76,7 @@ def aldd_in_numpy(output: np.ndarray) -> float:
         uncertainty = np.zeros((SIDE, SIDE))
         for level in maps:
             resize = np.stack([np.interp(places(len(level)), np.arange(len(level)), row) for row in np.eye(len(level))])
-            large = np.clip(resize.T @ level[..., c] @ resize, 1e-300, 1 - 1e-16)
+            large = resize.T @ level[..., c] @ resize
             uncertainty += entropy(window_mean(large)) - window_mean(entropy(large))
         score += uncertainty.reshape(13, 32, 13, 32).max(axis=(1, 3)).mean()
     return score
@@ -87,6 +87,7 @@ def places(n: int) -> np.ndarray:
 
 
 def entropy(p: np.ndarray) -> np.ndarray:
+    p = np.clip(p, 1e-300, 1 - 1e-16)
     return -p * np.log(p) - (1 - p) * np.log1p(-p)
 
 

@@ -8,19 +8,23 @@ import pickle
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 
 from executor.contract.errors import ModelError
 from executor.mm import checkpoints
 from executor.mm.checkpoints import (
     architecture,
+    best_weights,
     choose_weights,
     load_weights,
     model_parameters,
     read_checkpoint,
     save_weights,
 )
+from executor.mm.plain_pickle import Forgotten
 
 
 class Detector(torch.nn.Module):
@@ -90,6 +94,23 @@ def test_code_in_a_weight_file_is_refused_and_not_run(tmp_path, how):
     with pytest.raises(ModelError, match='evil.pth'):
         read_checkpoint(path)
     assert not trace.exists()
+
+
+def test_a_torchscript_archive_is_not_run(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / 'script.pth'))
+    with pytest.raises(ModelError, match='script.pth.*TorchScript'):
+        read_checkpoint(tmp_path / 'script.pth')
+
+
+def test_the_log_that_mmdet_keeps_beside_its_weights_is_forgotten(tmp_path):
+    """What mmengine's runner saves, and torch's own reader refuses."""
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    content = {'state_dict': {'w': torch.ones(2)}, 'message_hub': {'loss': history}, 'meta': {'mAP': np.float64(0.5)}}
+    torch.save(content, str(tmp_path / 'published.pth'))
+    checkpoint = read_checkpoint(tmp_path / 'published.pth')
+    assert torch.equal(checkpoint['state_dict']['w'], torch.ones(2))
+    assert type(checkpoint['message_hub']['loss']) is Forgotten
+    assert best_weights([tmp_path / 'published.pth'] * 2) == tmp_path / 'published.pth'
 
 
 @pytest.mark.parametrize('data', [b'', b'no weights', b'PK\x03\x04 cut off'])

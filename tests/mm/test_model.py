@@ -130,6 +130,16 @@ def test_the_score_threshold_of_the_task_gives_way_to_options(weights):
     assert load_model(params(weights, config_file=NANO, cfg_options=options), 0.5).score_threshold == 0.3
 
 
+@pytest.mark.parametrize(
+    'options, expected',
+    [({}, 0.005), ({'model.test_cfg.score_thr': 0.3}, 0.3), ({'model.test_cfg.score_thr': 0.001}, 0.001)],
+)
+def test_inference_beside_mining_lowers_the_threshold_unless_options_set_it(weights, options, expected):
+    trained = load_model(params(weights, config_file=NANO, cfg_options=options), at_most=0.005)
+    assert trained.model.bbox_head.test_cfg.score_thr == expected
+    assert trained.score_threshold == options.get('model.test_cfg.score_thr', 0.01)
+
+
 def test_a_two_stage_detector_has_its_thresholds_in_the_second(tmp_path):
     config = 'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
     file = write_random_weights(tmp_path / 'w.pth', config, CLASSES)
