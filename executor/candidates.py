@@ -34,13 +34,25 @@ def detect(job: Job, progress: Progress) -> None:
         ExecutorError: with the platform's code, see each room.
         ImageError: no candidate can be decoded.
     """
-    env, params = job.env, job.infer or job.mining
+    env = job.env
     scorer = scorer_of(env, job.mining) if job.mining else None
     index = _read_index(job)
     if dist.rank() == 0:
         clear_candidate_results(env)
         _warn_of_repeated(index)
     dist.wait_for_all()
+    try:
+        tally = _sweep(job, scorer, index, progress)
+    finally:
+        if dist.rank() == 0:
+            remove_parts(env)
+    if dist.rank() == 0:
+        _sum_up(tally, index)
+
+
+def _sweep(job: Job, scorer: Optional[Scorer], index: CandidateIndex, progress: Progress) -> Tally:
+    """Detect in every candidate and leave the results; returns what all ranks did."""
+    env, params = job.env, job.infer or job.mining
     detector = _load(job, scorer)
     with ExitStack() as stack:
         mining: Optional[Mining] = None
@@ -69,9 +81,7 @@ def detect(job: Job, progress: Progress) -> None:
         _check_decoded(tally, index)
         for taker in takers:
             taker.finish()
-    if dist.rank() == 0:
-        remove_parts(env)
-        _sum_up(tally, index)
+    return tally
 
 
 def _read_index(job: Job) -> CandidateIndex:

@@ -86,7 +86,8 @@ class Inference:
         if any(boxes):
             logger.info('boxes of each class:\n%s', box_table(self._params.class_names, boxes, images))
         logger.info('result: %s', self._env.output.infer_result_file)
-        if self._examples:
-            file = self._env.output.root_dir / _PICTURE_FILE
-            write_picture(file, draw_detections(self._examples, self._params.class_names, self._params.conf_threshold))
+        file = self._env.output.root_dir / _PICTURE_FILE
+        file.unlink(missing_ok=True)  # an earlier run's
+        names, threshold = self._params.class_names, self._params.conf_threshold
+        if self._examples and write_picture(file, lambda: draw_detections(self._examples, names, threshold)):
             logger.info('pictures of some images with their boxes: %s', file)

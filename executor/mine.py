@@ -161,6 +161,8 @@ class Mining:
 
     def _tell(self, highest: Sequence[Any], lowest: Sequence[Any]) -> None:
         """The two ends of the ranking: names into the log, images into a picture."""
+        file = self._env.output.root_dir / _PICTURE_FILE
+        file.unlink(missing_ok=True)  # an earlier run's
         for words, end in (('highest', highest), ('lowest', lowest)):
             told = ', '.join(f'{Path(self._paths[-position]).name} {score:.4g}' for score, position, _ in end)
             logger.info('%s: %s', words, told)
@@ -169,9 +171,9 @@ class Mining:
         tiles = [(Path(self._paths[-position]), shown) for _, position, shown in (*highest, *lowest)]
         captions = [f'highest {number}: {item[0]:.4g}' for number, item in enumerate(highest, start=1)]
         captions += [f'lowest {number}: {item[0]:.4g}' for number, item in zip(range(len(lowest), 0, -1), lowest)]
-        file = self._env.output.root_dir / _PICTURE_FILE
-        write_picture(file, draw_detections(tiles, self._params.class_names, _SHOWN_SCORE, captions, columns=_SHOWN))
-        logger.info('pictures of the highest and the lowest: %s', file)
+        names = self._params.class_names
+        if write_picture(file, lambda: draw_detections(tiles, names, _SHOWN_SCORE, captions, columns=_SHOWN)):
+            logger.info('pictures of the highest and the lowest: %s', file)
 
 
 def _keep_first(heap: List[Any], item: Any) -> None:

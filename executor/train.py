@@ -121,7 +121,7 @@ def _finish(env: Env, params: TrainParams, result: TrainingResult, stages: Stage
     picture = result.attachments_dir(_PICTURE_SECTION) / _PICTURE_NAME
     if stages.samples:
         images = [(Path(path), sample) for path, sample in stages.samples]
-        write_picture(picture, draw_grid(images, params.class_names, _PICTURE_SCORE))
+        write_picture(picture, lambda: draw_grid(images, params.class_names, _PICTURE_SCORE))
     if picture.is_file():
         attachments[_PICTURE_SECTION] = [_PICTURE_NAME]
     stages.write_result(attachments)

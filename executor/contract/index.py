@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import operator
 import os
 import weakref
@@ -96,6 +97,8 @@ def read_candidate_index(path: Path) -> CandidateIndex:
     try:
         with path.open('rb') as stream:
             for number, line in enumerate(stream, start=1):
+                if number == 1 and line.startswith(codecs.BOM_UTF8):
+                    start, line = len(codecs.BOM_UTF8), line[len(codecs.BOM_UTF8) :]
                 image = _first_column(path, number, start, line)
                 if image:
                     starts.append(start)
@@ -127,7 +130,7 @@ def _first_column(path: Path, number: int, start: int, line: bytes) -> bytes:
 def _read_lines(path: Path) -> List[str]:
     try:
         # Not splitlines: it also splits at characters that a path may hold.
-        return path.read_text(encoding='utf-8').replace('\r\n', '\n').split('\n')
+        return path.read_text(encoding='utf-8-sig').replace('\r\n', '\n').split('\n')
     except OSError as error:
         raise _unreadable(path, error)
     except UnicodeDecodeError as error:

@@ -183,6 +183,8 @@ def fused_network(model: torch.nn.Module, channels_last: bool) -> Network:
     It does where a convolution is shared by several norms, as in RTMDet's head.
     """
     network = Network(model, channels_last)
+    if _shares_parts(model):
+        return network
     example = torch.from_numpy(example_images(_CHECK_SIDE, _CHECK_SIDE))
     fused = Network(fuse_conv_bn(copy.deepcopy(model)), channels_last).requires_grad_(False)
     with torch.inference_mode():
@@ -191,6 +193,11 @@ def fused_network(model: torch.nn.Module, channels_last: bool) -> Network:
         except ValueError:
             return network
     return fused
+
+
+def _shares_parts(model: torch.nn.Module) -> bool:
+    parts = [id(part) for module in model.modules() for part in module._modules.values() if part is not None]
+    return len(parts) != len(set(parts))
 
 
 def check_same(found: Tuple[torch.Tensor, ...], wanted: Tuple[torch.Tensor, ...]) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import Callable, List, Sequence, Tuple
 
 import cv2
 import numpy as np
 
+from executor.contract.errors import ExecutorError
 from executor.detections import Detections
-from executor.images import read_image
+from executor.images import image_size, read_image
 from executor.report.evaluation import ImageResult
+
+logger = logging.getLogger(__name__)
 
 _TILE_WIDTH = 480
 _TILE_HEIGHTS = (200, 640)  # lowest and highest
@@ -58,12 +62,11 @@ def _grid(
     captions: Sequence[str] = (),
     columns: int = _COLUMNS,
 ) -> np.ndarray:
-    pictures = [read_image(path) for path, _ in images]
-    height = int(np.median([_TILE_WIDTH * picture.shape[0] / picture.shape[1] for picture in pictures]))
+    sizes = [image_size(path) for path, _ in images]
+    height = int(np.median([_TILE_WIDTH * height / width for width, height in sizes]))
     blank = np.full((min(max(height, _TILE_HEIGHTS[0]), _TILE_HEIGHTS[1]), _TILE_WIDTH, 3), 255, np.uint8)
-    tiles = [
-        _tile(blank, picture, result, class_names, score_threshold) for picture, (_, result) in zip(pictures, images)
-    ]
+    # One at a time: they may be large.
+    tiles = [_tile(blank, read_image(path), result, class_names, score_threshold) for path, result in images]
     for tile, caption in zip(tiles, captions):
         cv2.putText(tile, caption, (6, tile.shape[0] - 8), _FONT, 0.6, (255, 255, 255), 4, cv2.LINE_AA)
         cv2.putText(tile, caption, (6, tile.shape[0] - 8), _FONT, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
@@ -73,8 +76,20 @@ def _grid(
     return np.vstack([_legend(columns * _TILE_WIDTH, legend), *rows])
 
 
-def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Write a picture in the format its extension names, whole or not at all."""
+def write_picture(path: Path, draw: Callable[[], np.ndarray]) -> bool:
+    """Draw a picture and write it, whole or not at all, in the format its extension names; returns whether that worked.
+
+    It is an extra: where it fails, for want of memory or of an image that was there before, a warning has to do.
+    """
+    try:
+        _write(path, draw())
+    except (ExecutorError, OSError, MemoryError, cv2.error) as error:
+        logger.warning('%s could not be drawn: %s', path.name, error)
+        return False
+    return True
+
+
+def _write(path: Path, picture: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _, data = cv2.imencode(path.suffix, picture)
     beside = path.with_name(f'.{path.name}')

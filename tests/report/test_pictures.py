@@ -38,6 +38,13 @@ def test_boxes_are_drawn_to_scale(tmp_path):
     assert tuple(tile[100, 100]) == GREEN
     assert tuple(tile[200, 300]) == RED
     assert tuple(tile[275, 50]) == (0, 0, 0)  # the prediction below the threshold is not drawn
-    write_picture(tmp_path / 'grid.jpg', grid)
+    assert write_picture(tmp_path / 'grid.jpg', lambda: grid)
     assert cv2.imread(str(tmp_path / 'grid.jpg')).shape == grid.shape
     assert sorted(p.name for p in tmp_path.iterdir()) == ['a.png', 'grid.jpg']
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_warning(tmp_path, caplog):
+    result = image(0, true=[], predicted=[])
+    assert not write_picture(tmp_path / 'grid.jpg', lambda: draw_grid([(tmp_path / 'gone.png', result)], ('cat',), 0.5))
+    assert 'grid.jpg could not be drawn' in caplog.text and 'gone.png' in caplog.text
+    assert not (tmp_path / 'grid.jpg').exists()
