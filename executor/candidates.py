@@ -8,7 +8,7 @@ from typing import Any, List, Optional, Sequence
 
 from executor import dist
 from executor.contract.errors import ConfigError, ImageError
-from executor.contract.index import CandidateIndex, read_candidate_index
+from executor.contract.index import CandidateIndex, check_inside, read_candidate_index
 from executor.contract.output.candidates import clear_candidate_results
 from executor.contract.output.parts import remove_parts
 from executor.contract.output.result_keys import ResultKeys
@@ -88,7 +88,10 @@ def _read_index(job: Job) -> CandidateIndex:
     path = job.env.input.candidate_index_file
     if path is None:
         raise ConfigError('env.yaml names no input.candidate_index_file: the platform writes it for this task')
-    return read_candidate_index(path)
+    index = read_candidate_index(path)
+    if dist.rank() == 0:
+        check_inside(path, index, index.place, job.env.input)
+    return index
 
 
 def _load(job: Job, scorer: Optional[Scorer]) -> Any:

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from executor import dist
 from executor.contract.env import Env
 from executor.contract.errors import ConfigError, ModelError
-from executor.contract.index import read_training_index
+from executor.contract.index import check_inside, read_training_index
 from executor.contract.options import RESUME_LATEST
 from executor.contract.output.training import TrainingResult
 from executor.contract.params import TrainParams
@@ -73,7 +73,14 @@ def _count_images(env: Env, params: TrainParams) -> int:
         raise ConfigError(
             'env.yaml names no input.val_index_file: choose a validation set, or args_options --no-validate'
         )
-    return len(read_training_index(env.input.training_index_file))
+    counts = []
+    for index in filter(None, (env.input.training_index_file, env.input.val_index_file)):
+        lines = read_training_index(index)
+        if dist.rank() == 0:
+            paths = [str(path) for line in lines for path in (line.image, line.annotation)]
+            check_inside(index, paths, lambda number, lines=lines: lines[number // 2].place, env.input)
+        counts.append(len(lines))
+    return counts[0]
 
 
 def _resume_file(env: Env, params: TrainParams, config: Config) -> Optional[Path]:

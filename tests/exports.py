@@ -20,7 +20,7 @@ def write_task(root: Path, export: Path, **config: Any) -> Path:
         rows = [[real_path(export, column) for column in line.split('\t')] for line in index.splitlines() if line]
         write_index(root, f'{split}-index.tsv', rows)
     write_config(root, **{**yaml.safe_load((export / 'config.yaml').read_text(encoding='utf-8')), **config})
-    return write_env(root, task_id='export')
+    return write_env(root, task_id='export', assets=export.parent.parent)
 
 
 def write_candidates_task(root: Path, export: Path, *, mining: bool = False, infer: bool = True, **config: Any) -> Path:
@@ -28,7 +28,8 @@ def write_candidates_task(root: Path, export: Path, *, mining: bool = False, inf
     lines = (export / 'candidate-index.tsv').read_text(encoding='utf-8').splitlines()
     write_index(root, 'candidate-index.tsv', [[real_path(export, line)] for line in lines if line])
     write_config(root, **{**yaml.safe_load((export / 'config.yaml').read_text(encoding='utf-8')), **config})
-    return write_env(root, task_id='export', training=False, mining=mining, infer=infer)
+    options = {'training': False, 'mining': mining, 'infer': infer}
+    return write_env(root, task_id='export', assets=export.parent.parent, **options)
 
 
 def real_path(export: Path, path: str) -> Path:

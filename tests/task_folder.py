@@ -22,8 +22,12 @@ def env_values(
     mining: bool = False,
     infer: bool = False,
     task_id: str = 'task-1',
+    assets: Path | None = None,
 ) -> dict[str, Any]:
-    """env.yaml as the platform writes it, with paths below `root`; `protocol=None` leaves the version out."""
+    """env.yaml as the platform writes it, with paths below `root`; `protocol=None` leaves the version out.
+
+    `assets`: where the listed images lie, if not below `root`.
+    """
     inside, out = root / 'in', root / 'out'
     candidates = mining or infer
     values: dict[str, Any] = {
@@ -34,7 +38,7 @@ def env_values(
         'manifest_file': '/img-man/manifest.yaml',
         'input': {
             'root_dir': str(inside),
-            'assets_dir': str(inside / 'assets'),
+            'assets_dir': str(assets or inside / 'assets'),
             'annotations_dir': str(inside / 'annotations'),
             'models_dir': str(inside / 'models'),
             'training_index_file': str(inside / 'train-index.tsv') if training else '',

@@ -63,7 +63,12 @@ def write_task(root: Path, model: Path, images: List[Any], protocol: Any = '1.1.
         'cfg_options': SMALL,
     }
     write_config(root, **{**config, **values})
-    return write_env(root, protocol=protocol, training=False, **tasks)
+    # Images of one test lie beside those of another.
+    return write_env(root, protocol=protocol, training=False, assets=images_root(root), **tasks)
+
+
+def images_root(root: Path) -> Path:
+    return next(parent for parent in root.parents if parent.name.startswith('pytest-'))
 
 
 def detections_of(root: Path) -> Dict[str, Any]:
@@ -304,6 +309,14 @@ def test_aldd_of_a_detector_without_class_maps_is_refused(tmp_path, images):
     _, code, message = failure_of(tmp_path)
     assert code == '300001'
     assert 'FasterRCNN' in message and 'choose cald, entropy or random' in message
+
+
+@pytest.mark.parametrize('path', ['/etc/hostname', 'relative.jpg', '{root}/../../../../etc/hostname'])
+def test_an_index_that_leaves_the_input_folders_is_refused(tmp_path, model, images, path):
+    run(write_task(tmp_path, model, [images[0], path.format(root=tmp_path)]), status=1)
+    _, code, message = failure_of(tmp_path)
+    assert code == '300002'
+    assert '1 paths lie outside of the input folders' in message and 'candidate-index.tsv:2' in message
 
 
 def test_an_empty_index_is_told(tmp_path, model):

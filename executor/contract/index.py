@@ -10,8 +10,9 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, Sequence, Tuple
 
+from executor.contract.env import InputPaths
 from executor.contract.errors import DatasetError
 
 
@@ -125,6 +126,33 @@ def _first_column(path: Path, number: int, start: int, line: bytes) -> bytes:
     if not image.strip():
         raise DatasetError(f'{path}:{number}: expected <image>, found {text!r}')
     return image
+
+
+def check_inside(index: Path, paths: Iterable[str], place: Callable[[int], str], folders: InputPaths) -> None:
+    """That an index lists nothing outside of the folders that the task was given.
+
+    Args:
+        index: for the message.
+        paths: what it lists.
+        place: the `file:line` of the n-th of these.
+        folders: of env.yaml. They may be links, as may be what lies in them: only what a path says counts.
+
+    Raises:
+        DatasetError: with the first that does, and how many there are.
+    """
+    given = (folders.root_dir, folders.assets_dir, folders.annotations_dir)
+    inside = tuple({os.path.join(str(folder), '') for link in given for folder in (link, os.path.realpath(link))})
+    first, count = '', 0
+    for number, path in enumerate(paths):
+        # Most paths need no more than this.
+        if not (path.startswith(inside) and '..' not in path) and not os.path.normpath(path).startswith(inside):
+            first = first or f'{path} ({place(number)})'
+            count += 1
+    if count:
+        raise DatasetError(
+            f'{index}: {count} paths lie outside of the input folders {", ".join(str(folder) for folder in given)}; '
+            f'the first: {first}: export the dataset again'
+        )
 
 
 def _read_lines(path: Path) -> List[str]:
