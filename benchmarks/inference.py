@@ -226,10 +226,10 @@ def _preface(images: int, rounds: int) -> List[str]:
         'an image, and what is found never depends on a batch. OpenVINO in bfloat16 needs about half the time (11, 36,',
         '135 ms), but gives other numbers than the model that was validated.',
         '',
-        "What the network spends its time on, by the runtime's own profile: nano 70% convolutions, 18% Swish, 7% slicing",
-        'and joining; s 93% convolutions, 4% Swish. The convolutions of s, 26.8 GFLOP, take 0.24 s on a core,',
-        '112 GFLOP/s, near what its vector units can do in single precision, so no runtime is much faster here than the',
-        'convolutions of torch; hence `inference_detector` is closer to the whole task than on other processors.',
+        "What the network spends its time on, by the runtime's own profile: nano 70% convolutions, 18% Swish, 7%",
+        'slicing and joining; s 93% convolutions, 4% Swish. The convolutions of s, 26.8 GFLOP, take 0.24 s on a core,',
+        '112 GFLOP/s, near what its vector units can do in single precision, so no runtime is much faster here than',
+        'the convolutions of torch; hence `inference_detector` is closer to the whole task than on other processors.',
         '',
     ]
 
