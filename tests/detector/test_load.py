@@ -9,12 +9,15 @@ import pytest
 import torch
 
 from executor.contract.errors import ConfigError
+from executor.contract.output.candidates import infer_line
 from executor.contract.params import InferParams
+from executor.detections import to_whole_xywh
 from executor.detector.detector import _stacked
 from executor.detector.load import MMDET, RUNTIME, TORCH, load_detector
 from executor.detector.prepare import Prepared
 from executor.images import read_image
 from tests import shapes
+from tests.coco_scores import average_precision
 from tests.official import decode, greedy_nms, official_graph
 from tests.random_model import NANO, write_random_weights
 
@@ -165,6 +168,29 @@ def test_head_maps(tmp_path, images, config_file, objectness, backend):
 def test_head_maps_of_a_detector_without_them_are_an_error(tmp_path):
     with pytest.raises(ConfigError, match='FasterRCNN.*no dense class maps'):
         detector_of(tmp_path, 'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', head_maps=True)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.parametrize('backend', [TORCH, MMDET])  # tests/test_candidates.py runs the whole task with the runtime
+def test_each_backend_has_the_official_accuracy(tmp_path, shared_data, backend):
+    """mmdet's own test pipeline with whole-pixel boxes gives AP 0.304, AP50 0.469 (`shared/data/README.md`)."""
+    names = [c['name'] for c in json.loads((shared_data / 'coco80/val-instances.json').read_text())['categories']]
+    files = (shared_data.parent / 'weights' / 'yolox_nano_coco_megvii.pth',)
+    params = InferParams(tuple(names), (), files, config_file=NANO)
+    detector = load_detector(params, score_threshold=0.001, backend=backend)
+    result = {}
+    for line in (shared_data / 'coco80/mining/in/candidate-index.tsv').read_text().splitlines():
+        name = line.rpartition('/')[2]
+        prepared = detector.prepare(read_image(next((shared_data / 'coco80/assets').rglob(name))))
+        (found,) = detector.detect([prepared])
+        boxes = to_whole_xywh(found.detections.boxes, *prepared.size).tolist()
+        rows = zip([names[label] for label in found.detections.labels], found.detections.scores.tolist(), boxes)
+        result[name] = {'boxes': json.loads(infer_line((name, score, tuple(box)) for name, score, box in rows))}
+    (tmp_path / 'infer-result.json').write_text(json.dumps({'detection': result}))
+    AP, AP50 = average_precision(tmp_path / 'infer-result.json', shared_data / 'coco80/val-instances.json')
+    assert pytest.approx(0.304, abs=0.003) == AP
+    assert pytest.approx(0.469, abs=0.003) == AP50
 
 
 @pytest.mark.shared
