@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format benchmark clean
+.PHONY: help install demo test test-fast test-failures lint format benchmark clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: install  ## all tests; those that need a GPU skip themselves without one
 
 test-fast: install  ## the tests that need neither a GPU nor a whole training run
 	$(RUN) -m pytest -m "not gpu and not slow"
+
+test-failures: install  ## what users are told of every failure, through start.py; rewrites docs/failures.md
+	$(RUN) -m pytest tests/failures
 
 lint: install  ## check style; changes nothing
 	$(RUN) -m ruff check .

@@ -21,7 +21,7 @@ from executor.contract.params import TrainParams
 from executor.contract.progress import Progress
 from executor.log import duration
 from executor.mm import dataset, metric  # noqa: F401  (registers YmirDataset and DetectionMetric)
-from executor.mm.checkpoints import read_checkpoint
+from executor.mm.checkpoints import read_checkpoint, read_safely_everywhere
 from executor.mm.config import build_config
 from executor.mm.data import work_dir
 from executor.mm.pretrained import PretrainedHook, replace_downloads, starting_weights
@@ -46,6 +46,7 @@ def train(env: Env, params: TrainParams, progress: Progress) -> None:
     started = time.monotonic()
     train_images = _count_images(env, params)
     register_all_modules(init_default_scope=False)
+    read_safely_everywhere()
     config = build_config(env, params, train_images, dist.world_size())
     resume = _resume_file(env, params, config)
     if resume is None and dist.rank() == 0:

@@ -16,7 +16,13 @@ from mmengine.config import Config
 
 from executor.contract.errors import ConfigError, ModelError
 from executor.contract.params import DetectionParams
-from executor.mm.checkpoints import best_weights, class_names_of, model_parameters, read_checkpoint
+from executor.mm.checkpoints import (
+    best_weights,
+    class_names_of,
+    model_parameters,
+    read_checkpoint,
+    read_safely_everywhere,
+)
 from executor.mm.config import apply_options, set_classes
 from executor.mm.config_file import load_config
 from executor.mm.pretrained import replace_downloads
@@ -70,6 +76,7 @@ def load_model(
     own_threshold = _score_threshold(config['model'].get('test_cfg') or {})
     if at_most is not None and not any(key in params.cfg_options for key in _SCORE_OPTIONS):
         _set_tests(config['model'].get('test_cfg') or {}, None, min(own_threshold, at_most))
+    read_safely_everywhere()
     # Everything a config would download is in the weights.
     replace_downloads(config['model'], will_load=True)
     register_all_modules(init_default_scope=True)

@@ -6,11 +6,22 @@ Python; so `type='subprocess.Popen'` in a package's config, or in cfg_options, w
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Mapping, Tuple
+import functools
+import importlib.util
+import re
+from typing import Any, FrozenSet, Iterator, Mapping, Tuple
+
+import mmdet.registry
+import mmengine.registry
+from mmdet.utils import register_all_modules
+from mmengine.registry import Registry
 
 _SCOPES = ('mmdet', 'mmengine', 'mmcv')
 # They evaluate text of their configs as Python.
 _NMS = ('nms', 'soft_nms', 'nms_match')  # mmcv evaluates this word, too
+_OURS = ('YmirDataset', 'DetectionMetric')
+# Keys that name a file which mmdet runs as Python, or unpickles.
+_FILES_THAT_RUN = ('teacher_config', 'proposal_file')
 _EVALUATING = ('RFSearchHook', 'CameraMotionCompensation')
 
 
@@ -22,6 +33,8 @@ def running_parts(config: Mapping[str, Any]) -> Iterator[Tuple[str, Any]]:
             allowed = _is_registered_name(value) and (not parents or _is_allowed_nms(parents[-1], value))
         elif name in ('_scope_', 'default_scope'):
             allowed = value in (None, *_SCOPES)
+        elif name in _FILES_THAT_RUN:
+            allowed = not value
         else:
             continue
         if not allowed:
@@ -33,11 +46,25 @@ def _is_allowed_nms(parent: str, value: Any) -> bool:
 
 
 def _is_registered_name(value: Any) -> bool:
-    """Whether it is a name as the registries have them: `Resize` or `mmdet.Resize`."""
+    """Whether a registry has it, as `Resize` or `mmdet.Resize`; what none has mmengine would try to import.
+
+    Some words are for mmdet itself, such as `RoIAlign`: harmless where no module has their name.
+    """
     if not isinstance(value, str):
         return isinstance(value, type)  # a class that a config of our own imports
     scope, dot, name = value.rpartition('.')
-    return name.isidentifier() and name not in _EVALUATING and (not dot or scope in _SCOPES)
+    if name in registered_names():
+        return name not in _EVALUATING and (not dot or scope in _SCOPES)
+    return not dot and re.fullmatch(r'\w+', name) is not None and importlib.util.find_spec(name) is None
+
+
+@functools.lru_cache(maxsize=None)
+def registered_names() -> FrozenSet[str]:
+    """Every name of every registry of mmengine, mmcv and mmdet, and ours."""
+    register_all_modules(init_default_scope=False)
+    rooms = (vars(mmengine.registry), vars(mmdet.registry))
+    registries = [value for room in rooms for value in room.values() if isinstance(value, Registry)]
+    return frozenset(name for registry in registries for name in registry.module_dict) | {*_OURS, *_NMS}
 
 
 def _leaves(value: Any, key: str) -> Iterator[Tuple[str, Any]]:

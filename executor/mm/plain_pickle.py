@@ -28,6 +28,9 @@ _FORGOTTEN = {
 }
 
 
+_NUMPY = ('_reconstruct', 'scalar', 'ndarray', 'dtype')
+
+
 class Forgotten:
     """Stands for an object that no weight needs; takes whatever pickle hands it and keeps nothing."""
 
@@ -45,7 +48,8 @@ class Unpickler(pickle.Unpickler):
         storage = module in ('torch', 'torch.cuda') and name.endswith('Storage') and name.isidentifier()
         if storage or (module, name) in _PLAIN:
             return super().find_class(module, name)
-        if (module, name) in _FORGOTTEN or module.partition('.')[0] == 'numpy':
+        numpys = module.partition('.')[0] == 'numpy' and (name in _NUMPY or name.endswith('DType'))
+        if (module, name) in _FORGOTTEN or numpys:
             return Forgotten
         raise UnpicklingError(f'{module}.{name} is no tensor and no plain value')
 

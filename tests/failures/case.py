@@ -1,0 +1,187 @@
+"""One row of the failure matrix, and how it is run: through start.py, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from tests.conftest import REPOSITORY
+from tests.failures.task import Task
+
+_STUBS = Path(__file__).parent / 'stubs'
+_LIGHT_SECONDS, _HEAVY_SECONDS = 10, 240
+_LIGHT_BYTES = 2**31  # of memory, so that what grows without end hurts nobody
+
+
+class Moment(NamedTuple):
+    """When the log says `after`, `who` ('start', 'worker' or 'rank') gets the signal."""
+
+    after: str
+    who: str
+    signal: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is broken, and what its user is told.
+
+    Attributes:
+        id: name of the row.
+        what: what is wrong, in words for users.
+        task: TRAINING, INFERENCE or MINING.
+        breaks: makes it so.
+        code: the platform's code.
+        words: parts of the message, paths below /in and /out.
+        heavy: whether torch may be imported before it is told.
+        arguments: further ones of start.py.
+        moment: a signal to send.
+        status: exit status.
+        told: whether monitor.txt can be written at all.
+        environ: further variables of the environment.
+        cpu_build: whether it is so with torch for CPUs only.
+        xfail: why the row does not hold yet.
+    """
+
+    id: str
+    what: str
+    task: str
+    breaks: Callable[[Task], None]
+    code: int
+    words: Tuple[str, ...]
+    heavy: bool = False
+    arguments: Tuple[str, ...] = ()
+    moment: Optional[Moment] = None
+    status: int = 1
+    told: bool = True
+    environ: Tuple[Tuple[str, str], ...] = ()
+    cpu_build: bool = False
+    xfail: str = ''
+
+
+class Outcome(NamedTuple):
+    """What is left of a run.
+
+    `monitor` is the text of monitor.txt, paths below /in and /out; `left` the processes that did not end.
+    """
+
+    status: Optional[int]
+    output: str
+    monitor: str
+    left: List[int]
+
+    @property
+    def record(self) -> List[str]:
+        return self.monitor.partition('\n')[0].split('\t')
+
+    @property
+    def told(self) -> Tuple[str, str]:
+        """(code, message) as the platform reads them."""
+        return (self.record[4], self.record[5]) if len(self.record) == 6 else ('none', 'none')
+
+
+def run(case: Case, task: Task) -> Outcome:
+    """Start the task and wait for its end."""
+    log = task.root / 'log.txt'
+    command = [sys.executable, str(REPOSITORY / 'start.py'), '--env', str(task.env_file), *case.arguments]
+    with log.open('wb') as stream:
+        process = subprocess.Popen(
+            command,
+            cwd=str(task.root),
+            env=_environment(case, task),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=None if case.heavy else _limit_memory,
+        )
+        try:
+            if case.moment is not None:
+                _send(case.moment, process, log)
+            status: Optional[int] = process.wait(_HEAVY_SECONDS if case.heavy else _LIGHT_SECONDS)
+        except subprocess.TimeoutExpired:
+            status = None
+        left = _left_behind(process.pid)
+        if left:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    monitor = task.root / 'out' / 'monitor.txt'
+    text = monitor.read_text(encoding='utf-8', errors='replace') if monitor.is_file() else ''
+    output = log.read_text(encoding='utf-8', errors='replace')
+    return Outcome(status, plain(output, task), plain(text, task), left)
+
+
+def plain(text: str, task: Task) -> str:
+    """Text without what differs from run to run."""
+    text = text.replace(str(task.root), '').replace(f'{REPOSITORY}/', '')
+    text = re.sub(r'\d+\.\d+\.\d+\+\w+', 'VERSION', text)
+    return re.sub(r'\bpid(\(s\))? \d+', 'pid', text)
+
+
+def _environment(case: Case, task: Task) -> Dict[str, str]:
+    """With a monitor.txt of the task's own where env.yaml names none, and without torch in light cases."""
+    paths = (
+        [_STUBS / 'everywhere', REPOSITORY] if case.heavy else [_STUBS / 'no_torch', _STUBS / 'everywhere', REPOSITORY]
+    )
+    return {
+        **{name: value for name, value in os.environ.items() if name != 'DEFAULT_ENV_FILE_PATH'},
+        'PYTHONPATH': os.pathsep.join(map(str, paths)),
+        'PYTHONDONTWRITEBYTECODE': '1',
+        'STANDARD_MONITOR_FILE': str(task.root / 'out' / 'monitor.txt'),
+        **dict(case.environ),
+    }
+
+
+def _limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (_LIGHT_BYTES, _LIGHT_BYTES))
+
+
+# --- processes ------------------------------------------------------------------------------------------------------
+
+
+def _send(moment: Moment, process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + _HEAVY_SECONDS
+    while moment.after not in log.read_text(encoding='utf-8', errors='replace'):
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text(encoding='utf-8', errors='replace')
+        time.sleep(0.02)
+    pid = process.pid
+    for _ in range(('start', 'worker', 'rank').index(moment.who)):
+        pid = _spawned(pid)[0]
+    os.kill(pid, moment.signal)
+
+
+def _spawned(pid: int) -> List[int]:
+    """The Python processes that a process started, not those that only keep its books."""
+    children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+    return [int(child) for child in children if 'spawn_main' in Path(f'/proc/{child}/cmdline').read_text()]
+
+
+def _left_behind(session: int) -> List[int]:
+    """Processes of the session that are still there after some seconds."""
+    deadline = time.monotonic() + 10
+    while True:
+        left = [pid for pid in _processes() if _session_of(pid) == session]
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.05)
+
+
+def _processes() -> List[int]:
+    return [int(entry.name) for entry in Path('/proc').iterdir() if entry.name.isdigit()]
+
+
+def _session_of(pid: int) -> int:
+    """0 for a process that is gone."""
+    try:
+        # After the name, which may hold anything: state, parent, group, session.
+        fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] == 'Z' else int(fields[3])

@@ -1,0 +1,56 @@
+"""Weights that would run code. A canary must not appear."""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+from tests.failures.case import Case
+from tests.failures.packages import harmful_weights, plain_pickle, pretrained, shell, through_numpy
+from tests.failures.task import INFERENCE, MINING, TRAINING, WEIGHTS, Change, changes, config
+
+
+def _file(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
+    return Case(f'code-{id}', what, task, breaks, 300004, words, heavy=True, **more)
+
+
+CASES: Tuple[Case, ...] = (
+    _file(
+        'weights',
+        'the weights hold a call',
+        harmful_weights(shell),
+        f'/{WEIGHTS}',
+        'not loaded for safety',
+        'save its state_dict alone',
+    ),
+    _file(
+        'weights-pickle',
+        'the weights are a pickle that holds a call',
+        plain_pickle(shell),
+        f'/{WEIGHTS}',
+        'not loaded for safety',
+        task=MINING,
+    ),
+    _file(
+        'weights-pretrained',
+        'the pretrained weights hold a call',
+        changes(harmful_weights(shell), pretrained()),
+        f'/{WEIGHTS}',
+        'not loaded for safety',
+        task=TRAINING,
+    ),
+    _file(
+        'weights-resume',
+        '--resume names a file that holds a call',
+        changes(harmful_weights(shell, optimizer={}), config(args_options=f'--resume {{root}}/{WEIGHTS}')),
+        f'/{WEIGHTS}',
+        'not loaded for safety',
+        task=TRAINING,
+    ),
+    _file(
+        'weights-resume-numpy',
+        '--resume names a file that holds a call of numpy’s',
+        changes(harmful_weights(through_numpy, optimizer={}), config(args_options=f'--resume {{root}}/{WEIGHTS}')),
+        f'/{WEIGHTS}',
+        task=TRAINING,
+    ),
+)

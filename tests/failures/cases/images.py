@@ -1,0 +1,79 @@
+"""Images that cannot be decoded."""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+from tests.failures.case import Case
+from tests.failures.task import INFERENCE, MINING, TRAINING, Change, Task, changes, config, content, folder
+
+_TRAIN, _VAL = 'in/assets/train-2.jpg', 'in/assets/val-1.jpg'
+
+
+def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
+    code = more.pop('code', 300003)
+    return Case(f'image-{id}', what, task, breaks, code, words, heavy=True, **more)
+
+
+def cut_png(name: str) -> Change:
+    """A PNG whose header is sound and whose pixels are cut off."""
+
+    def change(task: Task) -> None:
+        import cv2
+
+        whole = cv2.imencode('.png', cv2.imread(str(task.path(name))))[1].tobytes()
+        task.write(name, whole[:200])
+
+    return change
+
+
+CASES: Tuple[Case, ...] = (
+    _case(
+        'training', 'a training image is no image', content(_TRAIN, 'no image'), f'/{_TRAIN}', 'replace or remove it'
+    ),
+    _case('empty', 'a training image is empty', content(_TRAIN, ''), f'/{_TRAIN}', 'replace or remove it'),
+    _case('cut', 'a training image is cut off', cut_png(_TRAIN), f'/{_TRAIN}', 'replace or remove it'),
+    _case(
+        'cut-in-worker',
+        'a training image is cut off, read by another process',
+        changes(cut_png(_TRAIN), config(workers_per_gpu=1)),
+        f'/{_TRAIN}',
+        'replace or remove it',
+    ),
+    _case('val', 'a validation image is no image', content(_VAL, 'no image'), f'/{_VAL}', 'replace or remove it'),
+    _case('val-cut', 'a validation image is cut off', cut_png(_VAL), f'/{_VAL}', 'replace or remove it'),
+    _case(
+        'folder',
+        'a training image is a folder',
+        folder(_TRAIN),
+        f'/{_TRAIN} (/in/train-index.tsv:2)',
+        'export the dataset again',
+        code=300002,
+    ),
+    _case(
+        'all-candidates',
+        'no candidate can be decoded',
+        changes(content('in/assets/new-1.jpg', 'no image'), content('in/assets/new-2.jpg', '')),
+        'none of the 2 candidates can be decoded',
+        '/in/assets/new-1.jpg',
+        'give jpg, png',
+        task=INFERENCE,
+    ),
+    _case(
+        'all-candidates-missing',
+        'no candidate is there',
+        content('in/candidate-index.tsv', '{root}/in/assets/gone.jpg\n'),
+        'none of the 1 candidates can be decoded',
+        '/in/assets/gone.jpg',
+        'No such file',
+        task=MINING,
+    ),
+    _case(
+        'all-candidates-folders',
+        'the only candidate is a folder',
+        changes(folder('in/assets/new.jpg'), content('in/candidate-index.tsv', '{root}/in/assets/new.jpg\n')),
+        'none of the 1 candidates can be decoded',
+        'Is a directory',
+        task=INFERENCE,
+    ),
+)

@@ -1,0 +1,184 @@
+"""The machine: GPUs, the output folder, processes that are killed, signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any, Tuple
+
+from tests.failures.case import Case, Moment
+from tests.failures.task import (
+    INFERENCE,
+    MINING,
+    TRAINING,
+    Change,
+    Task,
+    config,
+    env,
+    file_for_folder,
+    folder,
+    many_candidates,
+)
+
+_TRAINS = 'epoch 2 of'  # in the log
+_SWEEPS = 'images/s,'
+
+
+def _case(id: str, what: str, breaks: Change, code: int, *words: str, task: str = TRAINING, **more: Any) -> Case:
+    return Case(f'machine-{id}', what, task, breaks, code, words, **{'heavy': True, **more})
+
+
+def _long(task: Task) -> None:
+    if task.kind == TRAINING:
+        config(max_epochs=500)(task)
+    else:
+        many_candidates(20000)(task)
+
+
+def _signal(id: str, what: str, kind: str, who: str, sent: int, code: int, *words: str, **more: Any) -> Case:
+    moment = Moment(_TRAINS if kind == TRAINING else _SWEEPS, who, sent)
+    return _case(id, what, _long, code, *words, task=kind, moment=moment, **more)
+
+
+def config_from_a_pipe(task: Task) -> None:
+    """A config.yaml that nobody writes, so that reading it never ends."""
+    task.path('in/config.yaml').unlink()
+    os.mkfifo(task.path('in/config.yaml'))
+
+
+CASES: Tuple[Case, ...] = (
+    _case(
+        'cpu-build',
+        'gpu_id asks for a GPU in an image for CPUs',
+        config(gpu_id='0', gpu_count=1),
+        300101,
+        "gpu_id '0' asks for a GPU, but this build of torch",
+        'use the GPU image, or leave gpu_id empty',
+        cpu_build=True,
+    ),
+    _case(
+        'gpu-not-visible',
+        'gpu_id names a GPU that the container does not have',
+        config(gpu_id='1', gpu_count=1),
+        300102,
+        "gpu_id '1' asks for GPU 1",
+        'gives the container 1',
+        'name GPUs from 0 to 0',
+        environ=(('CUDA_VISIBLE_DEVICES', '0'),),
+    ),
+    _case('out-file', '/out is a file', file_for_folder('out'), 160004, '/out', heavy=False, told=False),
+    _case(
+        'models-file',
+        '/out/models is a file',
+        file_for_folder('out/models'),
+        160004,
+        '/out/models',
+    ),
+    _case(
+        'tensorboard-file',
+        '/out/tensorboard is a file',
+        file_for_folder('out/tensorboard'),
+        160004,
+        '/out/tensorboard',
+    ),
+    _case(
+        'result-folder',
+        '/out/infer-result.json is a folder',
+        folder('out/infer-result.json'),
+        160004,
+        '/out/infer-result.json',
+        task=INFERENCE,
+    ),
+    _case(
+        'monitor-folder',
+        '/out/monitor.txt is a folder',
+        folder('out/monitor.txt'),
+        160004,
+        '/out/monitor.txt',
+        heavy=False,
+        told=False,
+    ),
+    _case(
+        'read-only',
+        'the output folders cannot be written',
+        env({'output.models_dir': '/proc/models', 'output.training_result_file': '/proc/models/result.yaml'}),
+        160004,
+        '/proc/models',
+    ),
+    _case('ranks', 'start.py is given no ranks', config(), 300001, '--cpu-ranks', arguments=('--cpu-ranks', '0')),
+    _signal(
+        'killed-training',
+        'the memory of the machine ends in training',
+        TRAINING,
+        'worker',
+        signal.SIGKILL,
+        300103,
+        'was killed (SIGKILL)',
+        'set samples_per_gpu or workers_per_gpu lower',
+    ),
+    _signal(
+        'killed-inference',
+        'the memory of the machine ends in inference',
+        INFERENCE,
+        'worker',
+        signal.SIGKILL,
+        300103,
+        'was killed (SIGKILL)',
+        'set samples_per_gpu or workers_per_gpu lower',
+    ),
+    _signal(
+        'killed-rank',
+        'one of two processes is killed',
+        MINING,
+        'rank',
+        signal.SIGKILL,
+        300103,
+        'was killed (SIGKILL)',
+        arguments=('--cpu-ranks', '2'),
+    ),
+    _signal('ended-worker', 'the worker is ended from outside', MINING, 'worker', signal.SIGTERM, 160004, 'SIGTERM'),
+    _signal('crashed-worker', 'the worker crashes', INFERENCE, 'worker', signal.SIGSEGV, 160004, 'SIGSEGV'),
+    _signal(
+        'bus-error', '/dev/shm ends', TRAINING, 'worker', signal.SIGBUS, 300103, '/dev/shm is full', 'raise shm_size'
+    ),
+    _signal(
+        'stopped-training',
+        'a training is stopped',
+        TRAINING,
+        'start',
+        signal.SIGTERM,
+        160004,
+        'stopped from outside (SIGTERM)',
+        status=143,
+    ),
+    _signal(
+        'stopped-inference',
+        'an inference is stopped',
+        INFERENCE,
+        'start',
+        signal.SIGTERM,
+        160004,
+        'stopped from outside (SIGTERM)',
+        status=143,
+    ),
+    _signal(
+        'stopped-mining',
+        'a mining is stopped',
+        MINING,
+        'start',
+        signal.SIGTERM,
+        160004,
+        'stopped from outside (SIGTERM)',
+        status=143,
+    ),
+    _case(
+        'stopped-early',
+        'a task is stopped while its settings are read',
+        config_from_a_pipe,
+        160004,
+        'SIGTERM',
+        heavy=False,
+        moment=Moment('', 'start', signal.SIGTERM),
+        status=143,
+    ),
+)

@@ -1,0 +1,232 @@
+"""Model packages: weights and their config."""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+from tests.failures.case import Case
+from tests.failures.packages import as_list, cut_off, other_classes, own_shapes, pretrained, saved, torch_script
+from tests.failures.task import (
+    CONFIG,
+    INFERENCE,
+    MINING,
+    PACKAGE,
+    TRAINING,
+    WEIGHTS,
+    Change,
+    changes,
+    config,
+    content,
+    folder,
+    more_lines,
+    removed,
+    replaced,
+)
+
+_CONFIG = f'{PACKAGE}/{CONFIG}'
+_MMDET_2 = "model = dict(type='YOLOX')\ndata = dict(samples_per_gpu=2)\noptimizer = dict(type='SGD')\n"
+
+
+def _case(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
+    return Case(f'model-{id}', what, task, breaks, more.pop('code', 300004), words, **more)
+
+
+def _heavy(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
+    return _case(id, what, breaks, *words, task=task, heavy=True, **more)
+
+
+CASES: Tuple[Case, ...] = (
+    _case(
+        'missing',
+        'the weights are not on disk',
+        removed(WEIGHTS),
+        '/in/config.yaml:',
+        '1 of 2 files of model_params_path do not exist',
+        f'/{WEIGHTS}',
+    ),
+    _case('folder', 'the weights are a folder', folder(WEIGHTS), 'do not exist', f'/{WEIGHTS}', task=MINING),
+    _case(
+        'pretrained-missing',
+        'the pretrained weights are not on disk',
+        changes(pretrained(), removed(WEIGHTS)),
+        '/in/config.yaml:',
+        '1 of 1 files of pretrained_model_params do not exist',
+        f'/{WEIGHTS}',
+        task=TRAINING,
+    ),
+    _case(
+        'name-too-long',
+        'a model file has a name longer than any can be',
+        config(model_params_path=['{root}/in/models/' + 'x' * 300 + '.pth']),
+        '/in/config.yaml:',
+        'model_params_path',
+    ),
+    _heavy(
+        'none',
+        'no model is chosen',
+        config(model_params_path=[]),
+        'model_params_path lists no .pth or .pt',
+        'choose a model',
+    ),
+    _heavy(
+        'no-weights',
+        'the model has no weights',
+        config(model_params_path=[f'{{root}}/{_CONFIG}']),
+        'model_params_path lists no .pth or .pt file: choose a model',
+        CONFIG,
+        task=MINING,
+    ),
+    _heavy('empty', 'the weights are empty', content(WEIGHTS, ''), f'/{WEIGHTS}', 'cannot be read as weights'),
+    _heavy('text', 'the weights are text', content(WEIGHTS, 'weights\n'), f'/{WEIGHTS} is no weight file'),
+    _heavy('cut', 'the weights are cut off', cut_off(), f'/{WEIGHTS}', 'cut off'),
+    _heavy('list', 'the weights are a list', as_list(), f'/{WEIGHTS} holds list', 'expected the parameters of a model'),
+    _heavy(
+        'no-parameters',
+        'the weights hold no parameters',
+        saved({'epoch': 3}),
+        'holds no parameters',
+        'expected a checkpoint',
+    ),
+    _heavy('script', 'the weights are a TorchScript model', torch_script(), f'/{WEIGHTS}', 'state_dict'),
+    _heavy(
+        'pretrained-text',
+        'the pretrained weights are text',
+        changes(pretrained(), content(WEIGHTS, 'x')),
+        f'/{WEIGHTS} is no weight file',
+        task=TRAINING,
+    ),
+    _heavy(
+        'other-architecture',
+        'the weights are of another architecture',
+        config(config_file='configs/yolox/yolox_s_8x8_300e_coco.py'),
+        f'/{WEIGHTS} does not fit the config',
+        'set config_file to the config that these weights were trained with',
+    ),
+    _heavy(
+        'pretrained-other-architecture',
+        'the pretrained weights are of another architecture',
+        changes(pretrained(), config(config_file='configs/yolox/yolox_tiny_8x8_300e_coco.py')),
+        f'/{WEIGHTS} does not fit the model of config_file',
+        'set config_file to the one',
+        task=TRAINING,
+    ),
+    _heavy(
+        'other-classes',
+        'class_names has another number of classes than the model',
+        config(class_names=['circle', 'square']),
+        f'/{WEIGHTS} detects 3 classes (circle, square, triangle), but class_names has 2 (circle, square)',
+        'give class_names of the model',
+    ),
+    _heavy(
+        'other-classes-unnamed',
+        'weights without class names have another number of classes',
+        other_classes(),
+        f'/{WEIGHTS} was trained for another number of classes',
+        'the file is for 3',
+        'give class_names of the model',
+        task=MINING,
+    ),
+    _heavy(
+        'several-configs',
+        'the model has several configs',
+        changes(
+            own_shapes(),
+            content(f'{PACKAGE}/a.py', 'model = 1\n'),
+            config(model_params_path=[f'{{root}}/{name}' for name in (WEIGHTS, _CONFIG, f'{PACKAGE}/a.py')]),
+        ),
+        'several configs: a.py, ' + CONFIG,
+        'set config_file to the one it was trained with',
+    ),
+    _heavy(
+        'no-config',
+        'the model has no config',
+        config(model_params_path=[f'{{root}}/{WEIGHTS}']),
+        'comes with no config',
+        'set config_file',
+        task=MINING,
+    ),
+    _heavy(
+        'mmdet2',
+        'the config of the model is one of mmdet 2',
+        content(_CONFIG, _MMDET_2),
+        f'/{_CONFIG}',
+        'mmdet 2',
+        'set config_file',
+    ),
+    _heavy(
+        'config-syntax',
+        'the config of the model is no Python',
+        content(_CONFIG, 'model = dict(\n'),
+        f'/{_CONFIG}:1',
+        'not a config file',
+    ),
+    _heavy(
+        'config-bytes',
+        'the config of the model is not text',
+        content(_CONFIG, b'model = \xff\n'),
+        f'/{_CONFIG}',
+        'not a config file',
+    ),
+    _heavy(
+        'config-base',
+        'the config of the model builds on another',
+        content(_CONFIG, "_base_ = 'other.py'\n"),
+        f'/{_CONFIG}',
+        'set config_file',
+    ),
+    _heavy(
+        'config-key',
+        'a key of the config of the model is a list',
+        more_lines(_CONFIG, 'extra = {[]: 1}'),
+        f'/{_CONFIG}:',
+    ),
+    _heavy(
+        'config-float',
+        'a number of the config of the model is none',
+        more_lines(_CONFIG, "extra = float('x')"),
+        f'/{_CONFIG}:',
+    ),
+    _heavy(
+        'config-deep',
+        'the config of the model is nested without end',
+        content(_CONFIG, 'model = ' + '-' * 50000 + '1\n'),
+        f'/{_CONFIG}',
+    ),
+    _heavy(
+        'config-model-list',
+        'the model of the config is a list',
+        replaced(_CONFIG, 'model = {', 'model = [1]\nother = {'),
+        f'/{_CONFIG}',
+    ),
+    _heavy(
+        'config-no-head',
+        'the model of the config has no head',
+        replaced(_CONFIG, "'bbox_head'", "'head'"),
+        'has no bbox_head',
+        'choose another detector',
+        code=300001,
+    ),
+    _heavy(
+        'config-no-pipeline',
+        'the config of the model has no test pipeline',
+        replaced(_CONFIG, "'pipeline'", "'transforms'"),
+        f'/{_CONFIG}',
+        'pipeline',
+    ),
+    _heavy(
+        'load-from',
+        'cfg_options load_from names a file that is not there',
+        config(cfg_options='load_from=/in/gone.pth'),
+        'load_from=/in/gone.pth: no such file',
+        'name one that the container sees',
+        task=TRAINING,
+    ),
+    _heavy(
+        'pretrained-config-syntax',
+        'the config of the pretrained model is no Python',
+        changes(pretrained(CONFIG), content(_CONFIG, 'model = (\n')),
+        f'/{_CONFIG}:1',
+        'not a config file',
+        task=TRAINING,
+    ),
+)

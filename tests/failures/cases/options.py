@@ -1,0 +1,191 @@
+"""The two free texts of config.yaml: cfg_options and args_options."""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+from tests.failures.case import Case
+from tests.failures.task import INFERENCE, TRAINING, WEIGHTS, Change, config, options
+
+_LINE = '/in/config.yaml:'
+
+
+def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
+    code = more.pop('code', 300001)
+    return Case(f'options-{id}', what, task, breaks, code, words, **more)
+
+
+def _deep(what: str, id: str, option: str, *words: str, task: str = TRAINING, **more: Any) -> Case:
+    """One that only shows when the config is put together or built."""
+    return _case(id, what, options(option), 'cfg_options', *words, task=task, heavy=True, **more)
+
+
+CASES: Tuple[Case, ...] = (
+    _case(
+        'brackets',
+        'cfg_options has brackets that do not close',
+        config(cfg_options='a.b=[1,2'),
+        _LINE,
+        'cfg_options must be text with balanced brackets',
+        "'a.b=[1,2'",
+    ),
+    _case(
+        'quotes',
+        'cfg_options has quotation marks that do not close',
+        config(cfg_options="a.b='x y"),
+        _LINE,
+        'cfg_options must be text with closed quotation marks',
+    ),
+    _case('no-value', 'cfg_options has a key without value', config(cfg_options='a.b'), _LINE, 'key=value', "'a.b'"),
+    _case('mapping', 'cfg_options is a mapping', config(cfg_options={'a': 1}), _LINE, 'text of the form key=value'),
+    _case(
+        'nested',
+        'cfg_options is nested without end',
+        config(cfg_options='a.b=' + '[' * 3000 + ']' * 3000),
+        _LINE,
+        'cfg_options',
+    ),
+    _case(
+        'unknown-flag',
+        'args_options has a flag that does not exist',
+        config(args_options='--epochs 3'),
+        _LINE,
+        'args_options must be flags out of --amp',
+        'unknown: --epochs 3',
+    ),
+    _case(
+        'seed',
+        'args_options has a seed that is no number',
+        config(args_options='--seed one'),
+        _LINE,
+        "'one' is no whole number",
+    ),
+    _case(
+        'cfg-in-args',
+        'args_options has --cfg-options without value',
+        config(args_options='--cfg-options a.b'),
+        _LINE,
+        'args_options',
+        "'a.b' is not",
+    ),
+    _case(
+        'resume-missing',
+        'args_options --resume names a file that is not there',
+        config(args_options='--resume /in/nowhere.pth'),
+        '--resume /in/nowhere.pth: no such file',
+        'name one that the container sees',
+        code=300004,
+        heavy=True,
+    ),
+    _case(
+        'resume-weights',
+        'args_options --resume names mere weights',
+        config(args_options=f'--resume {{root}}/{WEIGHTS}'),
+        f'/{WEIGHTS}',
+        'holds weights only',
+        'use the weights as pretrained model',
+        code=300004,
+        heavy=True,
+    ),
+    _deep('cfg_options has a key of mmdet 2', 'mmdet2-key', 'optimizer.lr=0.1', 'optimizer', 'keys of this config'),
+    _deep(
+        'cfg_options has a key that does not exist, in inference',
+        'unknown-key-inference',
+        'modell.test_cfg.score_thr=0.1',
+        'modell',
+        'keys of this config',
+        task=INFERENCE,
+    ),
+    _deep(
+        'cfg_options names an item that a list does not have',
+        'list-index',
+        'train_dataloader.dataset.pipeline.99.prob=1',
+        'do not fit the config',
+        '99',
+    ),
+    _deep('cfg_options resume', 'resume', 'resume=true', 'use args_options --resume'),
+    _deep(
+        'cfg_options sets 0 epochs', 'epochs', 'train_cfg.max_epochs=0', 'train_cfg.max_epochs', 'at least 1', 'found 0'
+    ),
+    _deep(
+        'cfg_options sets a batch that is a word',
+        'batch',
+        'train_dataloader.batch_size=big',
+        'train_dataloader.batch_size must be a whole number of at least 1',
+        "'big'",
+    ),
+    _deep(
+        'cfg_options sets another metric',
+        'evaluator',
+        'val_evaluator.type=CocoMetric',
+        'val_evaluator',
+        'leave its type',
+    ),
+    _deep('cfg_options sets a learning rate that is a word', 'rate', 'optim_wrapper.optimizer.lr=fast', "'fast'"),
+    _deep(
+        'cfg_options names an optimizer that does not exist',
+        'optimizer',
+        'optim_wrapper.optimizer.type=Adamm',
+        'Adamm',
+    ),
+    _deep('cfg_options names a backbone that does not exist', 'backbone', 'model.backbone.type=DarkNest', 'DarkNest'),
+    _deep(
+        'cfg_options has a key that a part of the model does not know',
+        'unknown-argument',
+        'model.backbone.deepth=3',
+        'deepth',
+    ),
+    _deep(
+        'cfg_options has a key that a part of the model does not know, in inference',
+        'unknown-argument-inference',
+        'model.backbone.deepth=3',
+        'deepth',
+        task=INFERENCE,
+    ),
+    _deep(
+        'cfg_options makes the network impossible',
+        'impossible-network',
+        'model.neck.in_channels=[1,2,3]',
+        'model.neck.in_channels',
+    ),
+    _deep(
+        'cfg_options sets another number of classes',
+        'classes',
+        'model.bbox_head.num_classes=2',
+        'num_classes',
+        'class_names',
+    ),
+    _deep(
+        'cfg_options sets another number of classes, in inference',
+        'classes-inference',
+        'model.bbox_head.num_classes=2',
+        'num_classes',
+        task=INFERENCE,
+    ),
+    _deep(
+        'cfg_options sets a size that is none, in inference',
+        'size-inference',
+        'test_dataloader.dataset.pipeline.1.scale=(0,0)',
+        'scale',
+        task=INFERENCE,
+    ),
+    _case(
+        'rate-huge',
+        'a learning rate with which the loss ends being a number',
+        options('optim_wrapper.optimizer.lr=1e30'),
+        'the loss is not finite',
+        'learning rate',
+        code=300201,
+        heavy=True,
+    ),
+    _case(
+        'not-finite',
+        'a loss that is no number',
+        options('model.bbox_head.loss_obj.loss_weight=nan'),
+        'the loss is not finite',
+        'learning rate',
+        'optim_wrapper.optimizer.lr=',
+        code=300201,
+        heavy=True,
+    ),
+)

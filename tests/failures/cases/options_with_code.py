@@ -1,0 +1,138 @@
+"""cfg_options that would run code. A canary must not appear."""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+from tests.failures.case import Case
+from tests.failures.packages import EVIL, EVIL_WEIGHTS, NMS, TOUCH, plain_pickle, shell
+from tests.failures.task import INFERENCE, PACKAGE, TRAINING, Change, changes, config, options
+
+
+def _file(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
+    return Case(f'code-{id}', what, task, breaks, 300004, words, heavy=True, **more)
+
+
+def _option(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
+    return Case(f'code-{id}', what, task, breaks, 300001, ('cfg_options', *words), heavy=True, **more)
+
+
+CASES: Tuple[Case, ...] = (
+    _option(
+        'option-type',
+        'cfg_options names a function outside mmdet',
+        options(f'model.backbone.type=os.system model.backbone.command="{TOUCH}"', 'model.backbone._delete_=true'),
+        'os.system',
+    ),
+    _option(
+        'option-type-inference',
+        'cfg_options names a function outside mmdet, in inference',
+        options(f'model.backbone._delete_=true model.backbone.type=os.system model.backbone.command="{TOUCH}"'),
+        'os.system',
+        task=INFERENCE,
+    ),
+    _option(
+        'option-wrapper',
+        'cfg_options names a wrapper outside mmdet',
+        options(f'optim_wrapper._delete_=true optim_wrapper.type=os.system optim_wrapper.command="{TOUCH}"'),
+        'os.system',
+    ),
+    _option(
+        'option-log',
+        'cfg_options names a log processor outside mmdet',
+        options(f'log_processor._delete_=true log_processor.type=os.system log_processor.command="{TOUCH}"'),
+        'os.system',
+    ),
+    _option(
+        'option-worker',
+        'cfg_options names a function for each worker outside mmdet',
+        changes(
+            config(workers_per_gpu=1),
+            options(
+                'train_dataloader.worker_init_fn.type=subprocess.getoutput',
+                f'train_dataloader.worker_init_fn.cmd="{TOUCH}"',
+            ),
+        ),
+        'subprocess',
+    ),
+    _option(
+        'option-nms',
+        'cfg_options sets an NMS that is an expression',
+        options(f'model.test_cfg.nms.type={NMS}'),
+        '__import__',
+    ),
+    _option(
+        'option-nms-inference',
+        'cfg_options sets an NMS that is an expression, in inference',
+        options(f'model.test_cfg.nms.type={NMS}'),
+        '__import__',
+        task=INFERENCE,
+    ),
+    _option(
+        'option-imports',
+        'cfg_options sets custom_imports',
+        options('custom_imports.imports=[antigravity]'),
+        'custom_imports',
+        'keys of this config',
+    ),
+    _option(
+        'option-mmengine',
+        'cfg_options names a function of mmengine’s that runs a program',
+        options(
+            'model.backbone._delete_=true',
+            'model.backbone.type=mmengine.call_command',
+            'model.backbone.cmd=[touch,{root}/canary]',
+        ),
+        'mmengine.call_command',
+    ),
+    _option(
+        'option-mmengine-inference',
+        'cfg_options names a function of mmengine’s that runs a program, in inference',
+        options(
+            'model.backbone._delete_=true',
+            'model.backbone.type=mmengine.call_command',
+            'model.backbone.cmd=[touch,{root}/canary]',
+        ),
+        'mmengine.call_command',
+        task=INFERENCE,
+    ),
+    _option(
+        'option-proposals',
+        'cfg_options names a pickle of proposals',
+        changes(
+            plain_pickle(shell, f'{PACKAGE}/evil.pkl'),
+            options(f'val_dataloader.dataset.proposal_file={{root}}/{PACKAGE}/evil.pkl'),
+        ),
+        'evil.pkl',
+    ),
+    _file(
+        'option-init',
+        'cfg_options loads further weights, which hold a call',
+        changes(
+            EVIL_WEIGHTS,
+            options(f'model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint={EVIL}'),
+        ),
+        'evil.pth',
+        task=TRAINING,
+    ),
+    _file(
+        'option-pretrained',
+        'cfg_options loads further weights by an older key',
+        changes(
+            EVIL_WEIGHTS,
+            config(
+                config_file='configs/retinanet/retinanet_r18_fpn_1x_coco.py',
+                cfg_options=f'model.backbone.init_cfg=None model.backbone.pretrained={EVIL}',
+            ),
+        ),
+        'evil.pth',
+        task=TRAINING,
+    ),
+    _file(
+        'option-load-from',
+        'cfg_options load_from names weights that hold a call',
+        changes(EVIL_WEIGHTS, options(f'load_from={EVIL}')),
+        'evil.pth',
+        task=TRAINING,
+    ),
+)

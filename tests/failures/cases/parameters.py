@@ -1,0 +1,153 @@
+"""config.yaml: what the user chose in the platform's form."""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+from tests.failures.case import Case
+from tests.failures.cases.contract import bomb
+from tests.failures.task import (
+    INFERENCE,
+    MINING,
+    REMOVED,
+    TRAINING,
+    Change,
+    config,
+    content,
+    more_lines,
+    removed,
+)
+
+_CONFIG = 'in/config.yaml'
+_LINE = '/in/config.yaml:'  # of the key
+
+
+def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
+    return Case(f'parameter-{id}', what, task, breaks, 300001, words, **more)
+
+
+def _value(key: str, value: Any, what: str, *words: str, task: str = TRAINING, **more: Any) -> Case:
+    """A value of one key that cannot be."""
+    found = f'found {value!r}'
+    return _case(f'{key}-{_slug(value)}', what, config(**{key: value}), _LINE, key, found, *words, task=task, **more)
+
+
+def _slug(value: Any) -> str:
+    return ''.join(char if char.isalnum() else '-' for char in str(value)).strip('-') or 'empty'
+
+
+CASES: Tuple[Case, ...] = (
+    _case(
+        'missing', 'config.yaml is missing', removed(_CONFIG), '/in/config.yaml cannot be read', 'the platform writes'
+    ),
+    _case('empty', 'config.yaml is empty', content(_CONFIG, ''), '/in/config.yaml:1', 'key: value'),
+    _case(
+        'not-yaml',
+        'config.yaml is not YAML',
+        more_lines(_CONFIG, 'key: "value'),
+        '/in/config.yaml:',
+        'not valid YAML',
+    ),
+    _case('bomb', 'config.yaml grows a billionfold', content(_CONFIG, bomb('class_names')), _LINE, 'class_names'),
+    _case(
+        'python-tag',
+        'config.yaml would make a Python object',
+        more_lines(_CONFIG, 'metric: !!python/object/apply:os.system ["touch {root}/canary"]'),
+        _LINE,
+        'not valid YAML',
+    ),
+    _case('no-classes', 'class_names is missing', config(class_names=REMOVED), 'class_names must list the classes'),
+    _value('class_names', [], 'class_names is an empty list', 'must list the classes to work on'),
+    _value('class_names', ['cat', ''], 'a class has no name', 'none of them empty'),
+    _value('class_names', {'cat': 0}, 'class_names is a mapping', 'a list of names'),
+    _case(
+        'doubled-class',
+        'a class is listed twice',
+        config(class_names=['cat', 'dog', 'cat']),
+        _LINE,
+        'class_names must be different from each other, found twice: cat',
+    ),
+    _case(
+        'gpu-negative',
+        'gpu_id is negative',
+        config(gpu_id='-1', gpu_count=1),
+        _LINE,
+        "gpu_id must be GPU numbers with commas between them, such as '0,1', or empty for CPU",
+        "found '-1'",
+    ),
+    _case(
+        'gpu-twice',
+        'gpu_id names a GPU twice',
+        config(gpu_id='0,0', gpu_count=2),
+        _LINE,
+        'gpu_id must be',
+        "found '0,0'",
+    ),
+    _case('gpu-name', 'gpu_id is a name', config(gpu_id='cuda:0', gpu_count=1), _LINE, 'gpu_id must be', "'cuda:0'"),
+    _value('gpu_count', 'two', 'gpu_count is a word', 'a whole number of at least 0'),
+    _value('shm_size', [1], 'shm_size is a list', 'must be text'),
+    _value('export_format', 'yolo:raw', 'export_format is none of those there are', 'one of ark:raw', 'coco:raw'),
+    _value('samples_per_gpu', 0, 'samples_per_gpu is 0', 'a whole number of at least 1'),
+    _value('samples_per_gpu', 'many', 'samples_per_gpu is a word', 'a whole number of at least 1'),
+    _value('workers_per_gpu', -1, 'workers_per_gpu is negative', 'a whole number of at least 0'),
+    _value('max_epochs', 0, 'max_epochs is 0', 'a whole number of at least 1'),
+    _value('max_epochs', 1.5, 'max_epochs is no whole number', 'a whole number of at least 1'),
+    _value('max_epochs', True, 'max_epochs is true', 'a whole number of at least 1'),
+    _value('val_interval', 'often', 'val_interval is a word', 'a whole number'),
+    _value('max_keep_checkpoints', 'all', 'max_keep_checkpoints is a word', 'a whole number'),
+    _value('metric', 'segm', 'metric is none of those there are', 'one of bbox'),
+    _value('config_file', ['a.py'], 'config_file is a list', 'must be text'),
+    _value('ymir_saved_file_patterns', '*.pth', 'a file pattern is no regular expression', 'regular expressions'),
+    _value('ymir_saved_file_patterns', 'a{99999999999}', 'a file pattern repeats too often', 'regular expressions'),
+    _value('conf_threshold', 1.2, 'conf_threshold is above 1', 'a number from 0 to 1', task=INFERENCE),
+    _value('conf_threshold', 'high', 'conf_threshold is a word', 'a number from 0 to 1', task=INFERENCE),
+    _value('iou_threshold', -0.1, 'iou_threshold is negative', 'a number from 0 to 1', task=INFERENCE),
+    _value('workers_per_gpu', 'x', 'workers_per_gpu is a word', 'a whole number of at least 0', task=INFERENCE),
+    _value('seed', -1, 'seed is negative', 'a whole number of at least 0', task=MINING),
+    _value('aldd_exact', 'maybe', 'aldd_exact is neither true nor false', 'true or false', task=MINING),
+    _value('class_distribution_scores', '1,x', 'a class weight is a word', "such as '1.0,0.5'", task=MINING),
+    _value(
+        'mining_algorithm',
+        'best',
+        'mining_algorithm is none of those there are',
+        'one of aldd, cald, entropy, random',
+        task=MINING,
+        heavy=True,
+    ),
+    _case(
+        'class-weights-negative',
+        'a class weight is negative',
+        config(class_distribution_scores='1,-1'),
+        _LINE,
+        'class weights are numbers from 0 up',
+        task=MINING,
+        heavy=True,
+    ),
+    _case(
+        'class-weights-many',
+        'more class weights than classes',
+        config(class_distribution_scores='1,1,1,1'),
+        _LINE,
+        '4 class weights for 3 classes',
+        'circle, square, triangle',
+        task=MINING,
+        heavy=True,
+    ),
+    _case(
+        'config-file-missing',
+        'config_file does not exist',
+        config(config_file='configs/yolox/yolox_huge.py'),
+        "config_file 'configs/yolox/yolox_huge.py' does not exist: use one of",
+        'configs/yolox/yolox_nano_8x8_300e_coco.py',
+        heavy=True,
+    ),
+    _case(
+        'masks',
+        'config_file names a detector that learns masks',
+        config(config_file='configs/mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', cfg_options=''),
+        'config_file',
+        'learns masks',
+        'choose one for boxes',
+        heavy=True,
+    ),
+)

@@ -1,0 +1,170 @@
+"""Model packages that are broken, or meant to do harm."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, List, Tuple
+
+from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, config, content
+
+TOUCH = 'touch {root}/canary'
+
+
+def pretrained(config_file: str = '') -> Change:
+    """The package as the one a training starts from; `config_file` names its config, to be used too."""
+
+    def change(task: Task) -> None:
+        files = [WEIGHTS, *([f'{PACKAGE}/{config_file}'] if config_file else [])]
+        config(pretrained_model_params=[f'{{root}}/{file}' for file in files])(task)
+        if config_file:
+            config(config_file=config_file, cfg_options='')(task)
+
+    return change
+
+
+def saved(value: Any, name: str = WEIGHTS) -> Change:
+    """What torch.save makes of a value; of a function, what it returns for the task."""
+
+    def change(task: Task) -> None:
+        import torch
+
+        torch.save(value(task) if callable(value) else value, str(task.path(name)))
+
+    return change
+
+
+def as_list() -> Change:
+    return saved([1, 2, 3])
+
+
+def cut_off() -> Change:
+    def change(task: Task) -> None:
+        data = task.path(WEIGHTS).read_bytes()
+        task.write(WEIGHTS, data[: len(data) // 2])
+
+    return change
+
+
+def torch_script() -> Change:
+    def change(task: Task) -> None:
+        import torch
+
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(task.path(WEIGHTS)))
+
+    return change
+
+
+def own_shapes() -> Change:
+    """The weights without what is known of them: no class names, no name of a config."""
+    return saved(lambda task: {'state_dict': _parameters(task)})
+
+
+def other_classes() -> Change:
+    def change(task: Task) -> None:
+        own_shapes()(task)
+        config(class_names=['circle', 'square'])(task)
+
+    return change
+
+
+def _parameters(task: Task) -> Any:
+    import torch
+
+    return torch.load(str(task.path(WEIGHTS)))['state_dict']
+
+
+# --- meant to do harm -----------------------------------------------------------------------------------------------
+
+
+class Call:
+    """Pickled, a call of a function."""
+
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._call = (function, arguments)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return self._call
+
+
+def shell(task: Task) -> Call:
+    """Pickled, a shell command."""
+    import os
+
+    return Call(os.system, f'touch {task.canary}')
+
+
+def through_numpy(task: Task) -> Call:
+    """Pickled, Python that is run by a function of numpy's, which a reader may take for harmless."""
+    from numpy.testing._private.utils import runstring
+
+    return Call(runstring, f'open({str(task.canary)!r}, "w").close()', {})
+
+
+def harmful_weights(call: Callable[[Task], Call], name: str = WEIGHTS, **more: Any) -> Change:
+    """Sound weights with a call beside them."""
+    return saved(lambda task: {'state_dict': _parameters(task), 'extra': call(task), **more}, name)
+
+
+def plain_pickle(call: Callable[[Task], Call], name: str = WEIGHTS) -> Change:
+    """The call as a file of pickle's own, without torch's form."""
+
+    def change(task: Task) -> None:
+        import pickle
+
+        task.path(name).write_bytes(pickle.dumps({'state_dict': call(task)}))
+
+    return change
+
+
+SHELL = {'type': 'os.system', 'command': TOUCH}
+CALL = {'type': 'mmengine.call_command', 'cmd': ['touch', '{root}/canary']}
+NMS = f"__import__('os').system('{TOUCH}')"
+EVIL = f'{{root}}/{PACKAGE}/evil.pth'
+EVIL_WEIGHTS = harmful_weights(shell, f'{PACKAGE}/evil.pth')
+EVIL_CONFIG = content(f'{PACKAGE}/evil.py', f'import os\nos.system("{TOUCH}")\nmodel = dict()\n')
+
+
+def set_in_config(name: str, *steps: Any, value: Any) -> Change:
+    """A value at a place of the package's config; texts in it with {root}."""
+
+    def change(task: Task) -> None:
+        from executor.mm.config_file import config_text, read_plain_config
+
+        file = task.path(f'{PACKAGE}/{name}')
+        whole = read_plain_config(file)
+        place: Any = whole
+        for step in steps[:-1]:
+            place = place[step]
+        if steps[-1] == 'append':
+            place.append(_placed(task, value))
+        else:
+            place[steps[-1]] = _placed(task, value)
+        file.write_text(config_text(whole), encoding='utf-8')
+
+    return change
+
+
+def with_teacher(name: str, config_file: Any, weights: Any) -> Change:
+    """The package's detector as the pupil of another, of the same config where none is named."""
+
+    def change(task: Task) -> None:
+        from executor.mm.config_file import read_plain_config
+
+        model = read_plain_config(task.path(f'{PACKAGE}/{name}'))['model']
+        pupil = {
+            **model,
+            'type': 'KnowledgeDistillationSingleStageDetector',
+            'teacher_config': config_file or {'model': model},
+            'teacher_ckpt': weights,
+        }
+        set_in_config(name, 'model', value=pupil)(task)
+
+    return change
+
+
+def _placed(task: Task, value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace('{root}', str(task.root))
+    if isinstance(value, dict):
+        return {key: _placed(task, item) for key, item in value.items()}
+    items: List[Any] = [_placed(task, item) for item in value] if isinstance(value, list) else value
+    return items

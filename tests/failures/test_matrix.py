@@ -1,0 +1,106 @@
+"""The failure matrix: every row through start.py, in a process of its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+import yaml
+
+from tests.failures import page
+from tests.failures.case import Case, Outcome, run
+from tests.failures.task import INFERENCE, MINING, TRAINING, Task
+
+_MOST_TRACEBACK_LINES = 100
+
+
+def _row(case: Case) -> Any:
+    marks = [pytest.mark.slow] if case.heavy else []
+    if case.xfail:
+        marks.append(pytest.mark.xfail(reason=case.xfail, strict=True))
+    return pytest.param(case, marks=marks, id=case.id)
+
+
+@pytest.mark.parametrize('case', [_row(case) for case in page.all_cases()])
+def test_a_failure_is_told(case: Case, tmp_path: Path, told: Dict[str, page.Told], request: Any) -> None:
+    if case.cpu_build and pytest.importorskip('torch').version.cuda:
+        pytest.skip('torch has been built for a GPU')
+    task = Task(tmp_path, case.task, request.getfixturevalue('sound_model') if case.heavy else None)
+    case.breaks(task)
+    outcome = run(case, task)
+    told[case.id] = page.Told(*outcome.told)
+    check_nothing_was_executed(task, outcome)
+    check_told(case, outcome)
+    check_nothing_half_written(task)
+    assert not outcome.left, f'processes left behind: {outcome.left}'
+
+
+def check_nothing_was_executed(task: Task, outcome: Outcome) -> None:
+    assert not task.canary.exists(), f'something of the task was executed\n{outcome.output}'
+    assert 'torch is imported' not in outcome.output, outcome.output
+
+
+def check_told(case: Case, outcome: Outcome) -> None:
+    assert outcome.status == case.status, outcome.output
+    last = outcome.output.rstrip().splitlines()[-1]
+    if not case.told:
+        assert all(word in last for word in (*case.words, str(case.code))), last
+        assert 'unexpected ' not in last, last
+        return
+    message = check_record(outcome.monitor, case.code)
+    lost = [word for word in case.words if word not in message]
+    assert not lost, f'{lost} not in {message!r}'
+    assert not message.startswith('unexpected '), message
+    assert message in last, f'{message!r} is not the last line of the log, {last!r}'
+
+
+def check_record(monitor: str, code: int) -> str:
+    """The message of a record of the contract's form."""
+    first, _, below = monitor.partition('\n')
+    assert re.fullmatch(r'[^\t]+\t\d+\.\d{6}\t[01]\.\d\d\t4\t\d{6}\t[^\t]+', first), f'not a record: {first!r}'
+    record = first.split('\t')
+    assert record[4] == str(code), first
+    assert monitor.endswith('\n')
+    assert 1 <= len(below.splitlines()) <= _MOST_TRACEBACK_LINES
+    return record[5]
+
+
+def check_nothing_half_written(task: Task) -> None:
+    out = task.root / 'out'
+    if not out.is_dir() or not (out / 'models').is_dir():
+        return
+    hidden = [str(path) for path in (out / 'models').rglob('.*')]
+    assert not hidden, f'half-written files: {hidden}'
+    result = out / 'models' / 'result.yaml'
+    if result.is_file():
+        stages = yaml.safe_load(result.read_text(encoding='utf-8'))['model_stages']
+        for name, stage in stages.items():
+            lost = [file for file in stage['files'] if not (out / 'models' / name / file).is_file()]
+            assert not lost, f'result.yaml lists {lost} in {name}'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', [TRAINING, INFERENCE, MINING])
+def test_the_task_that_is_broken_is_sound(kind: str, tmp_path: Path, sound_model: Path) -> None:
+    sound = Case('sound', 'nothing', kind, lambda task: None, 0, (), heavy=True)
+    outcome = run(sound, Task(tmp_path, kind, sound_model))
+    assert outcome.status == 0, outcome.output
+    assert outcome.record[2:] == ['1.00', '2']
+
+
+def test_no_row_twice() -> None:
+    cases = page.all_cases()
+    assert not page.doubled(case.id for case in cases)
+    assert not page.doubled(case.what for case in cases)
+
+
+def test_the_page_has_all_rows() -> None:
+    """The messages on it are those of the last run of the whole matrix, which writes it."""
+    rows = page.rows_of(page.FILE.read_text(encoding='utf-8'))
+    assert set(rows) == {page.first_cell(case) for case in page.all_cases()}, 'run pytest tests/failures as a whole'
+    for case in page.all_cases():
+        row = rows[page.first_cell(case)]
+        assert row[0] == case.task
+        assert case.xfail or not case.told or row[1] == str(case.code)
