@@ -103,7 +103,7 @@ def read_checkpoint(path: Path) -> Dict[str, Any]:
             f'{path} is no weight file, or holds more than weights, which is not loaded for safety '
             f'({_first_line(error)}): save its state_dict alone'
         )
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except Exception as error:  # a damaged file fails in many ways, in torch, in pickle and in zipfile
         raise ModelError(f'{path} cannot be read as weights ({_first_line(error)}): it may be cut off')
     if not isinstance(checkpoint, dict):
         raise ModelError(f'{path} holds {type(checkpoint).__name__}, expected the parameters of a model')

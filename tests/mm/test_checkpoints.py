@@ -180,3 +180,19 @@ def test_saved_weights_hold_parameters_and_facts_alone(tmp_path):
     assert saved['meta'] == {'epoch': 3, 'mAP': 0.5}
     assert set(saved['state_dict']) == set(model.state_dict())
     assert [p.name for p in (tmp_path / 'deep').iterdir()] == ['w.pth']
+
+
+def test_a_damaged_file_is_named_wherever_the_damage_is(tmp_path):
+    torch.save({'state_dict': {'w': torch.ones(20)}, 'meta': {'epoch': 1}}, str(tmp_path / 'sound.pth'))
+    sound = (tmp_path / 'sound.pth').read_bytes()
+    refused = 0
+    for position in range(0, len(sound), 7):
+        damaged = bytearray(sound)
+        damaged[position] ^= 0xFF
+        (tmp_path / 'damaged.pth').write_bytes(damaged)
+        try:
+            read_checkpoint(tmp_path / 'damaged.pth')
+        except ModelError as error:
+            assert 'damaged.pth' in str(error)
+            refused += 1
+    assert refused > 10
