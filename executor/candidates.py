@@ -37,12 +37,14 @@ def detect(job: Job, progress: Progress) -> None:
     env = job.env
     scorer = scorer_of(env, job.mining) if job.mining else None
     index = _read_index(job)
+    keys: Optional[ResultKeys] = None
     if dist.rank() == 0:
         clear_candidate_results(env)
-        _warn_of_repeated(index)
+        keys = ResultKeys(index)
+        _warn_of_repeated(index, keys)
     dist.wait_for_all()
     try:
-        tally = _sweep(job, scorer, index, progress)
+        tally = _sweep(job, scorer, index, keys, progress)
     finally:
         if dist.rank() == 0:
             remove_parts(env)
@@ -50,7 +52,9 @@ def detect(job: Job, progress: Progress) -> None:
         _sum_up(tally, index)
 
 
-def _sweep(job: Job, scorer: Optional[Scorer], index: CandidateIndex, progress: Progress) -> Tally:
+def _sweep(
+    job: Job, scorer: Optional[Scorer], index: CandidateIndex, keys: Optional[ResultKeys], progress: Progress
+) -> Tally:
     """Detect in every candidate and leave the results; returns what all ranks did."""
     env, params = job.env, job.infer or job.mining
     detector = _load(job, scorer)
@@ -72,7 +76,7 @@ def _sweep(job: Job, scorer: Optional[Scorer], index: CandidateIndex, progress: 
             keep_images=views,
         )
         if job.infer is not None:
-            takers.append(stack.enter_context(Inference(env, job.infer, index, sweep.positions)))
+            takers.append(stack.enter_context(Inference(env, job.infer, index, sweep.positions, keys)))
         for outcome in sweep:
             for taker in takers:
                 taker.take(outcome)
@@ -115,8 +119,7 @@ def _load(job: Job, scorer: Optional[Scorer]) -> Any:
         )
 
 
-def _warn_of_repeated(index: CandidateIndex) -> None:
-    keys = ResultKeys(index)
+def _warn_of_repeated(index: CandidateIndex, keys: ResultKeys) -> None:
     if keys.repeated:
         logger.warning(
             '%d of %d candidates have the file name of an earlier one, by which the platform tells them '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -32,12 +32,21 @@ class Inference:
         env, params: the task.
         paths: the whole index.
         positions: this rank's share.
+        keys: of the index, which rank 0 needs to finish.
     """
 
-    def __init__(self, env: Env, params: InferParams, paths: Sequence[str], positions: Sequence[int]) -> None:
+    def __init__(
+        self,
+        env: Env,
+        params: InferParams,
+        paths: Sequence[str],
+        positions: Sequence[int],
+        keys: Optional[ResultKeys] = None,
+    ) -> None:
         self._env = env
         self._params = params
         self._paths = paths
+        self._keys = keys
         self._part = PartWriter(parts_dir(env), INFER, dist.rank())
         self._boxes = np.zeros(len(params.class_names), np.int64)
         self._images = np.zeros(len(params.class_names), np.int64)
@@ -80,7 +89,7 @@ class Inference:
             return
         count = len(self._paths)
         parts = read_parts(parts_dir(self._env), INFER, dist.world_size(), count)
-        write_infer_result(self._env, ResultKeys(self._paths), parts)
+        write_infer_result(self._env, self._keys, parts)
         boxes, images = counts.tolist()
         logger.info('%d boxes of score %g and above', sum(boxes), self._params.conf_threshold)
         if any(boxes):

@@ -78,7 +78,7 @@ def fit_workers(config: Config, ranks: int, use_gpu: bool) -> None:
         if loader is None:
             continue
         wanted = loader['num_workers']
-        batch = shared_memory.image_bytes(_outer_pipeline(loader['dataset'])) * loader['batch_size']
+        batch = shared_memory.image_bytes(outer_pipeline(loader['dataset'])) * loader['batch_size']
         workers = shared_memory.fit_workers(wanted, batch, free)
         loader.pop('prefetch_factor', None)
         loader.update(num_workers=workers.count, persistent_workers=workers.count > 0)
@@ -93,6 +93,8 @@ def fit_workers(config: Config, ranks: int, use_gpu: bool) -> None:
             )
 
 
-def _outer_pipeline(dataset: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def outer_pipeline(dataset: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The transforms that make what the model gets: of the outermost dataset that has some."""
-    return dataset['pipeline'] if 'pipeline' in dataset else _outer_pipeline(dataset['dataset'])
+    while 'pipeline' not in dataset:
+        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
+    return dataset['pipeline']

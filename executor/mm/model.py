@@ -12,7 +12,6 @@ import mmdet.datasets  # noqa: F401  (prints what it does without; here, it is t
 import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
-from mmengine.config import Config
 
 from executor.contract.errors import ConfigError, ModelError
 from executor.contract.params import DetectionParams
@@ -25,6 +24,7 @@ from executor.mm.checkpoints import (
 )
 from executor.mm.config import apply_options, set_classes
 from executor.mm.config_file import load_config
+from executor.mm.data import outer_pipeline
 from executor.mm.pretrained import replace_downloads
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def load_model(
     logger.info('model: %s, %s', config['model']['type'], weights)
     return TrainedModel(
         model=model,
-        pipeline=_test_pipeline(config),
+        pipeline=tuple(dict(transform) for transform in outer_pipeline(config['test_dataloader']['dataset'])),
         class_names=params.class_names,
         score_threshold=own_threshold,
     )
@@ -134,13 +134,6 @@ def _set_tests(test_cfg: Dict[str, Any], iou_threshold: Optional[float], score_t
 
 def _score_threshold(test_cfg: Mapping[str, Any]) -> float:
     return float(test_cfg.get('rcnn', test_cfg).get('score_thr', 0.0))
-
-
-def _test_pipeline(config: Config) -> Tuple[Dict[str, Any], ...]:
-    dataset = config['test_dataloader']['dataset']
-    while 'pipeline' not in dataset:
-        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
-    return tuple(dict(transform) for transform in dataset['pipeline'])
 
 
 def _load_all(
