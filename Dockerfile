@@ -79,10 +79,6 @@ RUN cd /image/opt/ymir-mmdet-code && python3 -m compileall -q --invalidation-mod
 
 FROM ${BASE_IMAGE}
 
-COPY --from=builder /opt/ymir-mmdet /opt/ymir-mmdet
-COPY --from=weights /weights /weights
-COPY --from=code /image /
-
 # A task may run under any user id, with no home and everything but /out and /tmp read-only. Libraries keep caches below HOME
 # and ask for a user's name, which a foreign id does not have.
 ENV PATH=/opt/ymir-mmdet/bin:$PATH \
@@ -90,6 +86,12 @@ ENV PATH=/opt/ymir-mmdet/bin:$PATH \
     LOGNAME=ymir \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
+COPY --from=builder /opt/ymir-mmdet /opt/ymir-mmdet
+# The operators load in this image too, or the build ends: it may have another Python or another CUDA than the builder.
+RUN ["python", "-W", "ignore", "-c", "import mmcv.ops"]
+COPY --from=weights /weights /weights
+COPY --from=code /image /
+
 WORKDIR /opt/ymir-mmdet-code
 CMD ["bash", "/usr/bin/start.sh"]
 
