@@ -1,4 +1,4 @@
-"""Building and running an image without a Docker engine: buildah in a store of its own, on a Debian made by debootstrap."""
+"""Images built and run without a Docker engine: buildah in a store of its own, on a Debian made by debootstrap."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 CACHE = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'ymir-mmdet'
+QUIET = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}
 PIP_SETTINGS = ('index-url', 'extra-index-url', 'find-links', 'cert')
 
-# As the platform's `docker run` with everything taken away that can be: nothing may be written but /out and /tmp (/run is
-# buildah's own), there is no network, and /dev/shm has the 64 MB that Docker gives by default.
+# As the platform's `docker run` with everything taken away that can be: nothing may be written but /out and /tmp (root
+# also finds buildah's own /run), there is no network, and /dev/shm has the 64 MB that Docker gives by default.
 RUN_SCRIPT = """
 mount --make-rprivate /
 ip link set lo up
@@ -58,6 +59,8 @@ class Store:
     def import_base(self, suite: str) -> str:
         """The smallest Debian with a Python, as an image; made once and kept in the user's cache."""
         name, archive = f'localhost/base-{suite}', CACHE / f'base-{suite}.tar'
+        if subprocess.call([*self.command, 'inspect', '--type', 'image', name], **QUIET) == 0:
+            return name
         if not archive.exists():
             CACHE.mkdir(parents=True, exist_ok=True)
             _debootstrap(suite, archive)
@@ -73,7 +76,17 @@ class Store:
         pip_cache.mkdir(parents=True, exist_ok=True)
         mounts = [f'{path}:{path}:ro' for path in _local_paths(pip)]
         mounts += [f'{CACHE}:/build/wheels', f'{pip_cache}:/root/.cache/pip']
-        command = [*self.command, 'bud', '--isolation', 'chroot', '--layers', '-t', name, '-f', str(context / dockerfile)]
+        command = [
+            *self.command,
+            'bud',
+            '--isolation',
+            'chroot',
+            '--layers',
+            '-t',
+            name,
+            '-f',
+            str(context / dockerfile),
+        ]
         for key, value in {**pip, **arguments}.items():
             command += ['--build-arg', f'{key}={value}']
         for mount in mounts:
@@ -85,17 +98,15 @@ class Store:
 
     def config(self, name: str) -> dict[str, Any]:
         """What an image says of itself: Cmd, Env, Labels, ..."""
-        return json.loads(self.buildah('inspect', '--type', 'image', '--format', '{{json .OCIv1}}', name))['config']
+        return json.loads(self.buildah('inspect', '--type', 'image', name))['OCIv1']['config']
 
-    def size(self, name: str) -> int:
-        """Bytes of all layers."""
-        image = json.loads(self.buildah('images', '--json', name))[0]
+    def size(self, name: str, folder: str = '') -> int:
+        """Bytes on disk of an image, or of one folder in it."""
         container = self.buildah('from', name)
-        root = self.buildah('mount', container)
-        sizes = subprocess.check_output(['du', '-sxk', root], text=True)
+        path = self.buildah('mount', container) + folder
+        kilobytes = subprocess.check_output(['du', '-sxk', path], text=True).split()[0]
         self.buildah('rm', container)
-        assert image
-        return int(sizes.split()[0]) * 1024
+        return int(kilobytes) * 1024
 
     def run(
         self, container: str, command: Iterable[str], log: Path, mounts: Mapping[str, Path], user: str = '1000:1000'
