@@ -8,10 +8,10 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BUILD = $(DOCKER) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) $(BUILD_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-failures lint format benchmark image image-cu111 test-image clean
+.PHONY: help install demo test test-fast test-failures lint format benchmark image image-cu111 test-image test-image-cu111 clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install:  ## install everything, pinned, into .venv (at once when nothing changed)
 	@$(PYTHON) requirements/install.py --venv $(VENV) --dev
@@ -49,6 +49,9 @@ image-cu111:  ## build the image for drivers that stop at CUDA 11.1, as ymir-mmd
 
 test-image: install  ## build the image without docker and let it train, infer and mine; takes root, 15 minutes
 	$(RUN) -m tests.container
+
+test-image-cu111: install  ## the same for the image for older drivers, on Debian 11
+	$(RUN) -m tests.container --dockerfile Dockerfile.cu111 --suite bullseye
 
 clean:  ## remove .venv, caches and the demo's output; the built mmcv stays in the user's cache
 	rm -rf $(VENV) .pytest_cache .ruff_cache demo *.egg-info
