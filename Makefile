@@ -2,12 +2,16 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Where docker's name is another: make image DOCKER=podman. More arguments of the build: BUILD_ARGS='--build-arg DEVICE=cpu'
+DOCKER ?= docker
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BUILD = $(DOCKER) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) $(BUILD_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-failures lint format benchmark clean
+.PHONY: help install demo test test-fast test-failures lint format benchmark image image-cu111 test-image test-image-cu111 clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install:  ## install everything, pinned, into .venv (at once when nothing changed)
 	@$(PYTHON) requirements/install.py --venv $(VENV) --dev
@@ -36,6 +40,18 @@ benchmark: install  ## measure the speed of inference, mining and training; take
 	$(RUN) -m benchmarks.inference
 	$(RUN) -m benchmarks.mining
 	$(RUN) -m benchmarks.training
+
+image:  ## build the image with docker, as ymir-mmdet:VERSION
+	$(BUILD) -t ymir-mmdet:$(VERSION) .
+
+image-cu111:  ## build the image for drivers that stop at CUDA 11.1, as ymir-mmdet:VERSION-cu111
+	$(BUILD) -t ymir-mmdet:$(VERSION)-cu111 -f Dockerfile.cu111 .
+
+test-image: install  ## build the image without docker and let it train, infer and mine; takes root, 15 minutes
+	$(RUN) -m tests.container
+
+test-image-cu111: install  ## the same for the image for older drivers, on Debian 11
+	$(RUN) -m tests.container --dockerfile Dockerfile.cu111 --suite bullseye
 
 clean:  ## remove .venv, caches and the demo's output; the built mmcv stays in the user's cache
 	rm -rf $(VENV) .pytest_cache .ruff_cache demo *.egg-info

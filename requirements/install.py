@@ -158,6 +158,8 @@ class Installer:
         self.say(f'building them from source for torch {torch}: 5 to 15 minutes, this once; log: {log}')
         os.environ.update(MMCV_WITH_OPS='1', FORCE_CUDA=str(int(self.device == 'cuda')))
         os.environ.setdefault('MAX_JOBS', str(os.cpu_count()))
+        # torch 1.10 finds ninja only there.
+        os.environ['PATH'] = os.pathsep.join([str(self.options.prefix / 'bin'), os.environ.get('PATH', os.defpath)])
         if self.device == 'cpu':
             os.environ['CUDA_VISIBLE_DEVICES'] = ''  # setup.py compiles for CUDA wherever torch sees a GPU
         with tempfile.TemporaryDirectory(dir=str(cache)) as folder:

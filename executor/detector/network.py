@@ -21,7 +21,7 @@ _OPSET = 13
 # The runtime may sum in another order than torch; what differs more is another network.
 _TOLERANCE = 1e-3
 _CHECK_SIDE = 320  # of the image to export with and compare on, where the network takes any size
-_OTHER_SIDES = (256, 416)  # and another one, in case the graph has kept a size
+_OTHER_SIDES = (250, 410)  # and another one, in case the graph has kept a size; to be padded, other than the first
 
 
 class RawOutputs(NamedTuple):
@@ -71,7 +71,8 @@ class Network(torch.nn.Module):
             images = (images - self.mean) / self.std
         if self.divisor > 1:
             height, width = images.shape[2], images.shape[3]
-            below, right = -height % self.divisor, -width % self.divisor
+            # torch 1.10 exports the remainder of a negative number with the wrong sign.
+            below, right = ((self.divisor - side % self.divisor) % self.divisor for side in (height, width))
             if torch.onnx.is_in_onnx_export() or below or right:
                 images = functional.pad(images, (0, right, 0, below), value=self._pad_value)
         return images.to(next(self.model.parameters()).dtype)

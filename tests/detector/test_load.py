@@ -59,7 +59,8 @@ def assert_same(found, expected):
         distance = np.abs(ours.boxes[:, None] - theirs.boxes[None]).max(axis=2)  # (N, M)
         distance = distance + 1000 * np.abs(ours.scores[:, None] - theirs.scores[None])
         distance = distance + 1000 * (ours.labels[:, None] != theirs.labels[None])
-        assert (distance.min(axis=1) < 0.05).mean() > 0.95
+        unequal = ours.scores < 1  # of boxes whose scores are all exactly 1, chance decides which ones NMS keeps
+        assert (distance.min(axis=1)[unequal] < 0.05).mean() > 0.95
 
 
 @pytest.mark.parametrize(
