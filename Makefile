@@ -19,8 +19,9 @@ install:  ## install everything, pinned, into .venv (at once when nothing change
 demo: install  ## train, mine and infer once on a tiny dataset
 	@$(RUN) -m tests.demo
 
-test: install  ## all tests; those that need a GPU skip themselves without one
+test: install  ## all tests but the slow rows of test-failures; those that need a GPU skip themselves without one
 	$(RUN) -m pytest
+	$(RUN) -m pytest tests/failures -m "not slow"
 
 test-fast: install  ## the tests that need neither a GPU nor a whole training run
 	$(RUN) -m pytest -m "not gpu and not slow"

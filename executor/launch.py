@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import multiprocessing
+import os
 import signal
 from typing import Any, NoReturn, Optional
 
 from executor.contract.errors import ExecutorError, GpuMemoryError
 from executor.contract.failure import Failure, death_of, failure_of
+from executor.contract.output.parts import remove_parts
 from executor.contract.params import Job
 from executor.scratch import scratch_folder
 
@@ -88,12 +91,14 @@ def _run_once(job: Job, cpu_ranks: int) -> None:
         finally:
             previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _stop(worker)
+            remove_parts(job.env)  # a worker that is killed leaves them
             signal.signal(signal.SIGTERM, previous)
     if worker.exitcode != 0:
         raise WorkerFailed(_failure(worker.exitcode, reports))
 
 
 def _work(job: Job, cpu_ranks: int, reports: Any) -> None:
+    os.setpgid(0, 0)  # so that whatever this process starts can be ended with it
     from executor.worker import work  # imports torch, so only in the worker
 
     work(job, cpu_ranks, reports)
@@ -106,13 +111,22 @@ def _raise_terminated(signum: int, frame: Any) -> NoReturn:
 
 
 def _stop(worker: Any) -> None:
-    if worker.pid is None or worker.exitcode is not None:
+    """End the worker, if it has not ended, and then the loading processes that may have outlived it."""
+    if worker.pid is None:
         return
-    worker.terminate()
-    worker.join(_STOP_SECONDS)
+    if worker.exitcode is None:
+        _end_group(worker, signal.SIGTERM)
+        worker.terminate()  # in case it has no group yet
+        worker.join(_STOP_SECONDS)  # which is over when its loading processes are gone, too
     if worker.exitcode is None:
         worker.kill()
         worker.join()
+    _end_group(worker, signal.SIGKILL)
+
+
+def _end_group(worker: Any, sent: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # none is left
+        os.killpg(worker.pid, sent)
 
 
 def _failure(exitcode: int, reports: Any) -> Failure:

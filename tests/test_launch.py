@@ -88,7 +88,7 @@ def test_sigterm_is_heeded_wherever_the_process_is(termination):
 class StoppedWorker:
     """A worker during whose run SIGTERM arrives, and again while it is being stopped."""
 
-    pid, exitcode = 1, None
+    pid, exitcode = 2**31 - 1, None  # no process has this number
 
     def __init__(self) -> None:
         self.stopped = False
