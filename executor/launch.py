@@ -11,6 +11,7 @@ from typing import Any, NoReturn, Optional
 from executor.contract.errors import ExecutorError, GpuMemoryError
 from executor.contract.failure import Failure, death_of, failure_of
 from executor.contract.params import Job
+from executor.scratch import scratch_folder
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,16 @@ class Terminated(ExecutorError):
     """The task was asked to stop (SIGTERM)."""
 
 
+def heed_termination() -> None:
+    """Have SIGTERM raise `Terminated` from now on, wherever this process is."""
+    signal.signal(signal.SIGTERM, _raise_terminated)
+
+
+def ignore_termination() -> None:
+    """Let nothing interrupt this process on its last steps; SIGKILL follows soon enough."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def run_in_worker(job: Job, cpu_ranks: int = 1) -> None:
     """Run a task in a process of its own and wait for it.
 
@@ -39,7 +50,7 @@ def run_in_worker(job: Job, cpu_ranks: int = 1) -> None:
 
     Raises:
         WorkerFailed: the worker raised, exited or was killed.
-        Terminated: this process got SIGTERM; the worker is gone.
+        Terminated: this process got SIGTERM, see `heed_termination`; the worker is gone.
     """
     while True:
         try:
@@ -70,14 +81,14 @@ def _run_once(job: Job, cpu_ranks: int) -> None:
     context = multiprocessing.get_context('spawn')
     reports = context.SimpleQueue()
     worker = context.Process(target=_work, args=(job, cpu_ranks, reports), name='worker')
-    previous = signal.signal(signal.SIGTERM, _raise_terminated)
-    try:
-        worker.start()
-        worker.join()
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _stop(worker)
-        signal.signal(signal.SIGTERM, previous)
+    with scratch_folder(job.env.output.root_dir):
+        try:
+            worker.start()
+            worker.join()
+        finally:
+            previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            _stop(worker)
+            signal.signal(signal.SIGTERM, previous)
     if worker.exitcode != 0:
         raise WorkerFailed(_failure(worker.exitcode, reports))
 
@@ -89,7 +100,9 @@ def _work(job: Job, cpu_ranks: int, reports: Any) -> None:
 
 
 def _raise_terminated(signum: int, frame: Any) -> NoReturn:
-    raise Terminated('the task was stopped from outside (SIGTERM) before it was done')
+    raise Terminated(
+        'the task was stopped from outside (SIGTERM) before it was done: start it again; stages saved before stay valid'
+    )
 
 
 def _stop(worker: Any) -> None:
