@@ -32,7 +32,7 @@ ARG TORCH_CUDA_ARCH_LIST="7.5 8.0 8.6 9.0 10.0 12.0+PTX"
 
 # Packages of the system are seen: torch and torchvision are not installed twice where the base image has them.
 RUN python3 -m venv --system-site-packages /opt/ymir-mmdet
-COPY requirements/ /build/requirements/
+COPY requirements/install.py requirements/default.txt requirements/dev.txt /build/requirements/
 RUN python3 /build/requirements/install.py --venv /opt/ymir-mmdet --device ${DEVICE} \
     --wheel-cache /build/wheels
 
