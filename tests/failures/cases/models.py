@@ -85,7 +85,7 @@ CASES: Tuple[Case, ...] = (
         'the weights hold no parameters',
         saved({'epoch': 3}),
         'holds no parameters',
-        'expected a checkpoint',
+        'choose a checkpoint',
     ),
     _heavy('script', 'the weights are a TorchScript model', torch_script(), f'/{WEIGHTS}', 'state_dict'),
     _heavy(
