@@ -19,8 +19,9 @@ install:  ## install everything, pinned, into .venv (at once when nothing change
 demo: install  ## train, mine and infer once on a tiny dataset
 	@$(RUN) -m tests.demo
 
-test: install  ## all tests; those that need a GPU skip themselves without one
+test: install  ## all tests but the slow rows of test-failures; those that need a GPU skip themselves without one
 	$(RUN) -m pytest
+	$(RUN) -m pytest tests/failures -m "not slow"
 
 test-fast: install  ## the tests that need neither a GPU nor a whole training run
 	$(RUN) -m pytest -m "not gpu and not slow"
@@ -50,8 +51,8 @@ image-cu111:  ## build the image for drivers that stop at CUDA 11.1, as ymir-mmd
 test-image: install  ## build the image without docker and let it train, infer and mine; takes root, 15 minutes
 	$(RUN) -m tests.container
 
-test-image-cu111: install  ## the same for the image for older drivers, on Debian 11
-	$(RUN) -m tests.container --dockerfile Dockerfile.cu111 --suite bullseye
+test-image-cu111: install  ## the same for the image for older drivers, on Debian 11; stages go to .venv's stack and back
+	$(RUN) -m tests.container --dockerfile Dockerfile.cu111 --suite bullseye --exchange
 
 clean:  ## remove .venv, caches and the demo's output; the built mmcv stays in the user's cache
 	rm -rf $(VENV) .pytest_cache .ruff_cache demo *.egg-info

@@ -7,11 +7,15 @@ import logging
 import sys
 from typing import Optional, Sequence
 
+from executor.config_files import check_config_file
 from executor.contract.env import STANDARD_MONITOR_FILE, env_file, read_env
+from executor.contract.errors import ConfigError
 from executor.contract.failure import Failure, failure_of
+from executor.contract.inputs import check_inputs
 from executor.contract.output.monitor import Monitor
+from executor.contract.output.writable import check_writable, unwritable
 from executor.contract.params import read_job
-from executor.launch import Terminated, WorkerFailed, run_in_worker
+from executor.launch import Terminated, WorkerFailed, heed_termination, ignore_termination, run_in_worker
 from executor.log import set_up_logging
 
 logger = logging.getLogger('executor.start')
@@ -26,10 +30,18 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     set_up_logging()
     monitor = Monitor(STANDARD_MONITOR_FILE, 'unknown')
     try:
+        heed_termination()
         env = read_env(env_file(args.env))
         monitor = Monitor(env.output.monitor_file, env.task_id)
+        check_writable(env)
         monitor.running(0.0)
-        run_in_worker(read_job(env), args.cpu_ranks)
+        logger.info('task %s: %s', env.task_id, ' and '.join(env.tasks))
+        if args.cpu_ranks < 1:
+            raise ConfigError(f'--cpu-ranks must be a whole number of at least 1, found {args.cpu_ranks}')
+        job = read_job(env)
+        check_config_file(job)
+        check_inputs(job)
+        run_in_worker(job, args.cpu_ranks)
         monitor.running(1.0)
         return 0
     except Terminated as error:
@@ -41,11 +53,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _fail(monitor: Monitor, failure: Failure, status: int = 1) -> int:
+    ignore_termination()
     print(failure.traceback, flush=True)
     try:
         monitor.failed(failure.code, failure.message, failure.traceback)
     except OSError as error:
-        logger.error('monitor.txt cannot be written: %s', error)
+        logger.error('%s', unwritable(monitor.path, error))
     logger.error('%s (code %d)', failure.message, failure.code)
     return status
 

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from typing import Any, List, Optional, Sequence
 
 from executor import dist
-from executor.contract.errors import ConfigError, ImageError
-from executor.contract.index import CandidateIndex, check_inside, read_candidate_index
+from executor.contract.errors import ImageError, ParameterError
+from executor.contract.index import CandidateIndex, read_candidate_index
 from executor.contract.output.candidates import clear_candidate_results
 from executor.contract.output.parts import remove_parts
 from executor.contract.output.result_keys import ResultKeys
@@ -35,8 +35,8 @@ def detect(job: Job, progress: Progress) -> None:
         ImageError: no candidate can be decoded.
     """
     env = job.env
-    scorer = scorer_of(env, job.mining) if job.mining else None
-    index = _read_index(job)
+    scorer = scorer_of(job.mining) if job.mining else None
+    index = read_candidate_index(env.input.candidate_index_file)
     keys: Optional[ResultKeys] = None
     if dist.rank() == 0:
         clear_candidate_results(env)
@@ -88,16 +88,6 @@ def _sweep(
     return tally
 
 
-def _read_index(job: Job) -> CandidateIndex:
-    path = job.env.input.candidate_index_file
-    if path is None:
-        raise ConfigError('env.yaml names no input.candidate_index_file: the platform writes it for this task')
-    index = read_candidate_index(path)
-    if dist.rank() == 0:
-        check_inside(path, index, index.place, job.env.input)
-    return index
-
-
 def _load(job: Job, scorer: Optional[Scorer]) -> Any:
     """The detector with what both tasks need of it; none where the scorer needs none and nobody else does."""
     needs = scorer.needs if scorer is not None else Needs()
@@ -113,9 +103,10 @@ def _load(job: Job, scorer: Optional[Scorer]) -> Any:
             head_maps=needs.head_maps,
         )
     except NoHeadMaps as error:
-        raise ConfigError(
+        raise ParameterError(
+            'mining_algorithm',
             f'mining_algorithm {job.mining.mining_algorithm} needs dense class maps: {error}: choose cald, '
-            'entropy or random'
+            'entropy or random',
         )
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import multiprocessing
+import os
 import signal
 from typing import Any, NoReturn, Optional
 
 from executor.contract.errors import ExecutorError, GpuMemoryError
 from executor.contract.failure import Failure, death_of, failure_of
+from executor.contract.output.parts import remove_parts
 from executor.contract.params import Job
+from executor.scratch import scratch_folder
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +33,16 @@ class Terminated(ExecutorError):
     """The task was asked to stop (SIGTERM)."""
 
 
+def heed_termination() -> None:
+    """Have SIGTERM raise `Terminated` from now on, wherever this process is."""
+    signal.signal(signal.SIGTERM, _raise_terminated)
+
+
+def ignore_termination() -> None:
+    """Let nothing interrupt this process on its last steps; SIGKILL follows soon enough."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def run_in_worker(job: Job, cpu_ranks: int = 1) -> None:
     """Run a task in a process of its own and wait for it.
 
@@ -39,7 +53,7 @@ def run_in_worker(job: Job, cpu_ranks: int = 1) -> None:
 
     Raises:
         WorkerFailed: the worker raised, exited or was killed.
-        Terminated: this process got SIGTERM; the worker is gone.
+        Terminated: this process got SIGTERM, see `heed_termination`; the worker is gone.
     """
     while True:
         try:
@@ -70,36 +84,49 @@ def _run_once(job: Job, cpu_ranks: int) -> None:
     context = multiprocessing.get_context('spawn')
     reports = context.SimpleQueue()
     worker = context.Process(target=_work, args=(job, cpu_ranks, reports), name='worker')
-    previous = signal.signal(signal.SIGTERM, _raise_terminated)
-    try:
-        worker.start()
-        worker.join()
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _stop(worker)
-        signal.signal(signal.SIGTERM, previous)
+    with scratch_folder(job.env.output.root_dir):
+        try:
+            worker.start()
+            worker.join()
+        finally:
+            previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            _stop(worker)
+            remove_parts(job.env)  # a worker that is killed leaves them
+            signal.signal(signal.SIGTERM, previous)
     if worker.exitcode != 0:
         raise WorkerFailed(_failure(worker.exitcode, reports))
 
 
 def _work(job: Job, cpu_ranks: int, reports: Any) -> None:
+    os.setpgid(0, 0)  # so that whatever this process starts can be ended with it
     from executor.worker import work  # imports torch, so only in the worker
 
     work(job, cpu_ranks, reports)
 
 
 def _raise_terminated(signum: int, frame: Any) -> NoReturn:
-    raise Terminated('the task was stopped from outside (SIGTERM) before it was done')
+    raise Terminated(
+        'the task was stopped from outside (SIGTERM) before it was done: start it again; stages saved before stay valid'
+    )
 
 
 def _stop(worker: Any) -> None:
-    if worker.pid is None or worker.exitcode is not None:
+    """End the worker, if it has not ended, and then the loading processes that may have outlived it."""
+    if worker.pid is None:
         return
-    worker.terminate()
-    worker.join(_STOP_SECONDS)
+    if worker.exitcode is None:
+        _end_group(worker, signal.SIGTERM)
+        worker.terminate()  # in case it has no group yet
+        worker.join(_STOP_SECONDS)  # which is over when its loading processes are gone, too
     if worker.exitcode is None:
         worker.kill()
         worker.join()
+    _end_group(worker, signal.SIGKILL)
+
+
+def _end_group(worker: Any, sent: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # none is left
+        os.killpg(worker.pid, sent)
 
 
 def _failure(exitcode: int, reports: Any) -> Failure:

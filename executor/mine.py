@@ -12,17 +12,15 @@ import torch
 
 from executor import dist
 from executor.contract.env import Env
-from executor.contract.errors import ConfigError
 from executor.contract.output.candidates import score_text, write_mining_result
 from executor.contract.output.parts import MINING, PartWriter, parts_dir, read_parts
 from executor.contract.params import MiningParams
-from executor.contract.yaml_file import read_yaml_mapping
 from executor.detections import Detections, HeadMap
 from executor.detector.detector import Found
 from executor.loader import Loaded
 from executor.report.pictures import draw_detections, write_picture
 from executor.sweep import Outcome
-from mining.aldd import AlddScorer, padded_weights
+from mining.aldd import AlddScorer
 from mining.base import Batch, Scorer, SeenView, generator
 from mining.cald import CaldScorer
 from mining.entropy import EntropyScorer
@@ -44,25 +42,8 @@ _SHOWN_SCORE = 0.1  # boxes of at least this
 _PICTURE_FILE = 'mining-examples.jpg'
 
 
-def scorer_of(env: Env, params: MiningParams) -> Scorer:
-    """The algorithm that the task names.
-
-    Raises:
-        ConfigError: there is none of this name, or the class weights do not fit the classes.
-    """
-    where = read_yaml_mapping(env.input.config_file).where
-    if params.mining_algorithm not in SCORERS:
-        raise ConfigError(
-            f'{where("mining_algorithm")}: mining_algorithm must be one of {", ".join(sorted(SCORERS))}, '
-            f'found {params.mining_algorithm!r}'
-        )
-    try:
-        padded_weights(params.class_distribution_scores, len(params.class_names))
-    except ValueError as error:
-        raise ConfigError(
-            f'{where("class_distribution_scores")}: {error}: give at most one for each of '
-            f'{", ".join(params.class_names)}, in this order'
-        )
+def scorer_of(params: MiningParams) -> Scorer:
+    """The algorithm that the task names."""
     return SCORERS[params.mining_algorithm](params)
 
 
@@ -71,7 +52,7 @@ class Mining:
 
     Args:
         env, params: the task.
-        scorer: `scorer_of(env, params)`.
+        scorer: `scorer_of(params)`.
         detector: what runs on the images, and on their views where the scorer wants some.
         paths: the whole index.
     """

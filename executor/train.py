@@ -13,19 +13,21 @@ from mmengine.runner import Runner
 
 from executor import dist
 from executor.contract.env import Env
-from executor.contract.errors import ConfigError, ModelError
-from executor.contract.index import check_inside, read_training_index
+from executor.contract.errors import ModelError, ParameterError
+from executor.contract.index import read_training_index
 from executor.contract.options import RESUME_LATEST
 from executor.contract.output.training import TrainingResult
 from executor.contract.params import TrainParams
 from executor.contract.progress import Progress
 from executor.log import duration
 from executor.mm import dataset, metric  # noqa: F401  (registers YmirDataset and DetectionMetric)
-from executor.mm.checkpoints import read_checkpoint, read_safely_everywhere
+from executor.mm.checkpoints import read_checkpoint
 from executor.mm.config import build_config
+from executor.mm.config_to_blame import config_to_blame
 from executor.mm.data import work_dir
 from executor.mm.pretrained import PretrainedHook, replace_downloads, starting_weights
-from executor.mm.progress_hook import ProgressHook
+from executor.mm.progress_hook import ProgressHook, raise_as_not_finite
+from executor.mm.sealed import seal
 from executor.mm.stages import RESUME_FILE, StageHook, schedule_of
 from executor.report.pictures import draw_grid, write_picture
 from executor.report.table import class_table
@@ -44,9 +46,9 @@ def train(env: Env, params: TrainParams, progress: Progress) -> None:
         ExecutorError: with the platform's code, see each room.
     """
     started = time.monotonic()
-    train_images = _count_images(env, params)
+    train_images = len(read_training_index(env.input.training_index_file))
     register_all_modules(init_default_scope=False)
-    read_safely_everywhere()
+    seal()
     config = build_config(env, params, train_images, dist.world_size())
     resume = _resume_file(env, params, config)
     if resume is None and dist.rank() == 0:
@@ -54,7 +56,8 @@ def train(env: Env, params: TrainParams, progress: Progress) -> None:
     weights = None if resume else starting_weights(params, config)
     replace_downloads(config['model'], will_load=bool(resume or weights))
     result = TrainingResult(env)
-    runner = _build_runner(config, resume)
+    with config_to_blame(config, params.config_options):
+        runner = _build_runner(config, resume)
     stages = StageHook(result, params, config)
     runner.register_hook(stages, priority=stages.priority)
     batch = config['train_dataloader']['batch_size'] * dist.world_size()
@@ -62,26 +65,16 @@ def train(env: Env, params: TrainParams, progress: Progress) -> None:
     runner.register_hook(hook, priority=hook.priority)
     if weights is not None:
         runner.register_hook(PretrainedHook(weights))
-    runner.train()
+    try:
+        runner.train()
+    except Exception as error:
+        raise_as_not_finite(runner, error)
+        if stages.stages:
+            raise  # the config has trained before
+        with config_to_blame(config, params.config_options):
+            raise
     if dist.rank() == 0:
         _finish(env, params, result, stages, time.monotonic() - started)
-
-
-def _count_images(env: Env, params: TrainParams) -> int:
-    if env.input.training_index_file is None:
-        raise ConfigError('env.yaml names no input.training_index_file: the platform writes it for a training')
-    if env.input.val_index_file is None and not params.args_options.no_validate:
-        raise ConfigError(
-            'env.yaml names no input.val_index_file: choose a validation set, or args_options --no-validate'
-        )
-    counts = []
-    for index in filter(None, (env.input.training_index_file, env.input.val_index_file)):
-        lines = read_training_index(index)
-        if dist.rank() == 0:
-            paths = [str(path) for line in lines for path in (line.image, line.annotation)]
-            check_inside(index, paths, lambda number, lines=lines: lines[number // 2].place, env.input)
-        counts.append(len(lines))
-    return counts[0]
 
 
 def _resume_file(env: Env, params: TrainParams, config: Config) -> Optional[Path]:
@@ -90,11 +83,9 @@ def _resume_file(env: Env, params: TrainParams, config: Config) -> Optional[Path
     if wanted is None:
         return None
     file = work_dir(env) / RESUME_FILE if wanted == RESUME_LATEST else Path(wanted)
-    if not file.is_file():
-        if wanted == RESUME_LATEST:
-            logger.warning('--resume: %s does not exist, so nothing was trained here before: starting anew', file)
-            return None
-        raise ModelError(f'args_options --resume {wanted}: no such file: name one that the container sees')
+    if wanted == RESUME_LATEST and not file.is_file():
+        logger.warning('--resume: %s does not exist, so nothing was trained here before: starting anew', file)
+        return None
     checkpoint = read_checkpoint(file)
     if 'optimizer' not in checkpoint:
         raise ModelError(
@@ -104,9 +95,10 @@ def _resume_file(env: Env, params: TrainParams, config: Config) -> Optional[Path
     began, now = checkpoint.get('ymir_schedule', {}), schedule_of(config)
     changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
     if changed:
-        raise ConfigError(
+        raise ParameterError(
+            'args_options',
             f'args_options --resume goes on with the schedule that {file} began with, but {"; ".join(changed)}: set it '
-            'back, or start anew from the model as pretrained weights'
+            'back, or start anew from the model as pretrained weights',
         )
     return file
 

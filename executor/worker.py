@@ -7,9 +7,11 @@ import io
 import logging
 import os
 import re
+import shutil
 import sys
 import tempfile
 import warnings
+from pathlib import Path
 from typing import Any, Callable, Optional, Sequence
 
 from executor.contract.errors import (
@@ -18,13 +20,18 @@ from executor.contract.errors import (
     GpuMismatchError,
     NoGpuError,
     OutOfMemoryError,
+    OutputError,
+    ParameterError,
 )
 from executor.contract.failure import death_of, failure_of
 from executor.contract.output.monitor import Monitor
+from executor.contract.output.writable import is_full
 from executor.contract.params import Job
 from executor.contract.progress import Progress, silent_progress
 from executor.log import set_up_logging
 from executor.processes import die_with_parent
+
+_ROOM = 2**26  # bytes, more than any one file of a task
 
 
 def work(job: Job, cpu_ranks: int, reports: Any) -> None:
@@ -65,7 +72,7 @@ def run_rank(job: Job, reports: Any) -> None:
         run(_progress(job, dist.rank()))
         dist.stop()
     except BaseException as error:
-        reports.put(failure_of(_translated(error)))
+        reports.put(failure_of(_translated(error, job)))
         sys.stdout.flush()
         # Without waiting for the other ranks, which may hang in a collective that this one never joins.
         os._exit(1)
@@ -158,11 +165,15 @@ def _check_gpus(gpu_ids: Sequence[int]) -> None:
         )
 
 
-def _translated(error: BaseException) -> BaseException:
-    """torch's and the machine's own failures as ours, where there is something to tell the user."""
+def _translated(error: BaseException, job: Job) -> BaseException:
+    """torch's and the machine's own failures as ours, where there is something to tell; ours with their place."""
     text, line = str(error), _first_line(error)
     ours: Optional[ExecutorError] = None
-    if isinstance(error, ExecutorError) and text.startswith('Caught '):
+    if isinstance(error, ParameterError):
+        ours = job.placed(error)
+    elif isinstance(error, OSError) and is_full(error):
+        ours = _full(error, job.env.output.root_dir)
+    elif isinstance(error, ExecutorError) and text.startswith('Caught '):
         # A loading worker raised it; torch put the worker's whole traceback into the message. Its last line is ours.
         ours = type(error)(text.rstrip().splitlines()[-1].partition(': ')[2])
     elif isinstance(error, RuntimeError) and 'out of memory' in text:
@@ -177,6 +188,20 @@ def _translated(error: BaseException) -> BaseException:
     return error if ours is None else ours.with_traceback(error.__traceback__)
 
 
+def _full(error: OSError, root: Path) -> ExecutorError:
+    """Which of the two that can be full, where the error names no file."""
+    name = str(error.filename or '')
+    if name.startswith('/dev/shm') or (not name and shutil.disk_usage(str(root)).free > _ROOM):
+        return OutOfMemoryError(
+            '/dev/shm is full: raise shm_size (docker run --shm-size) or set workers_per_gpu lower '
+            f'({_first_line(error)})'
+        )
+    return OutputError(
+        f'{root} is full ({_first_line(error)}): free some space there, or set max_keep_checkpoints lower, and start '
+        'the task again; stages saved before stay valid'
+    )
+
+
 def _first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
@@ -188,6 +213,6 @@ def _set_environment() -> None:
     of fixed size before `--deterministic` can hold.
     """
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
-    cache = os.path.join(tempfile.gettempdir(), f'ymir-mmdet-cache-{os.getuid()}')
+    cache = os.path.join(tempfile.gettempdir(), 'cache')
     for name in ('MPLCONFIGDIR', 'TORCH_HOME', 'XDG_CACHE_HOME', 'TORCHINDUCTOR_CACHE_DIR'):
         os.environ.setdefault(name, cache)

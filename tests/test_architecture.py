@@ -28,8 +28,9 @@ class Rule(NamedTuple):
 
 RULES = [
     Rule('executor/contract/**/*.py', only=('yaml', 'executor.contract')),
-    Rule('start.py', only=('executor.contract', 'executor.launch', 'executor.log')),
-    Rule('executor/launch.py', only=('executor.contract', 'executor.log'), module_level=True),
+    Rule('start.py', only=('executor.contract', 'executor.config_files', 'executor.launch', 'executor.log')),
+    Rule('executor/config_files.py', only=('executor.contract',)),
+    Rule('executor/launch.py', only=('executor.contract', 'executor.log', 'executor.scratch'), module_level=True),
     Rule('executor/report/**/*.py', never=('torch', 'mmdet', 'mmengine', 'executor.dist')),
     Rule('executor/mm/**/*.py', never=('executor.dist', 'mining')),
     Rule('executor/images.py', never=('torch', 'mmdet', 'mmengine', 'executor.dist')),
@@ -208,7 +209,9 @@ def test_only_output_writes_what_the_platform_reads():
 
 
 LIGHT_FILES = [
-    name for name in ('executor/contract/params.py', 'executor/launch.py', 'start.py') if (REPOSITORY / name).exists()
+    name
+    for name in ('executor/config_files.py', 'executor/contract/params.py', 'executor/launch.py', 'start.py')
+    if (REPOSITORY / name).exists()
 ]
 
 
@@ -252,7 +255,7 @@ def test_imports_are_found(source, module, is_package, expected):
     assert [(item.name, item.module_level) for item in imports_of(source, module, is_package)] == expected
 
 
-CONTRACT, START, LAUNCH, REPORT, MM, IMAGES = RULES[:6]
+CONTRACT, START, CONFIG_FILES, LAUNCH, REPORT, MM, IMAGES = RULES[:7]
 
 
 @pytest.mark.parametrize(
@@ -265,6 +268,9 @@ CONTRACT, START, LAUNCH, REPORT, MM, IMAGES = RULES[:6]
         (CONTRACT, 'def f():\n    import torch', ['2: torch']),
         (START, 'import sys\nfrom executor.launch import run\nfrom executor.log import set_up', []),
         (START, 'import yaml\nfrom executor.train import train', ['1: yaml', '2: executor.train.train']),
+        (CONFIG_FILES, 'import importlib.util\nfrom executor.contract.params import Job', []),
+        (CONFIG_FILES, 'def f():\n    import mmdet', ['2: mmdet']),
+        (CONFIG_FILES, 'from executor.mm import config', ['1: executor.mm.config']),
         (LAUNCH, 'def f():\n    from executor.worker import work', []),
         (LAUNCH, 'from executor.worker import work', ['1: executor.worker.work']),
         (REPORT, 'import numpy\nfrom executor.images import read_image', []),

@@ -190,14 +190,16 @@ def test_images_that_cannot_be_decoded_are_counted_named_and_last(tmp_path, mode
     broken = [tmp_path / f'broken {number}.jpg' for number in range(12)]
     for file in broken:
         file.write_bytes(b'no image')
-    listed = [*broken[:6], *images[:2], *broken[6:], tmp_path / 'missing.jpg', images[2]]
+    empty = tmp_path / 'empty.jpg'
+    empty.write_bytes(b'')
+    listed = [*broken[:6], *images[:2], *broken[6:], empty, images[2]]
     output = run(write_task(tmp_path, model, listed, mining=True, mining_algorithm='entropy'), '--cpu-ranks', '2')
     found = detections_of(tmp_path)
     assert list(found) == [file.name for file in listed]
     assert all(found[file.name]['boxes'] == [] for file in broken)
     ranking = [path for path, _ in ranking_of(tmp_path)]
     assert sorted(ranking[:3]) == sorted(map(str, images[:3]))
-    assert ranking[3:] == [*map(str, broken), str(tmp_path / 'missing.jpg')]
+    assert ranking[3:] == [*map(str, broken), str(empty)]
     assert '13 images cannot be decoded' in output
     assert 'candidate-index.tsv:1: ' in output and 'broken 0.jpg' in output
     assert 'candidate-index.tsv:12: ' in output and 'broken 9.jpg' in output
@@ -207,7 +209,8 @@ def test_images_that_cannot_be_decoded_are_counted_named_and_last(tmp_path, mode
 @pytest.mark.parametrize('tasks', [{'infer': True}, {'infer': False, 'mining': True, 'mining_algorithm': 'random'}])
 def test_when_none_can_be_decoded_the_task_fails(tmp_path, model, tasks):
     (tmp_path / 'text.jpg').write_text('no image')
-    run(write_task(tmp_path, model, [tmp_path / 'text.jpg', tmp_path / 'missing.png'], **tasks), status=1)
+    (tmp_path / 'empty.png').write_bytes(b'')
+    run(write_task(tmp_path, model, [tmp_path / 'text.jpg', tmp_path / 'empty.png'], **tasks), status=1)
     state, code, message = failure_of(tmp_path)
     assert (state, code) == ('4', '300003')
     assert 'none of the 2 candidates can be decoded' in message and 'text.jpg' in message
@@ -286,10 +289,10 @@ def write_kinds(folder: Path) -> List[Path]:
         (
             {'mining': True, 'class_distribution_scores': '1,1,1,1'},
             '300001',
-            ['4 class weights for 3 classes', 'circle'],
+            ['config.yaml:', 'at most one for each of the 3 classes (circle', "found '1,1,1,1'"],
         ),
         ({'mining': True, 'class_distribution_scores': '1,x'}, '300001', ['class_distribution_scores', "'1,x'"]),
-        ({'mining': True, 'class_distribution_scores': '1,-1'}, '300001', ['class weights are numbers from 0 up']),
+        ({'mining': True, 'class_distribution_scores': '1,-1'}, '300001', ['must be numbers from 0 up', "'1,-1'"]),
         ({'mining': True, 'mining_algorithm': 'best'}, '300001', ['mining_algorithm', 'aldd, cald, entropy', "'best'"]),
     ],
     ids=str,
@@ -316,7 +319,15 @@ def test_an_index_that_leaves_the_input_folders_is_refused(tmp_path, model, imag
     run(write_task(tmp_path, model, [images[0], path.format(root=tmp_path)]), status=1)
     _, code, message = failure_of(tmp_path)
     assert code == '300002'
-    assert '1 paths lie outside of the input folders' in message and 'candidate-index.tsv:2' in message
+    assert 'lists 1 file (' in message and 'candidate-index.tsv:2)) outside of the input folders' in message
+
+
+def test_a_candidate_that_is_not_there_is_told_before_any_is_looked_at(tmp_path, model, images):
+    output = run(write_task(tmp_path, model, [images[0], tmp_path / 'missing.jpg']), status=1)
+    _, code, message = failure_of(tmp_path)
+    assert code == '300002'
+    assert f'{tmp_path}/missing.jpg ({tmp_path}/in/candidate-index.tsv:2)) that cannot be found' in message
+    assert 'model: YOLOX' not in output
 
 
 def test_an_empty_index_is_told(tmp_path, model):

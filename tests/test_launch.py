@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from executor import launch
 from executor.contract.failure import Failure
-from executor.launch import WorkerFailed, run_in_worker
+from executor.launch import Terminated, WorkerFailed, heed_termination, run_in_worker
 
 GPU_MEMORY = Failure(300103, 'out of GPU memory', '', kind='GpuMemoryError')
 OTHER_MEMORY = Failure(300103, 'out of memory', '', kind='OutOfMemoryError')
@@ -63,3 +66,54 @@ def test_stages_that_were_saved_are_not_lost_for_a_smaller_batch(ymir_task, work
     with pytest.raises(WorkerFailed):
         run_in_worker(job)
     assert started == [4]
+
+
+@pytest.fixture
+def termination():
+    """What SIGTERM does, put back afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_sigterm_is_heeded_wherever_the_process_is(termination):
+    heed_termination()
+    with pytest.raises(Terminated, match=r'stopped from outside \(SIGTERM\)') as caught:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            os.getpid()
+    assert caught.value.code == 160004
+
+
+class StoppedWorker:
+    """A worker during whose run SIGTERM arrives, and again while it is being stopped."""
+
+    pid, exitcode = 2**31 - 1, None  # no process has this number
+
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def start(self) -> None:
+        pass
+
+    def join(self, seconds: float = 0) -> None:
+        if not self.stopped:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def terminate(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.stopped, self.exitcode = True, -signal.SIGTERM
+
+
+def test_sigterm_stops_the_worker_and_stays_heeded(ymir_task, monkeypatch, termination):
+    worker = StoppedWorker()
+    context = type('Context', (), {'SimpleQueue': lambda self: None, 'Process': lambda self, **values: worker})()
+    monkeypatch.setattr(launch.multiprocessing, 'get_context', lambda method: context)
+    heed_termination()
+    with pytest.raises(Terminated):
+        run_in_worker(ymir_task.job())
+    assert worker.stopped
+    with pytest.raises(Terminated):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            os.getpid()

@@ -9,6 +9,7 @@ from typing import Any, Mapping, Optional, Tuple
 
 from executor.contract import forms
 from executor.contract.errors import ConfigError
+from executor.contract.shown import shown
 from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
 
 STANDARD_ENV_FILE = Path('/in/env.yaml')
@@ -55,6 +56,12 @@ class Env:
     input: InputPaths
     output: OutputPaths
 
+    @property
+    def tasks(self) -> Tuple[str, ...]:
+        """What is to run, in words."""
+        asked = {'training': self.run_training, 'mining': self.run_mining, 'inference': self.run_infer}
+        return tuple(name for name, runs in asked.items() if runs)
+
 
 def env_file(option: Optional[str], environ: Mapping[str, str] = os.environ) -> Path:
     """Where env.yaml lies: the `--env` option, else the variable DEFAULT_ENV_FILE_PATH, else /in/env.yaml."""
@@ -85,9 +92,8 @@ def read_env(path: Path) -> Env:
 
 
 def _input_paths(source: YamlMapping) -> InputPaths:
-    def optional(key: str) -> Optional[Path]:
-        value = _lookup(source, key)
-        return Path(str(value)) if value else None
+    def optional(key: str, usual: str) -> Optional[Path]:
+        return _path(source, key, usual) if _lookup(source, key) else None
 
     return InputPaths(
         root_dir=_path(source, 'input.root_dir', '/in'),
@@ -95,9 +101,9 @@ def _input_paths(source: YamlMapping) -> InputPaths:
         annotations_dir=_path(source, 'input.annotations_dir', '/in/annotations'),
         models_dir=_path(source, 'input.models_dir', '/in/models'),
         config_file=_path(source, 'input.config_file', '/in/config.yaml'),
-        training_index_file=optional('input.training_index_file'),
-        val_index_file=optional('input.val_index_file'),
-        candidate_index_file=optional('input.candidate_index_file'),
+        training_index_file=optional('input.training_index_file', '/in/train-index.tsv'),
+        val_index_file=optional('input.val_index_file', '/in/val-index.tsv'),
+        candidate_index_file=optional('input.candidate_index_file', '/in/candidate-index.tsv'),
     )
 
 
@@ -119,21 +125,21 @@ def _lookup(source: YamlMapping, key: str) -> Any:
         return source.values.get(name)
     mapping = source.values.get(section)
     if not isinstance(mapping, dict):
-        raise ConfigError(f'{source.where(section)}: {section} must be a mapping of paths, found {mapping!r}')
+        raise ConfigError(f'{source.where(section)}: {section} must be a mapping of paths, found {shown(mapping)}')
     return mapping.get(name)
 
 
 def _path(source: YamlMapping, key: str, usual: str) -> Path:
     value = _lookup(source, key)
-    if not isinstance(value, str) or not value:
-        raise ConfigError(f'{source.where(key)}: {key} must be a path such as {usual}, found {value!r}')
+    if not isinstance(value, str) or not value or '\0' in value:
+        raise ConfigError(f'{source.where(key)}: {key} must be a path such as {usual}, found {shown(value)}')
     return Path(value)
 
 
 def _text(source: YamlMapping, key: str) -> str:
     value = _lookup(source, key)
     if value is None or isinstance(value, (dict, list)) or not str(value).strip():
-        raise ConfigError(f'{source.where(key)}: {key} must be a name, found {value!r}')
+        raise ConfigError(f'{source.where(key)}: {key} must be a name, found {shown(value)}')
     # A tab or line break would tear the one record of monitor.txt apart.
     return ' '.join(str(value).split())
 
@@ -145,16 +151,17 @@ def _flag(source: YamlMapping, key: str) -> bool:
     try:
         return forms.flag(value)
     except ValueError as error:
-        raise ConfigError(f'{source.where(key)}: {key} must be {error}, found {value!r}')
+        raise ConfigError(f'{source.where(key)}: {key} must be {error}, found {shown(value)}')
 
 
 def _protocol(source: YamlMapping) -> Tuple[int, int]:
     value = source.values.get('protocol_version')
     if value is None or value == '':
         return NO_PROTOCOL
-    parts = str(value).split('.')
-    if not all(part.isascii() and part.isdigit() for part in parts):
+    parts = [] if isinstance(value, (dict, list)) else str(value).split('.')
+    if not parts or not all(part.isascii() and part.isdigit() for part in parts):
         raise ConfigError(
-            f'{source.where("protocol_version")}: protocol_version must be a version such as 1.1.0, found {value!r}'
+            f'{source.where("protocol_version")}: protocol_version must be a version such as 1.1.0, '
+            f'found {shown(value)}'
         )
     return int(parts[0]), int(parts[1]) if len(parts) > 1 else 0

@@ -1,5 +1,9 @@
 """The family of errors a task can end with, each with the code the platform shows to its user."""
 
+from __future__ import annotations
+
+from typing import Any, Tuple
+
 
 class ExecutorError(Exception):
     """A failure told in one sentence: what is wrong, the value found, what is allowed, what to do."""
@@ -11,6 +15,20 @@ class ConfigError(ExecutorError):
     """env.yaml, config.yaml or one of its parameters cannot be used."""
 
     code = 300001
+
+
+class ParameterError(ConfigError):
+    """A parameter of config.yaml that proves wrong far from that file; `Job.placed` adds the line where it stands.
+
+    `key` is the parameter, with which the message begins.
+    """
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return ParameterError, (self.key, str(self))
 
 
 class DatasetError(ExecutorError):
@@ -51,6 +69,10 @@ class OutOfMemoryError(ExecutorError):
 
 class GpuMemoryError(OutOfMemoryError):
     """The same, where a smaller batch may help."""
+
+
+class OutputError(ExecutorError):
+    """What the task has to write cannot be written."""
 
 
 class NonFiniteLossError(ExecutorError):

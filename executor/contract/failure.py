@@ -49,5 +49,7 @@ def death_of(exitcode: int) -> ExecutorError:
             'the worker died of a bus error: /dev/shm is full: raise shm_size (docker run --shm-size) '
             'or set workers_per_gpu lower'
         )
+    if exitcode == -signal.SIGTERM:
+        return ExecutorError('something outside ended the worker (SIGTERM): start the task again')
     how = f'by signal {signal.Signals(-exitcode).name}' if exitcode < 0 else f'with exit status {exitcode}'
-    return ExecutorError(f'the worker ended {how} without a message: see the log above')
+    return ExecutorError(f'the worker ended {how} without a message: see the log above, and start the task again')

@@ -10,14 +10,19 @@ import math
 import re
 from typing import Any, Callable, Optional, Tuple
 
+from executor.contract.shown import shown
 
-def integer(minimum: Optional[int] = None) -> Callable[[Any], int]:
-    """A whole number of at least `minimum`; 16, '16' and 16.0 are all 16."""
+
+def integer(minimum: Optional[int] = None, maximum: Optional[int] = None) -> Callable[[Any], int]:
+    """A whole number from `minimum` to `maximum`; 16, '16' and 16.0 are all 16."""
     wanted = 'a whole number' + (f' of at least {minimum}' if minimum is not None else '')
+    wanted += f' and at most {maximum}' if maximum is not None else ''
 
     def parse(value: Any) -> int:
         number = _to_float(value, wanted)
         if number != int(number) or (minimum is not None and number < minimum):
+            raise ValueError(wanted)
+        if maximum is not None and number > maximum:
             raise ValueError(wanted)
         return int(number)
 
@@ -39,10 +44,10 @@ def number(low: float, high: float) -> Callable[[Any], float]:
 
 def flag(value: Any) -> bool:
     """True or false, also as text or as 0 and 1."""
-    text = str(value).strip().lower()
-    if text in ('true', 'yes', 'on', '1'):
+    word = '' if isinstance(value, (dict, list)) else str(value).strip().lower()
+    if word in ('true', 'yes', 'on', '1'):
         return True
-    if text in ('false', 'no', 'off', '0'):
+    if word in ('false', 'no', 'off', '0'):
         return False
     raise ValueError('true or false')
 
@@ -60,7 +65,7 @@ def choice(*allowed: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         word = text(value)
         if word not in allowed:
-            raise ValueError('one of ' + ', '.join(allowed))
+            raise ValueError('one of ' + ', '.join(allowed) if len(allowed) > 1 else allowed[0])
         return word
 
     return parse
@@ -68,8 +73,10 @@ def choice(*allowed: str) -> Callable[[Any], str]:
 
 def texts(value: Any) -> Tuple[str, ...]:
     """A list of texts, or one text with commas between them."""
+    if isinstance(value, dict):
+        raise ValueError('a list of names')
     items = value if isinstance(value, (list, tuple)) else str(value).split(',')
-    if isinstance(value, dict) or any(isinstance(item, (dict, list)) or item is None for item in items):
+    if any(isinstance(item, (dict, list)) or item is None for item in items):
         raise ValueError('a list of names')
     return tuple(str(item).strip() for item in items if str(item).strip())
 
@@ -78,6 +85,8 @@ def numbers(value: Any) -> Tuple[float, ...]:
     """A list of finite numbers, or one text with commas between them."""
     wanted = "numbers with commas between them, such as '1.0,0.5'"
     # Not `texts`: an empty item must not shift the ones after it.
+    if isinstance(value, dict):
+        raise ValueError(wanted)
     items = value if isinstance(value, (list, tuple)) else str(value).split(',')
     return tuple(_to_float(item, wanted) for item in items)
 
@@ -88,8 +97,8 @@ def patterns(value: Any) -> Tuple[str, ...]:
     for pattern in result:
         try:
             re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f'regular expressions with commas between them ({pattern!r}: {error})')
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f'regular expressions with commas between them ({shown(pattern)}: {error})')
     return result
 
 

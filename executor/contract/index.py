@@ -14,6 +14,9 @@ from typing import Any, Callable, Iterable, List, Sequence, Tuple
 
 from executor.contract.env import InputPaths
 from executor.contract.errors import DatasetError
+from executor.contract.shown import clipped, shown
+
+_REMEDY = 'export the dataset again'
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,10 @@ class IndexLine:
 
 
 def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
-    """Read a training or validation index; blank lines are passed over, every file is checked to exist.
+    """Read a training or validation index; blank lines are passed over.
 
     Raises:
-        DatasetError: the index is missing or empty, a line has no annotation, or a listed file is not on disk.
+        DatasetError: the index is missing, empty or not UTF-8, or a line has no annotation.
     """
     lines = []
     for number, text in enumerate(_read_lines(path), start=1):
@@ -38,11 +41,10 @@ def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
         # Paths may hold blanks, so only the tab separates (the predecessor split on any blank).
         columns = [column.strip() for column in text.split('\t')]
         if len(columns) < 2 or not columns[0] or not columns[1]:
-            raise DatasetError(f'{path}:{number}: expected <image><tab><annotation>, found {text!r}')
+            raise DatasetError(f'{path}:{number}: expected <image><tab><annotation>, found {shown(text)}: {_REMEDY}')
         lines.append(IndexLine(Path(columns[0]), Path(columns[1]), f'{path}:{number}'))
     if not lines:
         raise _no_image(path)
-    _check_exist(lines)
     return tuple(lines)
 
 
@@ -88,8 +90,6 @@ class CandidateIndex(Sequence[str]):
 def read_candidate_index(path: Path) -> CandidateIndex:
     """Read a candidate index; blank lines are passed over, of several columns the first counts.
 
-    Whether the images exist is not checked: one that cannot be read is a candidate like one that cannot be decoded.
-
     Raises:
         DatasetError: the index is missing, empty or not UTF-8, or a line has no image.
     """
@@ -124,35 +124,55 @@ def _first_column(path: Path, number: int, start: int, line: bytes) -> bytes:
         return b''
     image = line.rstrip(b'\r\n').partition(b'\t')[0]
     if not image.strip():
-        raise DatasetError(f'{path}:{number}: expected <image>, found {text!r}')
+        raise DatasetError(f'{path}:{number}: expected <image>, found {shown(text)}: {_REMEDY}')
     return image
 
 
-def check_inside(index: Path, paths: Iterable[str], place: Callable[[int], str], folders: InputPaths) -> None:
-    """That an index lists nothing outside of the folders that the task was given.
+def check_listed(
+    index: Path, listed: Iterable[Tuple[int, str]], place: Callable[[int], str], folders: InputPaths
+) -> None:
+    """That the files of an index are there, in the folders that the task was given.
 
     Args:
         index: for the message.
-        paths: what it lists.
-        place: the `file:line` of the n-th of these.
+        listed: number and path of each.
+        place: the `file:line` that lists a number.
         folders: of env.yaml. They may be links, as may be what lies in them: only what a path says counts.
 
     Raises:
-        DatasetError: with the first that does, and how many there are.
+        DatasetError: some are not, or lie elsewhere; with their count and the first five.
     """
     given = (folders.root_dir, folders.assets_dir, folders.annotations_dir)
     inside = tuple({os.path.join(str(folder), '') for link in given for folder in (link, os.path.realpath(link))})
-    first, count = '', 0
-    for number, path in enumerate(paths):
-        # Most paths need no more than this.
+    outside, lost = _Named(), _Named()
+    for number, path in listed:
+        # Most paths need no more than the first look.
         if not (path.startswith(inside) and '..' not in path) and not os.path.normpath(path).startswith(inside):
-            first = first or f'{path} ({place(number)})'
-            count += 1
-    if count:
-        raise DatasetError(
-            f'{index}: {count} paths lie outside of the input folders {", ".join(str(folder) for folder in given)}; '
-            f'the first: {first}: export the dataset again'
-        )
+            outside.add(path, place, number)
+        elif not os.path.isfile(path):  # Path.is_file fails on names that no file can have
+            lost.add(path, place, number)
+    if outside.count:
+        folder_names = ', '.join(dict.fromkeys(map(str, given)))
+        raise DatasetError(f'{index} lists {outside} outside of the input folders {folder_names}: {_REMEDY}')
+    if lost.count:
+        raise DatasetError(f'{index} lists {lost} that cannot be found or may not be read: {_REMEDY}')
+
+
+class _Named:
+    """How many there are, and the first five with their places."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: List[str] = []
+
+    def add(self, path: str, place: Callable[[int], str], number: int) -> None:
+        self.count += 1
+        if len(self._first) < 5:
+            self._first.append(f'{clipped(path)} ({place(number)})')
+
+    def __str__(self) -> str:
+        more = ', ...' if self.count > len(self._first) else ''
+        return f'{self.count} file{"s" if self.count > 1 else ""} ({", ".join(self._first)}{more})'
 
 
 def _read_lines(path: Path) -> List[str]:
@@ -165,27 +185,12 @@ def _read_lines(path: Path) -> List[str]:
         raise _not_text(path, error.start)
 
 
-def _check_exist(lines: Sequence[IndexLine]) -> None:
-    annotation_exists = {annotation: annotation.is_file() for annotation in {line.annotation for line in lines}}
-    lost = []
-    for line in lines:
-        if not line.image.is_file():
-            lost.append(f'{line.image} ({line.place})')
-        if not annotation_exists[line.annotation]:
-            lost.append(f'{line.annotation} ({line.place})')
-    if lost:
-        more = ', ...' if len(lost) > 5 else ''
-        raise DatasetError(
-            f'{len(lost)} listed files are not on disk: {", ".join(lost[:5])}{more}: export the dataset again'
-        )
-
-
 def _unreadable(path: Path, error: OSError) -> DatasetError:
-    return DatasetError(f'index file {path} cannot be read ({error.strerror}): export the dataset again')
+    return DatasetError(f'index file {path} cannot be read ({error.strerror}): {_REMEDY}')
 
 
 def _not_text(path: Path, byte: int) -> DatasetError:
-    return DatasetError(f'index file {path} is not UTF-8 text (byte {byte}): export the dataset again')
+    return DatasetError(f'index file {path} is not UTF-8 text (byte {byte}): {_REMEDY}')
 
 
 def _no_image(path: Path) -> DatasetError:

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, NoReturn, Optional
 
+_MOST_BRACKETS = 20  # more than any config has
+
 RESUME_LATEST = 'latest'  # the value of `--resume` without a file
 
 
@@ -29,7 +31,7 @@ class TrainArgs:
 
 def cfg_options(value: Any) -> Dict[str, Any]:
     """`'a.b=1 c=[1,2]'` as a dict from dotted key to value, in order; raises ValueError completing "<key> must be"."""
-    if isinstance(value, dict):
+    if isinstance(value, (dict, list)):
         raise ValueError('text of the form key=value key2.sub=value2')
     return dict(_key_value(item) for item in _split(str(value)))
 
@@ -37,6 +39,8 @@ def cfg_options(value: Any) -> Dict[str, Any]:
 def train_args(value: Any) -> TrainArgs:
     """`args_options` as `TrainArgs`; raises ValueError completing "<key> must be" and listing the flags."""
     parser = _flag_parser()
+    if isinstance(value, (dict, list)):
+        raise ValueError(f'text with flags out of {_FLAGS}')
     try:
         words = _split(str(value))
         known, unknown = parser.parse_known_args(words)
@@ -119,18 +123,20 @@ def _key_value(item: str) -> Any:
     return key, _value(value)
 
 
-def _value(text: str) -> Any:
+def _value(text: str, depth: int = 0) -> Any:
     """One value in mmengine's notation: `1,2` and `[1,2]` are lists, `(1,2)` a tuple, elements may nest.
 
     Quotation marks around it fall away first, as in mmengine: `"[1,2]"` is a list too.
     """
+    if depth > _MOST_BRACKETS:
+        raise ValueError(f'text with at most {_MOST_BRACKETS} brackets inside each other')
     text = _unquoted(text.strip())
     parts = _elements(text)
     if len(parts) == 1 and text[:1] == '(' and text[-1:] == ')':
-        return tuple(_value(part) for part in _elements(text[1:-1]))
+        return tuple(_value(part, depth + 1) for part in _elements(text[1:-1]))
     if len(parts) == 1 and text[:1] == '[' and text[-1:] == ']':
-        return [_value(part) for part in _elements(text[1:-1])]
-    return [_value(part) for part in parts] if len(parts) > 1 or text.endswith(',') else _scalar(text)
+        return [_value(part, depth + 1) for part in _elements(text[1:-1])]
+    return [_value(part, depth + 1) for part in parts] if len(parts) > 1 or text.endswith(',') else _scalar(text)
 
 
 def _unquoted(text: str) -> str:

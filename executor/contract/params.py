@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Type, TypeVar
 
 from executor.contract import forms, options
 from executor.contract.annotations import FORMATS
 from executor.contract.env import Env
-from executor.contract.errors import ConfigError, ModelError
+from executor.contract.errors import ConfigError, ModelError, ParameterError
+from executor.contract.shown import clipped, shown
 from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
 
 logger = logging.getLogger(__name__)
@@ -35,6 +38,12 @@ RESERVED_KEYS = (
 )
 
 
+# Beyond every machine: a slip of the keyboard should not fill the memory first.
+_MOST_SAMPLES, _MOST_WORKERS = 4096, 256
+
+MINING_ALGORITHMS = ('aldd', 'cald', 'entropy', 'random')
+
+
 def _param(default: Any, parse: Callable[[Any], Any]) -> Any:
     if callable(default):
         return dataclasses.field(default_factory=default, metadata={'parse': parse})
@@ -52,6 +61,7 @@ class TaskParams:
     class_names: Tuple[str, ...]
     gpu_ids: Tuple[int, ...]
     model_files: Tuple[Path, ...]
+    places: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)  # `file:line` of each key
 
 
 @dataclass(frozen=True)
@@ -60,8 +70,8 @@ class TrainParams(TaskParams):
 
     shm_size: str = _param('128G', forms.text)
     export_format: str = _param('ark:raw', forms.choice(*FORMATS))
-    samples_per_gpu: int = _param(16, forms.integer(1))
-    workers_per_gpu: int = _param(4, forms.integer(0))
+    samples_per_gpu: int = _param(16, forms.integer(1, _MOST_SAMPLES))
+    workers_per_gpu: int = _param(4, forms.integer(0, _MOST_WORKERS))
     max_epochs: int = _param(100, forms.integer(1))
     config_file: str = _param('configs/yolox/yolox_tiny_8x8_300e_coco.py', forms.text)
     args_options: options.TrainArgs = _param(options.TrainArgs, options.train_args)
@@ -71,6 +81,11 @@ class TrainParams(TaskParams):
     max_keep_checkpoints: int = _param(1, forms.integer())
     ymir_saved_file_patterns: Tuple[str, ...] = _param((), forms.patterns)
 
+    @property
+    def config_options(self) -> Dict[str, Any]:
+        """The changes to the config, from both texts that may hold some."""
+        return {**self.args_options.cfg_options, **self.cfg_options}
+
 
 @dataclass(frozen=True)
 class DetectionParams(TaskParams):
@@ -78,8 +93,8 @@ class DetectionParams(TaskParams):
 
     shm_size: str = _param('128G', forms.text)
     config_file: str = _param('', forms.text)
-    samples_per_gpu: int = _param(16, forms.integer(1))
-    workers_per_gpu: int = _param(4, forms.integer(0))
+    samples_per_gpu: int = _param(16, forms.integer(1, _MOST_SAMPLES))
+    workers_per_gpu: int = _param(4, forms.integer(0, _MOST_WORKERS))
     iou_threshold: Optional[float] = _param(None, forms.number(0, 1))
     cfg_options: Dict[str, Any] = _param(dict, options.cfg_options)
 
@@ -95,7 +110,7 @@ class InferParams(DetectionParams):
 class MiningParams(DetectionParams):
     """Parameters of mining, see mining-template.yaml for the meaning of each."""
 
-    mining_algorithm: str = _param('aldd', forms.text)  # `executor.mine` knows which there are
+    mining_algorithm: str = _param('aldd', forms.choice(*MINING_ALGORITHMS))
     class_distribution_scores: Tuple[float, ...] = _param((), forms.numbers)
     aldd_exact: bool = _param(False, forms.flag)
     seed: int = _param(0, forms.integer(0))
@@ -113,7 +128,21 @@ class Job:
     @property
     def gpu_ids(self) -> Tuple[int, ...]:
         """The GPUs of the task, whichever parts it has; empty for CPU."""
-        return next(params.gpu_ids for params in (self.training, self.mining, self.infer) if params is not None)
+        return self._params.gpu_ids
+
+    @property
+    def _params(self) -> TaskParams:
+        """Of one part; the parts of a task have the same config.yaml."""
+        return next(params for params in (self.training, self.mining, self.infer) if params is not None)
+
+    def placed(self, error: ParameterError) -> ConfigError:
+        """The error with the line of config.yaml that it is about, where the parameter has one."""
+        place = self._params.places.get(error.key)
+        if place is None:
+            return error
+        placed = ConfigError(f'{place}: {error}')
+        placed.__cause__ = error.__cause__  # mmdet's own words, for the traceback
+        return placed
 
 
 def read_job(env: Env) -> Job:
@@ -137,7 +166,19 @@ def read_job(env: Env) -> Job:
     unknown = [str(key) for key in source.values if key not in known]
     if unknown:
         logger.warning('%s: ignoring unknown keys: %s', source.path, ', '.join(unknown))
+    if job.mining is not None:
+        _check_class_weights(source, job.mining)
     return job
+
+
+def _check_class_weights(source: YamlMapping, params: MiningParams) -> None:
+    weights, key = params.class_distribution_scores, 'class_distribution_scores'
+    if len(weights) > len(params.class_names) or min(weights, default=0.0) < 0:
+        raise ConfigError(
+            f'{source.where(key)}: {key} must be numbers from 0 up, at most one for each of the '
+            f'{len(params.class_names)} classes ({", ".join(params.class_names)}), in this order, '
+            f'found {shown(source.values[key])}'
+        )
 
 
 P = TypeVar('P', bound=TaskParams)
@@ -152,6 +193,7 @@ def _read(kind: Type[P], source: YamlMapping, env: Env, model_key: str) -> P:
         class_names=_class_names(source),
         gpu_ids=_gpu_ids(source),
         model_files=_model_files(source, model_key, env.input.models_dir),
+        places={str(key): source.where(str(key)) for key in source.values},
         **values,
     )
 
@@ -169,21 +211,23 @@ def _parse(source: YamlMapping, key: str, parse: Callable[[Any], Any]) -> Any:
     try:
         return parse(value)
     except ValueError as error:
-        raise ConfigError(f'{source.where(key)}: {key} must be {error}, found {value!r}')
+        raise ConfigError(f'{source.where(key)}: {key} must be {error}, found {shown(value)}')
 
 
 def _class_names(source: YamlMapping) -> Tuple[str, ...]:
     value = source.values.get('class_names')
     where = source.where('class_names')
     if _missing(value) or value == []:
-        raise ConfigError(f'{where}: class_names must list the classes to work on, found {value!r}')
+        raise ConfigError(f'{where}: class_names must list the classes to work on, found {shown(value)}')
     names = _parse(source, 'class_names', forms.texts)
     # A list is not shortened: the position is the class id of the annotations.
     if not names or (isinstance(value, list) and len(names) != len(value)):
-        raise ConfigError(f'{where}: class_names must be names, none of them empty, found {value!r}')
-    doubled = sorted({name for name in names if names.count(name) > 1})
+        raise ConfigError(f'{where}: class_names must be names, none of them empty, found {shown(value)}')
+    doubled = sorted(name for name, count in Counter(names).items() if count > 1)
     if doubled:
-        raise ConfigError(f'{where}: class_names must be different from each other, found twice: {", ".join(doubled)}')
+        raise ConfigError(
+            f'{where}: class_names must be different from each other, found twice: {", ".join(doubled[:5])}'
+        )
     return names
 
 
@@ -200,9 +244,12 @@ def _model_files(source: YamlMapping, key: str, models_dir: Path) -> Tuple[Path,
     if _missing(source.values.get(key)):
         return ()
     files = tuple(models_dir / name for name in _parse(source, key, forms.texts))
-    lost = [str(file) for file in files if not file.is_file()]
+    lost = [str(file) for file in files if not os.path.isfile(file)]  # Path.is_file fails on impossible names
     if lost:
+        more = ', ...' if len(lost) > 5 else ''
         raise ModelError(
-            f'{source.where(key)}: {len(lost)} of {len(files)} files of {key} do not exist: {", ".join(lost[:5])}'
+            f'{source.where(key)}: {len(lost)} of {len(files)} files of {key} {"is" if len(lost) == 1 else "are"} not '
+            f'there, or may not be read: {", ".join(map(clipped, lost[:5]))}{more}: choose a model whose files the '
+            'container sees'
         )
     return files

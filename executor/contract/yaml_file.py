@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict
@@ -9,6 +10,8 @@ from typing import Any, Dict
 import yaml
 
 from executor.contract.errors import ConfigError
+
+_MOST_CHARACTERS = 10_000_000  # room for a hundred thousand class names
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,18 @@ def read_yaml_mapping(path: Path) -> YamlMapping:
     except OSError as error:
         raise ConfigError(f'{path} cannot be read ({error.strerror}): the platform writes it before it starts a task')
     except UnicodeDecodeError as error:
-        raise ConfigError(f'{path} is not UTF-8 text (byte {error.start}): write it again')
+        raise ConfigError(f'{path} is not UTF-8 text (byte {error.start}): save it as UTF-8')
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            raise ConfigError(f'{path}:1: the file is empty: expected `key: value` lines')
+        if _written_out(node) > _MOST_CHARACTERS:
+            raise ConfigError(
+                f'{path}:{node.start_mark.line + 1}: with its aliases written out, the file has more than '
+                f'{_MOST_CHARACTERS} characters: write it without so many aliases'
+            )
+        values = loader.construct_document(node)
     # The others: what looks like a date or a number and is none, such as 2020-99-99 or `!!bool maybe`.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         mark = getattr(error, 'problem_mark', None)
@@ -49,6 +60,27 @@ def read_yaml_mapping(path: Path) -> YamlMapping:
     if not isinstance(values, dict):
         raise ConfigError(f'{path}:1: expected `key: value` lines, found {type(values).__name__}')
     return YamlMapping(path, values, _key_lines(node))
+
+
+def _written_out(root: yaml.Node) -> float:
+    """Characters of a document in which every alias is what it stands for; without end where one holds itself.
+
+    Ten lines of aliases of aliases are gigabytes once something writes them out or merges them.
+    """
+    sizes: Dict[int, float] = {}
+
+    def size(node: yaml.Node) -> float:
+        if id(node) not in sizes:
+            sizes[id(node)] = math.inf  # as long as it is inside itself
+            if isinstance(node, yaml.MappingNode):
+                sizes[id(node)] = 1 + sum(size(part) for pair in node.value for part in pair)
+            elif isinstance(node, yaml.SequenceNode):
+                sizes[id(node)] = 1 + sum(size(part) for part in node.value)
+            else:
+                sizes[id(node)] = 1 + len(node.value)
+        return sizes[id(node)]
+
+    return size(root)
 
 
 def _key_lines(node: yaml.MappingNode, prefix: str = '') -> Dict[str, int]:

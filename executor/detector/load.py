@@ -48,7 +48,7 @@ def load_detector(
         backend: RUNTIME, TORCH or MMDET to insist on one; None for the fastest that works.
 
     Raises:
-        ModelError, ConfigError: see `executor.mm.model.load_model`.
+        ModelError, ParameterError: see `executor.mm.model.load_model`.
         NoHeadMaps: head maps are wanted of a detector that has none.
     """
     started = time.monotonic()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import io
 import logging
+import os
+import sys
 import time
 import warnings
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -165,11 +168,25 @@ def export_graph(network: Network, example: np.ndarray, fixed: bool) -> bytes:
         arguments['dynamic_axes'] = {'images': {1: 'height', 2: 'width'}}
     if 'dynamo' in inspect.signature(torch.onnx.export).parameters:
         arguments['dynamo'] = False  # the tracing exporter: a second instead of half a minute, and every torch has it
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), _silent_stderr(), torch.no_grad():
         warnings.simplefilter('ignore')
         torch.onnx.export(network, (torch.from_numpy(example),), graph, **arguments)
     network.eval()  # the exporter leaves the parts in the mode of the whole
     return graph.getvalue()
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what is written to stderr, also by C++: torch 1.10 tells there of each constant that it exports."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, 'wb') as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def example_images(height: int, width: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import logging
 import os
 import pickle
@@ -13,9 +14,9 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import torch
-from mmengine.runner.checkpoint import CheckpointLoader
 
 from executor.contract.errors import ModelError
+from executor.contract.shown import clipped
 from executor.mm import megvii, plain_pickle
 
 logger = logging.getLogger(__name__)
@@ -104,17 +105,12 @@ def read_checkpoint(path: Path) -> Dict[str, Any]:
             f'({_first_line(error)}): save its state_dict alone'
         )
     except Exception as error:  # a damaged file fails in many ways, in torch, in pickle and in zipfile
-        raise ModelError(f'{path} cannot be read as weights ({_first_line(error)}): it may be cut off')
+        raise ModelError(f'{path} is cut off or damaged ({_first_line(error)}): copy it again, or choose another model')
     if not isinstance(checkpoint, dict):
-        raise ModelError(f'{path} holds {type(checkpoint).__name__}, expected the parameters of a model')
+        raise ModelError(
+            f'{path} holds {type(checkpoint).__name__}, expected the parameters of a model: choose another file'
+        )
     return checkpoint
-
-
-def read_safely_everywhere() -> None:
-    """Let mmengine read local files as `read_checkpoint` does, wherever a config names one."""
-    CheckpointLoader.register_scheme(
-        '', loader=lambda filename, map_location: read_checkpoint(Path(filename)), force=True
-    )
 
 
 def _is_torchscript(path: Path) -> bool:
@@ -140,7 +136,7 @@ def model_parameters(checkpoint: Mapping[str, Any], path: Path) -> Dict[str, tor
         if isinstance(value, torch.Tensor)
     }
     if not parameters:
-        raise ModelError(f'{path} holds no parameters: expected a checkpoint of mmdet or of Megvii YOLOX')
+        raise ModelError(f'{path} holds no parameters: choose a checkpoint of mmdet or of Megvii YOLOX')
     return megvii.to_mmdet(parameters) if megvii.is_megvii(parameters) else parameters
 
 
@@ -177,14 +173,20 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
 def save_weights(path: Path, parameters: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> None:
     """Write weights for the platform: parameters and plain facts, no optimizer; whole or not at all."""
     parameters = OrderedDict((name, value.detach().cpu()) for name, value in parameters.items())
+    content = io.BytesIO()  # a full disk is then an OSError, which torch's own writer makes into something else
+    torch.save({'meta': dict(meta), 'state_dict': parameters}, content)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f'.{path.name}')
-    torch.save({'meta': dict(meta), 'state_dict': parameters}, str(beside))
-    os.replace(beside, path)
+    try:
+        beside.write_bytes(content.getbuffer())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return clipped((str(error) or type(error).__name__).splitlines()[0].partition('. ')[0])
 
 
 def _first(names: List[str]) -> str:

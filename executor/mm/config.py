@@ -11,9 +11,11 @@ from mmengine.config import Config
 
 from executor.contract import forms
 from executor.contract.env import Env
-from executor.contract.errors import ConfigError
+from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
-from executor.mm.config_file import load_config
+from executor.contract.shown import clipped, shown
+from executor.mm.config_file import SAVED_KEYS, load_config
+from executor.mm.config_to_blame import config_to_blame
 from executor.mm.data import NO_MASKS, fit_workers, set_datasets, work_dir
 from executor.mm.plain_config import running_parts
 from executor.mm.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
@@ -45,8 +47,16 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
     Raises:
         ConfigError, ModelError: config_file or an option does not fit.
     """
-    options = {**params.args_options.cfg_options, **params.cfg_options}
     config = load_config(params.config_file, params.model_files)
+    options = params.config_options
+    with config_to_blame(config, options):
+        _complete(config, options, env, params, train_images, ranks)
+    return config
+
+
+def _complete(
+    config: Config, options: Mapping[str, Any], env: Env, params: TrainParams, train_images: int, ranks: int
+) -> None:
     keep_published_schedule(config)
     set_classes(config, params.class_names)
     set_datasets(config, env, params)
@@ -58,9 +68,7 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
     set_runtime(config, env, params, ranks)
     apply_options(config, options)
     if config['val_evaluator'].get('type') != 'DetectionMetric':
-        raise ConfigError(
-            'cfg_options val_evaluator: the platform needs the numbers of DetectionMetric: leave its type'
-        )
+        raise _wrong('val_evaluator: the platform needs the numbers of DetectionMetric: leave its type')
     if params.args_options.no_validate:
         config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
     fit_workers(config, ranks, use_gpu=bool(params.gpu_ids))
@@ -69,7 +77,6 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
     if params.args_options.auto_scale_lr:
         _scale_chosen_learning_rate(config, options, total_batch)
     logger.info('schedule: %s', describe_schedule(config, total_batch))
-    return config
 
 
 def apply_options(config: Config, options: Mapping[str, Any]) -> None:
@@ -78,21 +85,28 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> None:
     A first word that mmengine does not know would be merged and never looked at, such as mmdet 2's `optimizer.lr`.
     """
     if 'resume' in options:
-        raise ConfigError('cfg_options resume: use args_options --resume, which finds or takes the file to resume from')
+        raise _wrong('resume: use args_options --resume, which finds or takes the file to resume from')
+    for key in options:
+        if key.rpartition('.')[2] == 'num_classes':
+            raise _wrong(f'{key}: the number of classes is that of class_names: leave it out')
     unknown = sorted({key.partition('.')[0] for key in options} - set(config) - set(_RUNNER_KEYS))
     if unknown:
-        raise ConfigError(
-            f'cfg_options {", ".join(unknown)}: mmdet 3 has no such key and would ignore it; '
-            f'keys of this config: {", ".join(sorted(config))}'
+        raise _wrong(
+            f'{", ".join(unknown)}: mmdet 3 has no such key and would ignore it: use keys of the config, which begin '
+            f'with {", ".join(key for key in SAVED_KEYS if key in config)}'
         )
     known = dict(running_parts(config))
     try:
         config.merge_from_dict(copy.deepcopy(dict(options)))
     except (KeyError, TypeError, ValueError, IndexError, AssertionError) as error:
-        raise ConfigError(f'cfg_options do not fit the config: {error}; options: {dict(options)}')
+        reason = str(error).strip('"').partition(' of list [')[0]  # mmengine prints the whole list
+        raise _wrong(f'do not fit the config ({clipped(reason)}): name keys and list positions that it has')
     for key, value in running_parts(config):
         if key not in known:
-            raise ConfigError(f'cfg_options {key}={value}: expected the name of something that mmdet registers')
+            raise _wrong(
+                f'{key}={clipped(str(value))} would have mmdet run or unpickle what is not its own: name something '
+                'that mmdet registers, or leave it out'
+            )
 
 
 def _chosen_number(options: Mapping[str, Any], key: str, default: int) -> int:
@@ -100,7 +114,11 @@ def _chosen_number(options: Mapping[str, Any], key: str, default: int) -> int:
     try:
         return forms.integer(1)(options.get(key, default))
     except ValueError as error:
-        raise ConfigError(f'cfg_options {key} must be {error}, found {options[key]!r}')
+        raise _wrong(f'{key} must be {error}, found {shown(options[key])}')
+
+
+def _wrong(problem: str) -> ParameterError:
+    return ParameterError('cfg_options', f'cfg_options {problem}')
 
 
 def set_classes(config: Config, class_names: Sequence[str]) -> None:
@@ -113,13 +131,14 @@ def set_classes(config: Config, class_names: Sequence[str]) -> None:
     detector = model.get('detector', model)  # semi-supervised wrappers hold one
     roi_head = detector.get('roi_head') or {}
     if 'mask_head' in roi_head or 'mask_head' in detector or 'panoptic_head' in detector:
-        raise ConfigError(NO_MASKS)
+        raise ParameterError('config_file', NO_MASKS)
     heads = _as_heads(detector.get('bbox_head')) + _as_heads(roi_head.get('bbox_head'))
     heads = [head for head in heads if 'num_classes' in head]
     if not heads:
-        raise ConfigError(
+        raise ParameterError(
+            'config_file',
             f'the detector of config_file ({model.get("type")}) has no bbox_head or roi_head.bbox_head with '
-            'num_classes: choose another detector'
+            'num_classes: choose another detector',
         )
     for head in heads:
         head['num_classes'] = len(class_names)
@@ -190,5 +209,8 @@ def _scale_chosen_learning_rate(config: Config, options: Mapping[str, Any], tota
     published = config['published_schedule'].get('auto_scale_lr', {}).get('base_batch_size')
     if 'optim_wrapper.optimizer.lr' in options:
         if not published:
-            raise ConfigError('--auto-scale-lr: the config does not say for which batch its learning rate is')
+            raise ParameterError(
+                'args_options',
+                'args_options --auto-scale-lr: the config does not say for which batch its learning rate is',
+            )
         config['optim_wrapper']['optimizer']['lr'] *= total_batch / published

@@ -8,14 +8,11 @@ import pprint
 from pathlib import Path
 from typing import Any, Dict, Mapping, Sequence
 
-import mmdet
 from mmengine.config import Config
 
-from executor.contract.errors import ConfigError, ModelError
+from executor.config_files import OUR_CONFIGS, find_config, mmdet_configs
+from executor.contract.errors import ModelError
 from executor.mm.plain_config import running_parts
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-MMDET_CONFIGS = Path(mmdet.__file__).resolve().parent / '.mim'  # mmdet's packaged configs, under configs/
 
 # What a model package carries: everything a later task needs, nothing that only helped to write the config.
 SAVED_KEYS = (
@@ -41,41 +38,28 @@ SAVED_KEYS = (
 def load_config(name: str, package_files: Sequence[Path] = ()) -> Config:
     """The config that the parameter `config_file` names.
 
-    Looked for in this order: the files of the model package (by base name), this repository, mmdet's packaged configs,
-    the path itself. Ours and mmdet's are Python that mmengine runs; any other file is read as data and never run.
+    Ours and mmdet's are Python that mmengine runs; any other file is read as data and never run.
 
     Raises:
-        ConfigError: no such file.
+        ParameterError: no such file.
         ModelError: a file outside the repository and mmdet holds more than plain assignments.
     """
-    path = _find(name, package_files)
-    if any(root in path.parents for root in (REPOSITORY / 'configs', MMDET_CONFIGS.resolve())):
+    path = find_config(name, package_files)
+    if any(root in path.parents for root in (OUR_CONFIGS, mmdet_configs())):
         return Config.fromfile(str(path))
     values = read_plain_config(path)
     for key, value in running_parts(values):
-        raise ModelError(f'{path}: {key} = {value!r} would run code, which no config of a package may: it is not used')
-    config = Config(values)
-    if 'model' not in config or 'train_dataloader' not in config:
         raise ModelError(
-            f'{path} is no complete mmdet 3 config (model and train_dataloader are needed; a config of mmdet 2 cannot '
-            'be used): set config_file to one of this image, such as configs/yolox/yolox_tiny_8x8_300e_coco.py'
+            f'{path}: {key} = {value!r} would run code, which no config of a package may: use the config that the '
+            'training wrote'
         )
-    return config
-
-
-def _find(name: str, package_files: Sequence[Path]) -> Path:
-    candidates = [file for file in package_files if file.suffix == '.py' and file.name == name]
-    candidates += [REPOSITORY / name, MMDET_CONFIGS / name, Path(name)]
-    for candidate in candidates:
-        if candidate.suffix == '.py' and candidate.is_file():
-            return candidate.resolve()
-    ours = ', '.join(f'configs/yolox/{p.name}' for p in sorted((REPOSITORY / 'configs/yolox').glob('*.py')))
-    packaged = [file.name for file in package_files if file.suffix == '.py']
-    raise ConfigError(
-        f'config_file {name!r} does not exist: use one of {ours}; a config of mmdet such as '
-        f'configs/retinanet/retinanet_r50_fpn_1x_coco.py; or a config of the pretrained model '
-        f'({", ".join(packaged) or "it has none"})'
-    )
+    for key in ('model', 'train_dataloader'):
+        if not isinstance(values.get(key), dict):
+            raise ModelError(
+                f'{path} is no complete mmdet 3 config, without {key} = {{...}} (a config of mmdet 2 cannot be used): '
+                'set config_file to one of this image, such as configs/yolox/yolox_tiny_8x8_300e_coco.py'
+            )
+    return Config(values, filename=str(path))
 
 
 def read_plain_config(path: Path) -> Dict[str, Any]:
@@ -88,8 +72,13 @@ def read_plain_config(path: Path) -> Dict[str, Any]:
     """
     try:
         tree = ast.parse(path.read_text(encoding='utf-8'))
-    except (OSError, SyntaxError, ValueError, RecursionError) as error:
-        raise ModelError(f'{path}:{getattr(error, "lineno", 1)}: not a config file ({error})')
+    # MemoryError: of Python's parser, where brackets or signs are nested without end.
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = str(error) or 'nested too deeply'
+        raise ModelError(
+            f'{path}:{getattr(error, "lineno", None) or 1}: not a config file ({reason}): use the config that the '
+            'training wrote'
+        )
     values: Dict[str, Any] = {}
     for statement in tree.body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
@@ -97,7 +86,13 @@ def read_plain_config(path: Path) -> Dict[str, Any]:
         target = statement.targets[0] if isinstance(statement, ast.Assign) and len(statement.targets) == 1 else None
         if not isinstance(target, ast.Name):
             raise _not_plain(path, statement)
-        values[target.id] = _literal(statement.value, path)
+        try:
+            values[target.id] = _literal(statement.value, path)
+        except (TypeError, ValueError, RecursionError) as error:  # a list as a key, a word as a float
+            raise ModelError(
+                f'{path}:{statement.lineno}: {target.id} is no value that a config can have ({error}): use the config '
+                'that the training wrote'
+            )
     return values
 
 

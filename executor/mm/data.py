@@ -10,7 +10,7 @@ from typing import Any, Dict, Mapping, Sequence
 from mmengine.config import Config
 
 from executor.contract.env import Env
-from executor.contract.errors import ConfigError
+from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
 from executor.mm import shared_memory
 
@@ -59,7 +59,7 @@ def _with_data(dataset: Mapping[str, Any], data: Mapping[str, Any], test_mode: b
         return inner if dataset['type'] == 'RepeatDataset' else {**dataset, 'dataset': inner}
     pipeline = [dict(transform) for transform in dataset['pipeline']]
     if any(transform.get('with_mask') or transform.get('with_seg') for transform in pipeline):
-        raise ConfigError(NO_MASKS)
+        raise ParameterError('config_file', NO_MASKS)
     return {**data, 'test_mode': test_mode, 'pipeline': pipeline}
 
 
@@ -96,5 +96,7 @@ def fit_workers(config: Config, ranks: int, use_gpu: bool) -> None:
 def outer_pipeline(dataset: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The transforms that make what the model gets: of the outermost dataset that has some."""
     while 'pipeline' not in dataset:
+        if not {'dataset', 'datasets'} & set(dataset):
+            raise ValueError(f'the dataset ({dataset.get("type")}) has no pipeline')
         dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
     return dataset['pipeline']

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
@@ -38,7 +38,7 @@ class YmirDataset(BaseDetDataset):
     def __init__(self, index_file: str, export_format: str, **kwargs: Any) -> None:
         self._index_file = Path(index_file)
         self._export_format = export_format
-        self._broken: Set[int] = set()  # found while training, by this process
+        self._broken: Dict[int, ImageError] = {}  # found while training, by this process
         super().__init__(**kwargs)
 
     def load_data_list(self) -> List[Dict[str, Any]]:
@@ -52,7 +52,7 @@ class YmirDataset(BaseDetDataset):
             sizes = list(pool.map(_size_or_error, records))
         broken = [(record, size) for record, size in zip(records, sizes) if isinstance(size, ImageError)]
         if broken:
-            self._tell_broken(len(broken), len(records), broken[0][1])
+            self._tell_broken([error for _, error in broken], len(records))
         sound = [(record, size) for record, size in zip(records, sizes) if not isinstance(size, ImageError)]
         clipping = _Clipping()
         entries = [_entry(number, record, size, clipping) for number, (record, size) in enumerate(sound)]
@@ -77,15 +77,16 @@ class YmirDataset(BaseDetDataset):
                 if self.test_mode:
                     raise
                 if idx not in self._broken:
-                    self._broken.add(idx)
-                    self._tell_broken(len(self._broken), len(self), error)
+                    self._broken[idx] = error.with_traceback(None)  # whose frames hold pixels
+                    self._tell_broken(list(self._broken.values()), len(self))
                 return None
             raise
 
-    def _tell_broken(self, count: int, of: int, error: ImageError) -> None:
+    def _tell_broken(self, errors: Sequence[ImageError], of: int) -> None:
         """Warn of images that are left out, or end the task where they are too many to be an accident."""
-        words = f'{self._index_file}: {count} of {of} images cannot be decoded, the last found: {error}'
-        if count >= _TOLERATED * of:
+        named = '; '.join(str(error) for error in errors[:5]) + ('; ...' if len(errors) > 5 else '')
+        words = f'{self._index_file}: {len(errors)} of {of} images cannot be decoded: {named}'
+        if len(errors) >= _TOLERATED * of:
             raise ImageError(f'{words} (fewer than {_TOLERATED:.0%} would be left out)')
         logger.warning('%s; left out', words)
 

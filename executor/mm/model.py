@@ -12,20 +12,22 @@ import mmdet.datasets  # noqa: F401  (prints what it does without; here, it is t
 import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
+from mmengine.config import Config
 
-from executor.contract.errors import ConfigError, ModelError
+from executor.contract.errors import ModelError, ParameterError
 from executor.contract.params import DetectionParams
 from executor.mm.checkpoints import (
     best_weights,
     class_names_of,
     model_parameters,
     read_checkpoint,
-    read_safely_everywhere,
 )
 from executor.mm.config import apply_options, set_classes
 from executor.mm.config_file import load_config
+from executor.mm.config_to_blame import config_to_blame
 from executor.mm.data import outer_pipeline
 from executor.mm.pretrained import replace_downloads
+from executor.mm.sealed import seal
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +59,9 @@ def load_model(
 
     Raises:
         ModelError: no weights, no config, or they do not fit each other or the task's classes.
-        ConfigError: config_file or an option does not fit.
+        ParameterError: config_file or an option does not fit.
     """
+    seal()
     weights = best_weights(params.model_files)
     if weights is None:
         raise ModelError(
@@ -68,27 +71,48 @@ def load_model(
     checkpoint = read_checkpoint(weights)
     _check_class_names(class_names_of(checkpoint), params.class_names, weights)
     config = load_config(_config_name(params, checkpoint, weights), params.model_files)
+    with config_to_blame(config, params.cfg_options):
+        own_threshold = _set_tests(config, params, score_threshold, at_most)
+        # Everything a config would download is in the weights.
+        replace_downloads(config['model'], will_load=True)
+        register_all_modules(init_default_scope=True)
+        model = MODELS.build(config['model']).eval().requires_grad_(False)
+        pipeline = tuple(dict(transform) for transform in outer_pipeline(config['test_dataloader']['dataset']))
+        _check_sizes(pipeline)
+    _load_all(model, model_parameters(checkpoint, weights), weights, params)
+    logger.info('model: %s, %s', config['model']['type'], weights)
+    return TrainedModel(model, pipeline, params.class_names, own_threshold)
+
+
+def _set_tests(
+    config: Config, params: DetectionParams, score_threshold: Optional[float], at_most: Optional[float]
+) -> float:
+    """Put the task's classes, thresholds and options into the config; returns the score threshold of the config."""
     set_classes(config, params.class_names)
     if 'test_dataloader' not in config:
         config['test_dataloader'] = copy.deepcopy(config['val_dataloader'])
-    _set_tests(config['model'].get('test_cfg') or {}, params.iou_threshold, score_threshold)
+    _set_thresholds(config['model'].get('test_cfg') or {}, params.iou_threshold, score_threshold)
     apply_options(config, params.cfg_options)
     own_threshold = _score_threshold(config['model'].get('test_cfg') or {})
     if at_most is not None and not any(key in params.cfg_options for key in _SCORE_OPTIONS):
-        _set_tests(config['model'].get('test_cfg') or {}, None, min(own_threshold, at_most))
-    read_safely_everywhere()
-    # Everything a config would download is in the weights.
-    replace_downloads(config['model'], will_load=True)
-    register_all_modules(init_default_scope=True)
-    model = MODELS.build(config['model']).eval().requires_grad_(False)
-    _load_all(model, model_parameters(checkpoint, weights), weights, params.class_names)
-    logger.info('model: %s, %s', config['model']['type'], weights)
-    return TrainedModel(
-        model=model,
-        pipeline=tuple(dict(transform) for transform in outer_pipeline(config['test_dataloader']['dataset'])),
-        class_names=params.class_names,
-        score_threshold=own_threshold,
-    )
+        _set_thresholds(config['model'].get('test_cfg') or {}, None, min(own_threshold, at_most))
+    return own_threshold
+
+
+def _check_sizes(pipeline: Sequence[Mapping[str, Any]]) -> None:
+    """A network input without pixels would find nothing, in silence."""
+    for transform in pipeline:
+        for key in ('scale', 'size', 'img_scale'):
+            sides = transform.get(key)
+            if isinstance(sides, (int, tuple, list)) and not _is_size(sides):
+                raise ValueError(f'{key} of {transform["type"]} is {sides}, expected pixels (width, height)')
+
+
+def _is_size(sides: Any) -> bool:
+    """Pixels, or several sizes in pixels; -1 is mmdet's word for a side without limit."""
+    if isinstance(sides, (tuple, list)):
+        return len(sides) > 0 and all(map(_is_size, sides))
+    return isinstance(sides, (int, float)) and (sides >= 1 or sides == -1)
 
 
 def _config_name(params: DetectionParams, checkpoint: Mapping[str, Any], weights: Path) -> str:
@@ -121,14 +145,16 @@ def _check_class_names(known: Optional[Sequence[str]], wanted: Sequence[str], we
         logger.warning('class_names are not those of the model: %s', ', '.join(other))
 
 
-def _set_tests(test_cfg: Dict[str, Any], iou_threshold: Optional[float], score_threshold: Optional[float]) -> None:
+def _set_thresholds(test_cfg: Dict[str, Any], iou_threshold: Optional[float], score_threshold: Optional[float]) -> None:
     """Put the task's thresholds into the stage that gives the boxes: `rcnn` of a two-stage detector, else the whole."""
     stage = test_cfg.get('rcnn', test_cfg)
     if score_threshold is not None and 'score_thr' in stage:
         stage['score_thr'] = score_threshold
     if iou_threshold is not None:
         if not stage.get('nms'):
-            raise ConfigError('iou_threshold: this detector has no NMS to set it for: leave it empty')
+            raise ParameterError(
+                'iou_threshold', 'iou_threshold is set, but this detector has no NMS to use it: leave it empty'
+            )
         stage['nms']['iou_threshold'] = iou_threshold
 
 
@@ -137,25 +163,23 @@ def _score_threshold(test_cfg: Mapping[str, Any]) -> float:
 
 
 def _load_all(
-    model: torch.nn.Module, parameters: Mapping[str, torch.Tensor], path: Path, class_names: Sequence[str]
+    model: torch.nn.Module, parameters: Mapping[str, torch.Tensor], path: Path, params: DetectionParams
 ) -> None:
     """Load every parameter of the model; what the file has beyond that (such as a second, averaged set) is left."""
     own = model.state_dict()
     missing = [name for name in own if name not in parameters and not name.endswith('num_batches_tracked')]
     other_shape = [name for name in own if name in parameters and parameters[name].shape != own[name].shape]
     if not missing and other_shape and all(name.startswith(_CLASS_LAYERS) for name in other_shape):
-        name = other_shape[0]
+        found = _number_of_classes(other_shape[0], parameters, own, len(params.class_names))
         raise ModelError(
-            f'{path} was trained for another number of classes: {name} has shape {tuple(parameters[name].shape)}, '
-            f'{tuple(own[name].shape)} is needed for the {len(class_names)} class_names '
-            f'({", ".join(class_names)}){_number_of_classes(name, parameters, own, len(class_names))}: give '
-            'class_names of the model, in its order'
+            f'{path} detects {found or "another number of"} classes, whose names it does not hold, but class_names has '
+            f'{len(params.class_names)} ({", ".join(params.class_names)}): give class_names of the model, in its order'
         )
     if missing or other_shape:
         raise ModelError(
             f'{path} does not fit the config: of its {len(own)} parameters {_some(missing, "are missing")}'
             f'{" and " if missing and other_shape else ""}{_some(other_shape, "have another shape")}: set config_file '
-            'to the config that these weights were trained with'
+            f'to the config that these weights were trained with{_without_options(params)}'
         )
     model.load_state_dict({name: parameters[name] for name in own if name in parameters}, strict=False)
 
@@ -163,11 +187,16 @@ def _load_all(
 def _number_of_classes(
     name: str, found: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], classes: int
 ) -> str:
-    """`; the file is for 80` where a layer's outputs are in proportion to the classes, which background would spoil."""
+    """`80` where a layer's outputs are in proportion to the classes, which background would spoil; else nothing."""
     outputs, own_outputs = found[name].shape[0] * classes, own[name].shape[0]
     if name.startswith('roi_head') or own_outputs % classes or outputs % own_outputs:
         return ''
-    return f'; the file is for {outputs // own_outputs}, whose names it does not hold'
+    return str(outputs // own_outputs)
+
+
+def _without_options(params: DetectionParams) -> str:
+    changing = [key for key in params.cfg_options if key.startswith('model.')]
+    return f', and leave out cfg_options {", ".join(changing)}' if changing else ''
 
 
 def _some(names: List[str], what: str) -> str:

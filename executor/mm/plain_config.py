@@ -16,7 +16,7 @@ import mmengine.registry
 from mmdet.utils import register_all_modules
 from mmengine.registry import Registry
 
-_SCOPES = ('mmdet', 'mmengine', 'mmcv')
+SCOPES = ('mmdet', 'mmengine', 'mmcv')
 # They evaluate text of their configs as Python.
 _NMS = ('nms', 'soft_nms', 'nms_match')  # mmcv evaluates this word, too
 _OURS = ('YmirDataset', 'DetectionMetric')
@@ -32,7 +32,7 @@ def running_parts(config: Mapping[str, Any]) -> Iterator[Tuple[str, Any]]:
         if name in ('type', 'constructor'):
             allowed = _is_registered_name(value) and (not parents or _is_allowed_nms(parents[-1], value))
         elif name in ('_scope_', 'default_scope'):
-            allowed = value in (None, *_SCOPES)
+            allowed = value in (None, *SCOPES)
         elif name in _FILES_THAT_RUN:
             allowed = not value
         else:
@@ -54,7 +54,7 @@ def _is_registered_name(value: Any) -> bool:
         return isinstance(value, type)  # a class that a config of our own imports
     scope, dot, name = value.rpartition('.')
     if name in registered_names():
-        return name not in _EVALUATING and (not dot or scope in _SCOPES)
+        return name not in _EVALUATING and (not dot or scope in SCOPES)
     return not dot and re.fullmatch(r'\w+', name) is not None and importlib.util.find_spec(name) is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any, Optional
 
@@ -36,7 +37,7 @@ def starting_weights(params: TrainParams, config: Config) -> Optional[Path]:
     """
     named = config.get('load_from')
     if named:
-        if not Path(named).is_file():
+        if not os.path.isfile(named):
             raise ModelError(f'cfg_options load_from={named}: no such file: name one that the container sees')
         return Path(named)
     weights = choose_weights(params.model_files, params.config_file)
@@ -60,7 +61,7 @@ def replace_downloads(node: Any, will_load: bool) -> None:
     if not isinstance(node, dict):
         return
     init = node.get('init_cfg')
-    if isinstance(init, dict) and init.get('type') == 'Pretrained' and Path(str(init.get('checkpoint'))).is_file():
+    if isinstance(init, dict) and init.get('type') == 'Pretrained' and os.path.isfile(str(init.get('checkpoint'))):
         read_checkpoint(Path(init['checkpoint']))  # mmengine would run what is in it
     elif isinstance(init, dict) and init.get('type') == 'Pretrained':
         name = Path(str(init['checkpoint']).rpartition('://')[2]).stem

@@ -7,9 +7,10 @@ import math
 import time
 from typing import Any, Dict, Optional
 
+import torch
 from mmengine.hooks import Hook
 
-from executor.contract.errors import NonFiniteLossError
+from executor.contract.errors import ExecutorError, NonFiniteLossError
 from executor.contract.progress import ProgressPart
 from executor.log import duration
 
@@ -84,9 +85,28 @@ def _check_finite(runner: Any, outputs: Dict[str, Any]) -> None:
     losses = {name: float(value) for name, value in outputs.items() if name.startswith('loss')}
     if all(math.isfinite(value) for value in losses.values()):
         return
-    told = ', '.join(f'{name} {value:g}' for name, value in losses.items())
-    raise NonFiniteLossError(
-        f'the loss is not finite any more in iteration {runner.iter + 1} of epoch {runner.epoch + 1} ({told}; learning '
-        f'rate {learning_rate(runner):g}): set a lower one, such as cfg_options '
-        f'optim_wrapper.optimizer.lr={learning_rate(runner) / 10:.2g}; stages saved before stay valid'
+    raise _not_finite(runner, ', '.join(f'{name} {value:g}' for name, value in losses.items()))
+
+
+def raise_as_not_finite(runner: Any, error: Exception) -> None:
+    """Lay a failure in the middle of an iteration to the numbers, where they have left what a float can hold.
+
+    Some losses assert that they get numbers, and so fail before anybody can look at them.
+
+    Raises:
+        NonFiniteLossError: after the first iteration, if the model holds numbers that are not finite.
+    """
+    if isinstance(error, ExecutorError) or runner.iter == 0:
+        return
+    values = (value for value in runner.model.state_dict().values() if value.is_floating_point())
+    if not all(torch.isfinite(value).all() for value in values):
+        raise _not_finite(runner, f'the model holds numbers that are not finite; {type(error).__name__}') from error
+
+
+def _not_finite(runner: Any, found: str) -> NonFiniteLossError:
+    return NonFiniteLossError(
+        f'the loss is not finite any more in iteration {runner.iter + 1}, in epoch {runner.epoch + 1} ({found}; '
+        f'learning rate {learning_rate(runner):g}): set a lower one, such as cfg_options '
+        f'optim_wrapper.optimizer.lr={learning_rate(runner) / 10:.2g}, and look at what else cfg_options changes; '
+        'stages saved before stay valid'
     )

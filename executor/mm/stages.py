@@ -19,6 +19,7 @@ from mmengine.model import is_model_wrapper
 
 from executor.contract.output.files import replace_file
 from executor.contract.output.training import Stage, TrainingResult, best_stage
+from executor.contract.output.writable import is_full
 from executor.contract.params import TrainParams
 from executor.mm.checkpoints import save_weights
 from executor.mm.config_file import config_text
@@ -199,9 +200,16 @@ def _save_resume_state(runner: Any, epoch: int, work_dir: Path) -> None:
     """Everything `--resume` needs, in one file apart from the models; the one before stays until this one is whole."""
     work_dir.mkdir(parents=True, exist_ok=True)
     beside = work_dir / f'.{RESUME_FILE}'
-    # The epoch is over, whether mmengine has counted it already or not.
-    runner.save_checkpoint(str(work_dir), beside.name, meta={'epoch': epoch, 'iter': runner.iter})
-    os.replace(beside, work_dir / RESUME_FILE)
+    try:
+        # The epoch is over, whether mmengine has counted it already or not.
+        runner.save_checkpoint(str(work_dir), beside.name, meta={'epoch': epoch, 'iter': runner.iter})
+        os.replace(beside, work_dir / RESUME_FILE)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        if not is_full(error):
+            raise
+        # It is many times as large as a model, which is what the user wants: train on as long as those fit.
+        logger.warning('%s is full: the state of epoch %d, to resume from, is not saved', work_dir, epoch)
 
 
 def _trained_stage(entry: Mapping[str, Any]) -> TrainedStage:

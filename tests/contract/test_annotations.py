@@ -47,26 +47,35 @@ def test_ark(tmp_path, text, boxes):
     assert skipped.lines() == ()
 
 
+_EXPORT_AGAIN = 'export the dataset again, or set export_format to what its files are'
+_A_LINE = ('expected class_id, xmin, ymin, xmax, ymax[, quality, angle]', _EXPORT_AGAIN)
+_A_CLASS = (
+    'class_id must be 0 to 2, a position in class_names (cat, dog, traffic light)',
+    'export the dataset again with these classes',
+)
+
+
 @pytest.mark.parametrize(
     'line, wanted',
     [
-        ('3, 1, 2, 3, 4', 'class_id must be 0 to 2 (3 class_names), '),
-        ('-1, 1, 2, 3, 4', 'class_id must be 0 to 2 (3 class_names), '),
-        ('0.5, 1, 2, 3, 4', 'class_id must be 0 to 2 (3 class_names), '),
-        ('0, 1, 2, 3', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
-        ('0, 1, 2, 3, 4, 5, 6, 7', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
-        ('0 1 2 3 4', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
-        ('cat, 1, 2, 3, 4', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
-        ('0, 1, , 3, 4', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
-        ('nan, 1, 2, 3, 4', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
-        ('0, 1, 2, inf, 4', 'expected class_id, xmin, ymin, xmax, ymax[, quality, angle], '),
+        ('3, 1, 2, 3, 4', _A_CLASS),
+        ('-1, 1, 2, 3, 4', _A_CLASS),
+        ('0.5, 1, 2, 3, 4', _A_CLASS),
+        ('0, 1, 2, 3', _A_LINE),
+        ('0, 1, 2, 3, 4, 5, 6, 7', _A_LINE),
+        ('0 1 2 3 4', _A_LINE),
+        ('cat, 1, 2, 3, 4', _A_LINE),
+        ('0, 1, , 3, 4', _A_LINE),
+        ('nan, 1, 2, 3, 4', _A_LINE),
+        ('0, 1, 2, inf, 4', _A_LINE),
     ],
 )
 def test_ark_with_a_wrong_line(tmp_path, line, wanted):
+    expected, remedy = wanted
     path = write(tmp_path, 'a.txt', f'0, 1, 2, 3, 4\n\n{line}\n')
     with pytest.raises(DatasetError) as caught:
         read_ark(path, CLASSES, Skipped())
-    assert str(caught.value) == f'{path}:3: {wanted}found {line!r}'
+    assert str(caught.value) == f'{path}:3: {expected}, found {line!r}: {remedy}'
     assert caught.value.code == 300002
 
 
@@ -76,7 +85,7 @@ def test_ark_that_is_no_text(tmp_path):
     with pytest.raises(DatasetError) as caught:
         read_ark(path, CLASSES, Skipped())
     assert str(caught.value).startswith(f'{path}: expected text lines of class_id, xmin, ymin, xmax, ymax')
-    assert str(caught.value).endswith('at position 14')
+    assert str(caught.value).endswith(f'at position 14: {_EXPORT_AGAIN}')
 
 
 def test_ark_boxes_without_area_are_counted(tmp_path):
@@ -254,8 +263,8 @@ def test_coco_other_classes_and_boxes_without_area_are_counted(tmp_path, categor
     skipped = Skipped()
     assert read_coco(path, CLASSES, skipped) == {'a.jpg': (Box(0, 1, 2, 4, 6),), 'b.jpg': ()}
     assert skipped.lines() == (
-        f'2 boxes skipped: class not in class_names, first {path}: annotations[1]: category_id 3',
-        f'2 boxes skipped: no area, first {path}: annotations[3]',
+        f'2 boxes skipped: class not in class_names, first {path}: annotations[1] (id 1): category_id 3',
+        f'2 boxes skipped: no area, first {path}: annotations[3] (id 1)',
     )
 
 
@@ -274,11 +283,17 @@ GOOD = coco_box(7, 0, [1, 2, 3, 4])
         (coco([], images=[{'id': 7}]), ": expected 'file_name', found None"),
         (coco([], images=[{'file_name': 'a.jpg'}]), ": expected 'id', found None"),
         (coco([], categories=[(None, 'cat')]), ": expected 'id', found None"),
-        (coco([GOOD, {'category_id': 0, 'bbox': [1, 2, 3, 4]}]), ": annotations[1]: expected 'image_id', found None"),
-        (coco([GOOD, coco_box(9, 0, [1, 2, 3, 4])]), ': annotations[1]: image_id 9 is not among images: '),
-        (coco([GOOD, coco_box(7, None, [1, 2, 3, 4])]), ": annotations[1]: expected 'category_id', found None"),
-        (coco([coco_box(7, 0, [1, 2, 3])]), ': annotations[0]: expected bbox [x, y, width, height], found [1, 2, 3]'),
-        (coco([coco_box(7, 0, None)]), ': annotations[0]: expected bbox [x, y, width, height], found None'),
+        (
+            coco([GOOD, {'category_id': 0, 'bbox': [1, 2, 3, 4]}]),
+            ": annotations[1] (id None): expected 'image_id', found None",
+        ),
+        (coco([GOOD, coco_box(9, 0, [1, 2, 3, 4])]), ': annotations[1] (id 1): image_id 9 is not among images: '),
+        (coco([GOOD, coco_box(7, None, [1, 2, 3, 4])]), ": annotations[1] (id 1): expected 'category_id', found None"),
+        (
+            coco([coco_box(7, 0, [1, 2, 3])]),
+            ': annotations[0] (id 1): expected bbox [x, y, width, height], found [1, 2, 3]',
+        ),
+        (coco([coco_box(7, 0, None)]), ': annotations[0] (id 1): expected bbox [x, y, width, height], found None'),
         (coco([coco_box(7, 0, [1, 2, '3', 4])]), "expected bbox [x, y, width, height], found [1, 2, '3', 4]"),
         (coco([coco_box(7, 0, [1, 2, float('nan'), 4])]), 'expected bbox [x, y, width, height], found [1, 2, nan, 4]'),
         (coco([coco_box(7, 0, [1, 2, 10**400, 4])]), 'expected bbox [x, y, width, height], found [1, 2, 1000'),

@@ -295,8 +295,9 @@ def test_no_task_id(ymir_task: TaskFolder, line, found):
 @pytest.mark.parametrize(
     'text, line, part',
     [
-        ('', 1, 'found NoneType'),
-        ('# nothing\n', 1, 'found NoneType'),
+        ('', 1, 'the file is empty'),
+        ('# nothing\n', 1, 'the file is empty'),
+        ('null\n', 1, 'found NoneType'),
         ('- task_id\n', 1, 'found list'),
         ('just words\n', 1, 'found str'),
         ('task_id: a\ninput: [1\noutput: 2\n', 3, 'not valid YAML'),
@@ -345,3 +346,106 @@ def test_lines_of_keys(tmp_path):
         'section.deep': f'{path}:6',
         'nowhere': str(path),
     }
+
+
+# --- aliases --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'text, values',
+    [
+        ('a: &a 1\nb: *a\n', {'a': 1, 'b': 1}),
+        ('a: &a {x: 1}\nb: {<<: *a, y: 2}\n', {'a': {'x': 1}, 'b': {'x': 1, 'y': 2}}),
+        ('a: &a [1, 2]\nb: [*a, *a]\n', {'a': [1, 2], 'b': [[1, 2], [1, 2]]}),
+    ],
+)
+def test_aliases_are_what_they_stand_for(tmp_path, text, values):
+    (tmp_path / 'a.yaml').write_text(text)
+    assert read_yaml_mapping(tmp_path / 'a.yaml').values == values
+
+
+def bomb(levels: int) -> str:
+    """Each line ten times the one before: the last stands for 10 ** levels words."""
+    lines = ['a0: &a0 word']
+    lines += [f'a{n}: &a{n} [{", ".join([f"*a{n - 1}"] * 10)}]' for n in range(1, levels + 1)]
+    return '\n'.join(lines) + '\n'
+
+
+def merge_bomb(levels: int) -> str:
+    lines = ['a0: &a0 {word: 1}']
+    lines += [f'a{n}: &a{n} {{<<: [{", ".join([f"*a{n - 1}"] * 10)}]}}' for n in range(1, levels + 1)]
+    return '\n'.join(lines) + '\n'
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        bomb(7),
+        bomb(300),
+        merge_bomb(7),
+        merge_bomb(300),
+        'a: &a [*a]\n',  # without end
+        'a: &a {b: *a}\n',
+        '&a\nb: 1\nc: *a\n',
+        'a: &a {b: [1, {c: *a}]}\n',
+    ],
+    ids=lambda text: text[:40],
+)
+@pytest.mark.timeout(20)
+def test_aliases_that_would_fill_the_memory(tmp_path, text):
+    path = tmp_path / 'env.yaml'
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_yaml_mapping(path)
+    # Where the mapping begins.
+    assert str(caught.value) == (
+        f'{path}:1: with its aliases written out, the file has more than 10000000 characters: write it without so '
+        'many aliases'
+    )
+    assert caught.value.code == 300001
+
+
+def test_a_thousand_words_of_aliases_are_no_harm(tmp_path):
+    (tmp_path / 'a.yaml').write_text(bomb(3))
+    values = read_yaml_mapping(tmp_path / 'a.yaml').values
+    assert values['a1'] == ['word'] * 10
+    assert sum(len(inner) for inner in values['a2']) == 100
+
+
+def test_the_number_of_a_hundred_thousand_class_names_is_no_harm(tmp_path):
+    names = [f'class number {number}' for number in range(100_000)]
+    (tmp_path / 'a.yaml').write_text('class_names: [' + ', '.join(names) + ']\n')
+    assert read_yaml_mapping(tmp_path / 'a.yaml').values == {'class_names': names}
+
+
+def test_brackets_without_end(tmp_path):
+    (tmp_path / 'a.yaml').write_text('a: ' + '[' * 100_000)
+    with pytest.raises(ConfigError, match=r'a\.yaml: not valid YAML \(maximum recursion depth'):
+        read_yaml_mapping(tmp_path / 'a.yaml')
+
+
+# --- values of the wrong kind -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('key', ['input.root_dir', 'output.monitor_file', 'input.candidate_index_file'])
+@pytest.mark.parametrize('value', [7, ['/a'], {'a': '/b'}, True, '/in/\0'])
+def test_a_path_that_is_none(ymir_task: TaskFolder, key, value):
+    section, _, name = key.partition('.')
+    values = env_values(ymir_task.root)
+    values[section][name] = value
+    path = ymir_task.write('in/env.yaml', yaml.safe_dump(values))
+    with pytest.raises(ConfigError) as caught:
+        read_env(path)
+    place = f'{path}:{_line_in_section(path.read_text(), section, name)}'
+    assert str(caught.value).startswith(f'{place}: {key} must be a path such as /')
+    assert str(caught.value).endswith(f'found {value!r}')
+
+
+@pytest.mark.parametrize('key, line', [('protocol_version', 'protocol_version'), ('task_id', 'task_id')])
+def test_a_long_value_is_shown_shortened(ymir_task: TaskFolder, key, line):
+    values = {**env_values(ymir_task.root), key: [list(range(1000))] * 1000}
+    path = ymir_task.write('in/env.yaml', yaml.safe_dump(values))
+    with pytest.raises(ConfigError) as caught:
+        read_env(path)
+    assert str(caught.value).startswith(f'{path}:{line_of(path, line)}: {key} must be ')
+    assert len(str(caught.value)) < 500

@@ -15,6 +15,8 @@ from executor.contract import forms
         (forms.integer(1), ' 16 ', 16),
         (forms.integer(1), 16.0, 16),
         (forms.integer(1), '1e2', 100),
+        (forms.integer(1, 4096), '4096', 4096),
+        (forms.integer(1, 4096), 1, 1),
         (forms.number(0, 1), 0, 0.0),
         (forms.number(0, 1), '0.25', 0.25),
         (forms.number(0, 1), 1, 1.0),
@@ -67,6 +69,10 @@ def test_values_of_a_form(parse, value, expected):
         (forms.integer(), 10**400, 'a whole number'),
         (forms.integer(1), 0, 'a whole number of at least 1'),
         (forms.integer(0), '-1', 'a whole number of at least 0'),
+        (forms.integer(1, 8), 9, 'a whole number of at least 1 and at most 8'),
+        (forms.integer(1, 8), 0, 'a whole number of at least 1 and at most 8'),
+        (forms.integer(1, 8), 'x', 'a whole number of at least 1 and at most 8'),
+        (forms.integer(maximum=8), 9, 'a whole number and at most 8'),
         (forms.number(0, 1), 'x', 'a number from 0 to 1'),
         (forms.number(0, 1), 1.01, 'a number from 0 to 1'),
         (forms.number(0, 1), -0.01, 'a number from 0 to 1'),
@@ -101,3 +107,11 @@ def test_a_pattern_that_is_no_regular_expression():
     with pytest.raises(ValueError) as caught:
         forms.patterns(r'.*\.py, best[')
     assert str(caught.value).startswith("regular expressions with commas between them ('best[': ")
+
+
+@pytest.mark.parametrize('pattern', ['a{99999999999}', '(' * 5000 + ')' * 5000, 'x' * 100_000 + '['], ids=len)
+def test_a_pattern_that_no_machine_can_compile(pattern):
+    with pytest.raises(ValueError) as caught:
+        forms.patterns([pattern])
+    assert str(caught.value).startswith("regular expressions with commas between them ('")
+    assert len(str(caught.value)) < 500

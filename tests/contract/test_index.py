@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from executor.contract.errors import DatasetError
-from executor.contract.index import CandidateIndex, IndexLine, read_candidate_index, read_training_index
+from executor.contract.index import (
+    CandidateIndex,
+    IndexLine,
+    check_listed,
+    read_candidate_index,
+    read_training_index,
+)
 from tests.peak_memory import peak_memory
 from tests.task_folder import TaskFolder, add_annotation, add_image, write_index
 
@@ -77,40 +83,13 @@ def test_a_line_without_two_columns(ymir_task: TaskFolder, folders, line):
     path = ymir_task.write('in/val-index.tsv', '{img}/a.jpg\t{ann}/a.txt\n\n'.format(**folders) + line + '\n')
     with pytest.raises(DatasetError) as caught:
         read_training_index(path)
-    assert str(caught.value) == f'{path}:3: expected <image><tab><annotation>, found {line!r}'
+    assert str(caught.value) == f'{path}:3: expected <image><tab><annotation>, found {line!r}: export the dataset again'
     assert caught.value.code == 300002
 
 
-@pytest.mark.parametrize(
-    'rows, counted',
-    [
-        ([('{img}/a.jpg', '{ann}/b.txt')], '1 listed files are not on disk: {ann}/b.txt ({index}:1): '),
-        ([('{img}/b.jpg', '{ann}/a.txt')], '1 listed files are not on disk: {img}/b.jpg ({index}:1): '),
-        ([('{img}', '{ann}/a.txt')], '1 listed files are not on disk: {img} ({index}:1): '),
-        (
-            [('{img}/a.jpg', '{ann}/a.txt'), ('{img}/b.jpg', '{ann}/b.txt')],
-            '2 listed files are not on disk: {img}/b.jpg ({index}:2), {ann}/b.txt ({index}:2): ',
-        ),
-        (
-            [('{img}/b.jpg', '{ann}/a.txt')] * 5,
-            '5 listed files are not on disk: '
-            + ', '.join(f'{{img}}/b.jpg ({{index}}:{line})' for line in (1, 2, 3, 4, 5))
-            + ': ',
-        ),
-        (
-            [('{img}/b.jpg', '{ann}/a.txt')] * 6,
-            '6 listed files are not on disk: '
-            + ', '.join(f'{{img}}/b.jpg ({{index}}:{line})' for line in (1, 2, 3, 4, 5))
-            + ', ...: ',
-        ),
-    ],
-)
-def test_a_listed_file_is_missing(ymir_task: TaskFolder, folders, rows, counted):
-    path = write_index(ymir_task.root, 'i.tsv', [[column.format(**folders) for column in row] for row in rows])
-    with pytest.raises(DatasetError) as caught:
-        read_training_index(path)
-    assert str(caught.value) == counted.format(index=path, **folders) + 'export the dataset again'
-    assert caught.value.code == 300002
+def test_a_training_index_is_read_without_its_files(ymir_task: TaskFolder):
+    path = write_index(ymir_task.root, 'i.tsv', [('/nowhere/a.jpg', '/nowhere/a.txt')])
+    assert read_training_index(path) == (IndexLine(Path('/nowhere/a.jpg'), Path('/nowhere/a.txt'), f'{path}:1'),)
 
 
 def test_no_index_file(tmp_path):
@@ -252,7 +231,7 @@ def test_candidates_that_are_no_text(tmp_path, data, byte):
 def test_a_line_without_a_candidate(tmp_path, line):
     with pytest.raises(DatasetError) as caught:
         candidates(tmp_path / 'i.tsv', f'/in/a.jpg\n\n{line}\r\n')
-    assert str(caught.value) == f'{tmp_path}/i.tsv:3: expected <image>, found {line!r}'
+    assert str(caught.value) == f'{tmp_path}/i.tsv:3: expected <image>, found {line!r}: export the dataset again'
 
 
 READ_CANDIDATES = """
@@ -273,3 +252,113 @@ def test_a_million_candidates_take_little_memory(tmp_path):
             stream.writelines(f'/in/assets/{i % 256:02x}/{i:040x}.jpg\n' for i in range(count))
         peaks.append(peak_memory(READ_CANDIDATES, path, count))
     assert 8 < peaks[1] - peaks[0] < 25  # MB; the text alone is 59
+
+
+# --- the files that an index lists ----------------------------------------------------------------------------------
+
+LOST = 'that cannot be found or may not be read: export the dataset again'
+
+
+def listed(ymir_task: TaskFolder, *paths: str) -> None:
+    """Check paths as those of the lines 11, 12, ... of an index; `{in}` is the input folder, `{root}` the task's."""
+    folders = {'in': ymir_task.root / 'in', 'root': ymir_task.root}
+    lines = [(number, path.format(**folders)) for number, path in enumerate(paths)]
+    check_listed(Path('/in/i.tsv'), lines, lambda number: f'i.tsv:{number + 11}', ymir_task.env().input)
+
+
+@pytest.mark.parametrize(
+    'paths',
+    [
+        [],
+        ['{in}/assets/a.jpg'],
+        ['{in}/assets/a.jpg', '{in}/annotations/a.txt', '{in}/top.txt'],
+        ['{in}/assets/../assets/a.jpg', '{in}//assets/./a.jpg', '{root}/out/../in/assets/a.jpg'],
+        ['{in}/assets/0a/..jpg'],  # dots that lead nowhere
+    ],
+)
+def test_listed_files_that_are_there(ymir_task: TaskFolder, folders, paths):
+    add_image(ymir_task.root, '0a/..jpg')
+    ymir_task.write('in/top.txt', '')
+    listed(ymir_task, *paths)
+
+
+@pytest.mark.parametrize(
+    'paths, counted',
+    [
+        (['{in}/assets/b.jpg'], '1 file ({in}/assets/b.jpg (i.tsv:11))'),
+        (['{in}/assets/a.jpg', '{in}/assets'], '1 file ({in}/assets (i.tsv:12))'),  # a folder is no file
+        (['{in}/assets/a.jpg/b.jpg'], '1 file ({in}/assets/a.jpg/b.jpg (i.tsv:11))'),
+        (
+            ['{in}/assets/b.jpg', '{in}/assets/a.jpg', '{in}/assets/c.jpg'],
+            '2 files ({in}/assets/b.jpg (i.tsv:11), {in}/assets/c.jpg (i.tsv:13))',
+        ),
+        (
+            [f'{{in}}/assets/lost{n}.jpg' for n in range(5)],
+            '5 files (' + ', '.join(f'{{in}}/assets/lost{n}.jpg (i.tsv:{n + 11})' for n in range(5)) + ')',
+        ),
+        (
+            [f'{{in}}/assets/lost{n}.jpg' for n in range(6)],
+            '6 files (' + ', '.join(f'{{in}}/assets/lost{n}.jpg (i.tsv:{n + 11})' for n in range(5)) + ', ...)',
+        ),
+        (['{in}/assets/a.jpg\0'], '1 file ({in}/assets/a.jpg\0 (i.tsv:11))'),  # names that no file can have
+    ],
+)
+def test_a_listed_file_is_missing(ymir_task: TaskFolder, folders, paths, counted):
+    with pytest.raises(DatasetError) as caught:
+        listed(ymir_task, *paths)
+    named = counted.format(**{'in': ymir_task.root / 'in'})
+    assert str(caught.value) == f'/in/i.tsv lists {named} {LOST}'
+    assert caught.value.code == 300002
+
+
+def test_a_listed_name_that_is_too_long_for_a_file_is_shortened(ymir_task: TaskFolder):
+    with pytest.raises(DatasetError) as caught:
+        listed(ymir_task, '{in}/assets/' + 'x' * 100_000)
+    assert str(caught.value).startswith(f'/in/i.tsv lists 1 file ({ymir_task.root}/in/assets/xxx')
+    assert str(caught.value).endswith(f'xxx (i.tsv:11)) {LOST}')
+    assert len(str(caught.value)) < 400
+
+
+def test_of_a_hundred_thousand_missing_files_five_are_named(ymir_task: TaskFolder):
+    with pytest.raises(DatasetError) as caught:
+        listed(ymir_task, *(f'{{in}}/assets/{number}.jpg' for number in range(100_000)))
+    five = ', '.join(f'{ymir_task.root}/in/assets/{number}.jpg (i.tsv:{number + 11})' for number in range(5))
+    assert str(caught.value) == f'/in/i.tsv lists 100000 files ({five}, ...) {LOST}'
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        '/etc/hostname',
+        'relative.jpg',
+        '',
+        '{in}/../out/a.jpg',
+        '{in}/assets/../../../etc/hostname',
+        '{in}',  # the folder itself
+        '{in}side/a.jpg',  # begins like the folder
+    ],
+)
+def test_a_listed_file_lies_outside_of_the_input_folders(ymir_task: TaskFolder, folders, path):
+    ymir_task.write('out/a.jpg', '')
+    ymir_task.write('inside/a.jpg', '')
+    with pytest.raises(DatasetError) as caught:
+        listed(ymir_task, '{in}/assets/a.jpg', path)
+    inside, named = ymir_task.root / 'in', path.format(**{'in': ymir_task.root / 'in'})
+    assert str(caught.value) == (
+        f'/in/i.tsv lists 1 file ({named} (i.tsv:12)) outside of the input folders {inside}, {inside}/assets, '
+        f'{inside}/annotations: export the dataset again'
+    )
+
+
+def test_outside_counts_before_missing(ymir_task: TaskFolder):
+    with pytest.raises(DatasetError, match=r'lists 2 files \(/a \(i.tsv:12\), /b \(i.tsv:13\)\) outside'):
+        listed(ymir_task, '{in}/assets/missing.jpg', '/a', '/b')
+
+
+def test_input_folders_and_listed_files_may_be_links(ymir_task: TaskFolder, tmp_path):
+    """The platform of some sites links assets from a store; what a path says counts, not where it leads."""
+    ymir_task.write('store/a.jpg', '')
+    (ymir_task.root / 'in/assets').rmdir()
+    (ymir_task.root / 'in/assets').symlink_to(ymir_task.root / 'store')
+    (ymir_task.root / 'in/linked.jpg').symlink_to(ymir_task.root / 'store/a.jpg')
+    listed(ymir_task, '{in}/assets/a.jpg', '{in}/linked.jpg', '{root}/store/a.jpg')

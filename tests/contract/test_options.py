@@ -7,6 +7,10 @@ import pytest
 from executor.contract.options import RESUME_LATEST, TrainArgs, cfg_options, train_args
 
 
+def nested_lists(levels: int) -> list:
+    return [nested_lists(levels - 1)] if levels > 1 else [1]
+
+
 @pytest.mark.parametrize(
     'text, expected',
     [
@@ -24,6 +28,7 @@ from executor.contract.options import RESUME_LATEST, TrainArgs, cfg_options, tra
         ('a=[ (1, 2), (3, 4) ] b=( x, [ 5 ] )', {'a': [(1, 2), (3, 4)], 'b': ('x', [5])}),
         ('a=[] b=()', {'a': [], 'b': ()}),
         ('a=(1,)', {'a': (1,)}),
+        ('a=' + '[' * 20 + '1' + ']' * 20, {'a': nested_lists(20)}),
         ("a='text'", {'a': 'text'}),
         ("a='1'", {'a': 1}),
         ('a=[\'x\', "y"]', {'a': ['x', 'y']}),
@@ -126,6 +131,9 @@ def test_lists_beside_each_other_are_not_torn():
         ('a=1]', ['balanced brackets']),
         ('a=[1 b=2', ['balanced brackets']),
         ('"a=1', ['closed quotation marks']),
+        ('a=' + '[' * 21 + '1' + ']' * 21, ['at most 20 brackets inside each other']),
+        ('a=' + '(' * 21 + '1' + ')' * 21, ['at most 20 brackets inside each other']),
+        ('a=' + '[(' * 5000 + ')]' * 5000, ['at most 20 brackets inside each other']),
         ({'a': 1}, ['text of the form key=value']),
     ],
 )

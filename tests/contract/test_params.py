@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from executor.contract.errors import ConfigError, ModelError
+from executor.contract.errors import ConfigError, ModelError, ParameterError
 from executor.contract.options import TrainArgs
-from executor.contract.params import InferParams, MiningParams, TrainParams, read_job
+from executor.contract.params import MINING_ALGORITHMS, InferParams, MiningParams, TrainParams, read_job
 from tests.task_folder import TaskFolder, add_model_file, line_of, write_config
 
 # Written down by hand: what the predecessor's users know.
@@ -59,8 +59,9 @@ TASKS = [
 
 
 def template_keys(params) -> list[str]:
-    """The fields a template has: all but those that the platform fills in."""
-    return [f.name for f in dataclasses.fields(params) if f.name not in ('class_names', 'gpu_ids', 'model_files')]
+    """The fields a template has: all but those that the platform fills in, and where each key stands."""
+    others = ('class_names', 'gpu_ids', 'model_files', 'places')
+    return [f.name for f in dataclasses.fields(params) if f.name not in others]
 
 
 @pytest.mark.parametrize('task, defaults', TASKS)
@@ -120,7 +121,8 @@ def test_a_template_explains_each_key(repository: Path, task, defaults):
         ('infer', 'conf_threshold', 0, 0.0),
         ('infer', 'cfg_options', 'model.test_cfg.nms.iou_threshold=0.5', {'model.test_cfg.nms.iou_threshold': 0.5}),
         ('mining', 'mining_algorithm', 'cald', 'cald'),
-        ('mining', 'class_distribution_scores', '1.0,1.0,0.1', (1.0, 1.0, 0.1)),
+        ('mining', 'class_distribution_scores', '1.0,0.1', (1.0, 0.1)),
+        ('mining', 'class_distribution_scores', '0,2', (0.0, 2.0)),
         ('mining', 'class_distribution_scores', 0.5, (0.5,)),
     ],
 )
@@ -128,6 +130,9 @@ def test_values_as_a_web_form_sends_them(ymir_task: TaskFolder, task, key, value
     job = ymir_task.job(task, **{key: value})
     defaults = dict(TASKS)[task]
     assert getattr(job, task) == dataclasses.replace(defaults, **{key: expected})
+
+
+_WEIGHTS = 'numbers from 0 up, at most one for each of the 2 classes (cat, dog), in this order'
 
 
 @pytest.mark.parametrize(
@@ -144,17 +149,32 @@ def test_values_as_a_web_form_sends_them(ymir_task: TaskFolder, task, key, value
         ('training', 'samples_per_gpu', '16.5', 'a whole number of at least 1'),
         ('training', 'samples_per_gpu', True, 'a whole number of at least 1'),
         ('training', 'workers_per_gpu', -1, 'a whole number of at least 0'),
+        ('training', 'samples_per_gpu', 4097, 'a whole number of at least 1 and at most 4096'),
+        ('infer', 'samples_per_gpu', 10**30, 'a whole number of at least 1 and at most 4096'),
+        ('training', 'workers_per_gpu', 257, 'a whole number of at least 0 and at most 256'),
+        ('mining', 'workers_per_gpu', '1e9', 'a whole number of at least 0 and at most 256'),
         ('training', 'max_epochs', 'many', 'a whole number of at least 1'),
         ('training', 'args_options', '--launcher', 'flags out of --amp, --auto-scale-lr, --resume [FILE], --seed N, '),
         ('training', 'cfg_options', 'a', 'text of the form key=value'),
         ('training', 'cfg_options', {'a': 1}, 'text of the form key=value'),
-        ('training', 'metric', 'mAP', 'one of bbox'),
+        ('training', 'metric', 'mAP', 'bbox'),
         ('training', 'val_interval', '0.5', 'a whole number'),
         ('training', 'ymir_saved_file_patterns', '*.pth', 'regular expressions with commas between them'),
         ('infer', 'conf_threshold', '1.5', 'a number from 0 to 1'),
         ('infer', 'conf_threshold', 'low', 'a number from 0 to 1'),
         ('infer', 'gpu_count', -1, 'a whole number of at least 0'),
         ('mining', 'class_distribution_scores', '1.0;0.5', "numbers with commas between them, such as '1.0,0.5'"),
+        ('mining', 'mining_algorithm', 'best', 'one of aldd, cald, entropy, random'),
+        ('mining', 'class_distribution_scores', '1,1,1', _WEIGHTS),
+        ('mining', 'class_distribution_scores', '1,-0.5', _WEIGHTS),
+        ('mining', 'class_distribution_scores', -1, _WEIGHTS),
+        ('mining', 'seed', -1, 'a whole number of at least 0'),
+        (
+            'training',
+            'cfg_options',
+            'a=' + '[' * 30 + '1' + ']' * 30,
+            'text with at most 20 brackets inside each other',
+        ),
     ],
 )
 def test_wrong_values(ymir_task: TaskFolder, task, key, value, allowed):
@@ -316,9 +336,25 @@ def test_model_files(ymir_task: TaskFolder, task, key, names, expected):
 @pytest.mark.parametrize(
     'names, counted',
     [
-        (['lost.pth'], '1 of 1 files of model_params_path do not exist: {models}/lost.pth'),
-        (['here.pth', '/no/lost.pth'], '1 of 2 files of model_params_path do not exist: /no/lost.pth'),
-        (['folder', 'lost.py'], '2 of 2 files of model_params_path do not exist: {models}/folder, {models}/lost.py'),
+        (['lost.pth'], '1 of 1 files of model_params_path is not there, or may not be read: {models}/lost.pth'),
+        (
+            ['here.pth', '/no/lost.pth'],
+            '1 of 2 files of model_params_path is not there, or may not be read: /no/lost.pth',
+        ),
+        (
+            ['folder', 'lost.py'],
+            '2 of 2 files of model_params_path are not there, or may not be read: {models}/folder, {models}/lost.py',
+        ),
+        (
+            [f'{n}.pth' for n in range(6)],  # the first five of them
+            '6 of 6 files of model_params_path are not there, or may not be read: '
+            + ', '.join(f'{{models}}/{n}.pth' for n in range(5))
+            + ', ...',
+        ),
+        (
+            ['null\0byte'],  # no file can have this name
+            '1 of 1 files of model_params_path is not there, or may not be read: {models}/null\0byte',
+        ),
     ],
 )
 def test_a_model_file_is_missing(ymir_task: TaskFolder, names, counted):
@@ -327,8 +363,16 @@ def test_a_model_file_is_missing(ymir_task: TaskFolder, names, counted):
     with pytest.raises(ModelError) as caught:
         ymir_task.job('infer', model_params_path=names)
     place = f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "model_params_path:")}'
-    assert str(caught.value) == f'{place}: {counted.format(models=ymir_task.root / "in" / "models")}'
+    named = counted.format(models=ymir_task.root / 'in' / 'models')
+    assert str(caught.value) == f'{place}: {named}: choose a model whose files the container sees'
     assert caught.value.code == 300004
+
+
+def test_a_model_file_with_a_name_that_is_too_long(ymir_task: TaskFolder):
+    with pytest.raises(ModelError) as caught:
+        ymir_task.job('infer', model_params_path=['x' * 100_000])
+    assert 'model_params_path is not there, or may not be read: ' in str(caught.value)
+    assert len(str(caught.value)) < 600
 
 
 def test_config_yaml_is_missing(ymir_task: TaskFolder):
@@ -350,3 +394,67 @@ def test_two_jobs_share_no_default(ymir_task: TaskFolder):
     first, second = read_job(ymir_task.env()).training, read_job(ymir_task.env()).training
     assert first.cfg_options is not second.cfg_options
     assert first.args_options.cfg_options is not second.args_options.cfg_options
+
+
+def test_a_long_value_is_shown_shortened(ymir_task: TaskFolder):
+    with pytest.raises(ConfigError) as caught:
+        ymir_task.job('mining', mining_algorithm='x' * 100_000)
+    assert "found 'xxx" in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize('task', ['training', 'mining', 'infer'])
+def test_the_line_of_each_key_is_known(ymir_task: TaskFolder, task):
+    job = ymir_task.job(task, cfg_options='a=1', config_file=None, **{'1': 2})
+    places = getattr(job, task).places
+    assert sorted(places) == sorted(yaml.safe_load(ymir_task.config_file.read_text()))
+    assert places['cfg_options'] == f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "cfg_options:")}'
+    assert places['class_names'] == f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "class_names:")}'
+
+
+def test_where_the_keys_stand_makes_no_other_task(ymir_task: TaskFolder):
+    first = ymir_task.job(max_epochs=3).training
+    second = ymir_task.job(samples_per_gpu=16, max_epochs=3).training
+    assert first.places != second.places
+    assert first == second
+
+
+@pytest.mark.parametrize('tasks', [('training',), ('mining',), ('infer',), ('mining', 'infer')])
+def test_a_parameter_that_proves_wrong_is_placed(ymir_task: TaskFolder, tasks):
+    job = ymir_task.job(*tasks, config_file='nowhere.py')
+    error = ParameterError('config_file', 'config_file is nowhere')
+    place = f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "config_file:")}'
+    placed = job.placed(error)
+    assert str(placed) == f'{place}: config_file is nowhere'
+    assert (type(placed), placed.code) == (ConfigError, 300001)
+
+
+def test_a_parameter_that_is_not_in_the_file_has_no_place(ymir_task: TaskFolder):
+    error = ParameterError('cfg_options', 'cfg_options is wrong')
+    assert ymir_task.job().placed(error) is error
+
+
+@pytest.mark.parametrize(
+    'arguments, options, expected',
+    [
+        ('', '', {}),
+        ('', 'a=1', {'a': 1}),
+        ('--cfg-options a=1', '', {'a': 1}),
+        ('--cfg-options a=1 b=2', 'b=3 c=4', {'a': 1, 'b': 3, 'c': 4}),  # cfg_options have the last word
+    ],
+)
+def test_config_options_are_those_of_both_texts(ymir_task: TaskFolder, arguments, options, expected):
+    training = ymir_task.job(args_options=arguments, cfg_options=options).training
+    assert training.config_options == expected
+
+
+def test_the_mining_algorithms_are_those_that_there_are():
+    mine = pytest.importorskip('executor.mine')
+    assert sorted(mine.SCORERS) == sorted(MINING_ALGORITHMS)
+
+
+@pytest.mark.parametrize('algorithm', MINING_ALGORITHMS)
+def test_every_mining_algorithm_can_be_asked_for(ymir_task: TaskFolder, algorithm):
+    mine = pytest.importorskip('executor.mine')
+    job = ymir_task.job('mining', mining_algorithm=algorithm, class_distribution_scores='1,0.5')
+    assert type(mine.scorer_of(job.mining)).__name__.lower().startswith(algorithm)

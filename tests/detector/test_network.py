@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -61,6 +62,13 @@ def test_the_runtime_computes_what_torch_does(before, size, fixed):
     assert found.structure == expected.structure == [[1, 1], None]
     assert [level.shape for level in found.tensors] == [level.shape for level in expected.tensors]
     assert all(torch.allclose(ours, theirs, atol=1e-4) for ours, theirs in zip(found.tensors, expected.tensors))
+
+
+def test_the_exporter_leaves_nothing_in_the_log(capfd):
+    network.export_graph(Network(TinyModel(**BEFORE[2]), channels_last=False), pixels(33, 50), fixed=False)
+    assert capfd.readouterr() == ('', '')
+    os.write(2, b'stderr is back')
+    assert capfd.readouterr().err == 'stderr is back'
 
 
 def test_raw_outputs_are_nested_again():

@@ -83,8 +83,11 @@ class Outcome(NamedTuple):
 
     @property
     def told(self) -> Tuple[str, str]:
-        """(code, message) as the platform reads them."""
-        return (self.record[4], self.record[5]) if len(self.record) == 6 else ('none', 'none')
+        """(code, message) as the platform reads them, or as the log ends where monitor.txt cannot be written."""
+        if len(self.record) == 6:
+            return self.record[4], self.record[5]
+        last = re.search(r'ERROR (.*) \(code (\d+)\)$', self.output.rstrip())
+        return (last.group(2), last.group(1)) if last else ('none', 'none')
 
 
 def run(case: Case, task: Task) -> Outcome:

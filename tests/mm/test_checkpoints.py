@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import pickle
@@ -196,3 +197,20 @@ def test_a_damaged_file_is_named_wherever_the_damage_is(tmp_path):
             assert 'damaged.pth' in str(error)
             refused += 1
     assert refused > 10
+
+
+def test_a_full_disk_is_an_error_of_the_disk_and_leaves_the_weights_before(tmp_path, monkeypatch):
+    """torch's own writer would tell it as a RuntimeError about positions in a file."""
+    save_weights(tmp_path / 'w.pth', {'w': torch.ones(1)}, {'epoch': 1})
+
+    def write_bytes(self, data):
+        with self.open('wb') as stream:
+            stream.write(bytes(data[:10]))
+        raise OSError(errno.ENOSPC, 'No space left on device', str(self))
+
+    monkeypatch.setattr(Path, 'write_bytes', write_bytes)
+    with pytest.raises(OSError) as caught:
+        save_weights(tmp_path / 'w.pth', {'w': torch.zeros(1)}, {'epoch': 2})
+    assert caught.value.errno == errno.ENOSPC
+    assert [file.name for file in tmp_path.iterdir()] == ['w.pth']
+    assert read_checkpoint(tmp_path / 'w.pth')['meta'] == {'epoch': 1}

@@ -64,12 +64,12 @@ def test_an_image_whose_pixels_are_broken_is_named_when_it_is_used(dataset, tmp_
         made[0]
 
 
-def test_an_image_broken_for_a_loading_worker_is_told_in_one_sentence(dataset, tmp_path):
+def test_an_image_broken_for_a_loading_worker_is_told_in_one_sentence(dataset, tmp_path, ymir_task):
     made = dataset('')
     (tmp_path / 'in/assets/0.png').write_bytes(b'no image')
     with pytest.raises(ImageError) as caught:
         next(iter(DataLoader(made, num_workers=1, collate_fn=list)))
-    told = worker._translated(caught.value)
+    told = worker._translated(caught.value, ymir_task.job())
     assert isinstance(told, ImageError)
     assert '1 of 1 images cannot be decoded' in str(told)
     assert '0.png is not an image that can be decoded: replace or remove it' in str(told)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from executor.contract.errors import ConfigError, ModelError
+from executor.contract.errors import ModelError, ParameterError
 from executor.contract.params import InferParams
 from executor.mm.checkpoints import read_checkpoint, save_weights
 from executor.mm.config_file import config_text, load_config
@@ -101,8 +101,8 @@ def test_other_names_of_the_same_number_are_told(tmp_path, weights, caplog):
 def test_weights_without_names_tell_their_number(weights):
     with pytest.raises(ModelError) as error:
         load_model(params(weights, class_names=('car', 'bus', 'tram'), config_file=NANO))
-    assert 'another number of classes' in str(error.value)
-    assert '3 class_names (car, bus, tram); the file is for 2' in str(error.value)
+    assert 'bare.pth detects 2 classes, whose names it does not hold' in str(error.value)
+    assert 'class_names has 3 (car, bus, tram): give class_names of the model' in str(error.value)
 
 
 def test_weights_of_another_architecture_are_refused(weights):
@@ -151,5 +151,78 @@ def test_a_two_stage_detector_has_its_thresholds_in_the_second(tmp_path):
 
 
 def test_an_option_that_mmdet_does_not_know_is_an_error(weights):
-    with pytest.raises(ConfigError, match='cfg_options'):
+    with pytest.raises(ParameterError, match='cfg_options modell: mmdet 3 has no such key') as caught:
         load_model(params(weights, config_file=NANO, cfg_options={'modell.test_cfg': 1}))
+    assert caught.value.key == 'cfg_options'
+
+
+@pytest.mark.parametrize(
+    'options, words',
+    [
+        ({'model.backbone.strange': 1}, "unexpected keyword argument 'strange'.*: model.backbone.strange=1"),
+        (
+            {'model.backbone.widen_factor': 0.001},
+            'do not fit the detector .*: model.backbone.widen_factor=0.001',
+        ),
+        ({'model.bbox_head.num_classes': 5}, 'model.bbox_head.num_classes: the number of classes is that of'),
+        ({'test_dataloader.dataset.pipeline.1.scale': (0, 64)}, r'scale of Resize is \(0, 64\), expected pixels'),
+        ({'test_dataloader.dataset.pipeline.1.scale': 0}, 'scale of Resize is 0, expected pixels'),
+        ({'test_dataloader.dataset.pipeline.1.scale': ()}, r'scale of Resize is \(\), expected pixels'),
+        ({'test_dataloader.dataset.pipeline.1.scale': (64, -3)}, r'scale of Resize is \(64, -3\), expected pixels'),
+        ({'test_dataloader.dataset.pipeline.1.scale': ('a', 'b')}, 'scale of Resize is .*expected pixels'),
+        ({'test_dataloader.dataset.pipeline.2.size': (0, 0)}, r'size of Pad is \(0, 0\), expected pixels'),
+    ],
+    ids=str,
+)
+def test_options_with_which_no_detector_can_be_built_are_told(weights, options, words):
+    with pytest.raises(ParameterError, match=f'^cfg_options .*{words}') as caught:
+        load_model(params(weights, config_file=NANO, cfg_options=options))
+    assert caught.value.key == 'cfg_options'
+
+
+@pytest.mark.parametrize('sides', [(64, 64), (1333, -1), (96, 64.0)], ids=str)
+def test_sizes_in_pixels_and_sides_without_limit_are_sizes(weights, sides):
+    options = {'test_dataloader.dataset.pipeline.1.scale': sides}
+    assert load_model(params(weights, config_file=NANO, cfg_options=options)).pipeline[1]['scale'] == sides
+
+
+@pytest.mark.parametrize(
+    'old, new, words',
+    [
+        ("{'type': 'YOLOXPAFPN',", "{'type': 'YOLOXPAFPN', 'strange': 1,", 'strange'),
+        ("'type': 'YOLOXHead'", "'type': 'CSPDarknet'", 'TypeError'),
+        ('val_dataloader = ', 'other = ', "KeyError: 'val_dataloader'"),
+        ("'scale': (416, 416)", "'scale': (0, 0)", 'scale of Resize is (0, 0), expected pixels'),
+    ],
+)
+def test_a_config_of_a_package_that_cannot_be_built_is_named(tmp_path, weights, old, new, words):
+    files = package(tmp_path, weights)
+    text = files[1].read_text()
+    assert old in text
+    files[1].write_text(text.replace(old, new))
+    with pytest.raises(ModelError) as caught:
+        load_model(params(*files))
+    assert str(caught.value).startswith(f'{files[1]}: the detector cannot be built or run from this config (')
+    assert words in str(caught.value)
+
+
+def test_a_config_of_a_package_that_names_code_is_refused(tmp_path, weights):
+    files = package(tmp_path, weights)
+    files[1].write_text(files[1].read_text().replace("'YOLOXHead'", "'subprocess.Popen'"))
+    with pytest.raises(ModelError, match="model.bbox_head.type = 'subprocess.Popen' would run code"):
+        load_model(params(*files))
+
+
+def test_weights_that_do_not_fit_tell_of_the_options_that_change_the_network(weights):
+    options = {'model.backbone.widen_factor': 0.5, 'model.test_cfg.score_thr': 0.1}
+    with pytest.raises(ModelError, match='leave out cfg_options model.backbone.widen_factor') as caught:
+        load_model(params(weights, config_file=NANO, cfg_options=options))
+    assert 'does not fit the config' in str(caught.value)
+
+
+def test_an_overlap_for_a_detector_without_nms_is_a_mistake_of_that_parameter(tmp_path):
+    config = 'configs/detr/detr_r50_8xb2-150e_coco.py'
+    file = write_random_weights(tmp_path / 'w.pth', config, CLASSES)
+    with pytest.raises(ParameterError, match='^iou_threshold is set, but this detector has no NMS') as caught:
+        load_model(params(file, config_file=config, iou_threshold=0.5))
+    assert caught.value.key == 'iou_threshold'

@@ -46,7 +46,7 @@ def test_a_package_that_names_something_else_is_refused(tmp_path, key, value):
 
 @pytest.mark.parametrize('key, value', RUNNING)
 def test_options_cannot_name_something_else(key, value):
-    with pytest.raises(ConfigError, match='expected the name of something that mmdet registers'):
+    with pytest.raises(ConfigError, match='name something that mmdet registers'):
         apply_options(load_config(NANO), {key: value})
 
 

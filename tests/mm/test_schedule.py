@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from executor.mm.config_file import REPOSITORY, load_config
+from executor.config_files import REPOSITORY
+from executor.mm.config_file import load_config
 from executor.mm.schedule import keep_published_schedule, scale_learning_rate, scale_schedule
 
 YOLOX = 'configs/yolox/yolox_s_8x8_300e_coco.py'

@@ -30,11 +30,14 @@ def read_records(lines: Sequence[IndexLine], export_format: str, class_names: Se
     """
     name = export_format.partition(':')[0]
     skipped = Skipped()
-    if name in _READER_OF_A_FILE:
-        read = _READER_OF_A_FILE[name]
-        records = [Record(line.image, read(line.annotation, class_names, skipped)) for line in lines]
-    else:
-        records = _from_one_file(lines, class_names, skipped)
+    try:
+        if name in _READER_OF_A_FILE:
+            read = _READER_OF_A_FILE[name]
+            records = [Record(line.image, read(line.annotation, class_names, skipped)) for line in lines]
+        else:
+            records = _from_one_file(lines, class_names, skipped)
+    except OSError as error:
+        raise DatasetError(f'{error.filename} cannot be read ({error.strerror}): export the dataset again')
     for sentence in skipped.lines():
         logger.warning(sentence)
     return tuple(records)

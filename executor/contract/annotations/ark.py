@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 from typing import Sequence, Tuple
 
-from executor.contract.annotations.records import Box, Skipped, inclusive_box
+from executor.contract.annotations.records import Box, Skipped, inclusive_box, malformed
 from executor.contract.errors import DatasetError
+from executor.contract.shown import clipped, shown
 
 _WANTED = 'class_id, xmin, ymin, xmax, ymax[, quality, angle]'
 
@@ -27,8 +28,9 @@ def read_ark(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[
         label = int(values[0])
         if label != values[0] or not 0 <= label < len(class_names):
             raise DatasetError(
-                f'{place}: class_id must be 0 to {len(class_names) - 1} ({len(class_names)} class_names), '
-                f'found {line.strip()!r}'
+                f'{place}: class_id must be 0 to {len(class_names) - 1}, a position in class_names '
+                f'({clipped(", ".join(class_names))}), found {shown(line.strip())}: export the dataset again with '
+                'these classes'
             )
         box = inclusive_box(label, *values[1:5])
         if box.x2 <= box.x1 or box.y2 <= box.y1:
@@ -42,7 +44,7 @@ def _lines(path: Path) -> Sequence[str]:
     try:
         return path.read_text(encoding='utf-8').split('\n')
     except UnicodeDecodeError as error:
-        raise DatasetError(f'{path}: expected text lines of {_WANTED}, found other bytes at position {error.start}')
+        raise malformed(path, f'text lines of {_WANTED}', f'other bytes at position {error.start}')
 
 
 def _values(line: str, place: str) -> Sequence[float]:
@@ -52,5 +54,5 @@ def _values(line: str, place: str) -> Sequence[float]:
     except ValueError:
         values = []
     if not 5 <= len(values) <= 7 or not all(math.isfinite(value) for value in values):
-        raise DatasetError(f'{place}: expected {_WANTED}, found {line.strip()!r}')
+        raise malformed(place, _WANTED, shown(line.strip()))
     return values

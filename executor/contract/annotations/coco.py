@@ -7,8 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from executor.contract.annotations.records import Box, Skipped
+from executor.contract.annotations.records import Box, Skipped, malformed
 from executor.contract.errors import DatasetError
+from executor.contract.shown import shown
 
 
 def read_coco(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mapping[str, Tuple[Box, ...]]:
@@ -24,10 +25,10 @@ def read_coco(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mappi
     names = {_key(image, 'id', path): str(_key(image, 'file_name', path)) for image in _entries(data, 'images', path)}
     boxes: Dict[str, List[Box]] = defaultdict(list)
     for number, annotation in enumerate(_entries(data, 'annotations', path)):
-        place = f'{path}: annotations[{number}]'
+        place = f'{path}: annotations[{number}] (id {shown(annotation.get("id"))})'
         image_id = _key(annotation, 'image_id', place)
         if image_id not in names:
-            raise DatasetError(f'{place}: image_id {image_id!r} is not among images: export the dataset again')
+            raise DatasetError(f'{place}: image_id {shown(image_id)} is not among images: export the dataset again')
         category = _key(annotation, 'category_id', place)
         if category not in labels:
             skipped.add('class not in class_names', f'{place}: category_id {category!r}')
@@ -44,18 +45,18 @@ def _load(path: Path) -> Mapping[str, Any]:
     try:
         data = json.loads(path.read_text(encoding='utf-8'))
     except json.JSONDecodeError as error:
-        raise DatasetError(f'{path}:{error.lineno}: expected COCO json ({error.msg}, column {error.colno})')
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise DatasetError(f'{path}: expected COCO json ({error})')
+        raise malformed(f'{path}:{error.lineno}', f'COCO json ({error.msg}, column {error.colno})')
+    except (ValueError, RecursionError) as error:  # other bytes, endless nesting, a number of thousands of digits
+        raise malformed(path, f'COCO json ({error})')
     if not isinstance(data, dict):
-        raise DatasetError(f'{path}: expected a COCO object with images and annotations, found {type(data).__name__}')
+        raise malformed(path, 'a COCO object with images and annotations', type(data).__name__)
     return data
 
 
 def _entries(data: Mapping[str, Any], section: str, path: Path) -> Sequence[Mapping[str, Any]]:
     entries = data.get(section, [] if section == 'categories' else None)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise DatasetError(f'{path}: expected a list of objects under {section!r}')
+        raise malformed(path, f'a list of objects under {section!r}')
     return entries
 
 
@@ -71,7 +72,7 @@ def _labels(categories: Sequence[Mapping[str, Any]], class_names: Sequence[str],
 def _key(entry: Mapping[str, Any], key: str, place: object) -> Any:
     value = entry.get(key)
     if not isinstance(value, (int, str)):
-        raise DatasetError(f'{place}: expected {key!r}, found {value!r}')
+        raise malformed(place, repr(key), shown(value))
     return value
 
 
@@ -80,5 +81,5 @@ def _bbox(annotation: Mapping[str, Any], place: str) -> Sequence[float]:
     # The bound is for whole numbers too long for a float.
     numbers = isinstance(bbox, list) and all(isinstance(v, (int, float)) and abs(v) < 1e9 for v in bbox)
     if not numbers or len(bbox) != 4:
-        raise DatasetError(f'{place}: expected bbox [x, y, width, height], found {bbox!r}')
+        raise malformed(place, 'bbox [x, y, width, height]', shown(bbox))
     return [float(value) for value in bbox]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, NamedTuple, Tuple
 
+from executor.contract.errors import DatasetError
+
 
 class Box(NamedTuple):
     """A true box in pixels of the image, x2 and y2 exclusive: width is x2 - x1. `label` counts class_names from 0.
@@ -44,6 +46,14 @@ class Skipped:
     def lines(self) -> Tuple[str, ...]:
         """One sentence a reason, for the log."""
         return tuple(f'{count} boxes skipped: {why}, first {self.first[why]}' for why, count in self.counts.items())
+
+
+def malformed(place: object, expected: str, found: str = '') -> DatasetError:
+    """The error for a part of an annotation file that its format does not have."""
+    found = f', found {found}' if found else ''
+    return DatasetError(
+        f'{place}: expected {expected}{found}: export the dataset again, or set export_format to what its files are'
+    )
 
 
 def inclusive_box(label: int, xmin: float, ymin: float, xmax: float, ymax: float, ignore: bool = False) -> Box:

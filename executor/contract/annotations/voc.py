@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Dict, Sequence, Tuple
 from xml.etree import ElementTree
 
-from executor.contract.annotations.records import Box, Skipped, inclusive_box
+from executor.contract.annotations.records import Box, Skipped, inclusive_box, malformed
 from executor.contract.errors import DatasetError
+from executor.contract.shown import shown
 
 
 def read_voc(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[Box, ...]:
@@ -26,7 +27,7 @@ def read_voc(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[
         place = f'{path}, object {number}'
         name = (element.findtext('name') or '').strip()
         if not name:
-            raise DatasetError(f'{place}: expected <name> with one of the classes, found none')
+            raise malformed(place, '<name> with one of the classes', 'none')
         if name not in label_of:
             skipped.add('class not in class_names', f'{place}: {name}')
             continue
@@ -52,7 +53,7 @@ def _root(data: bytes, path: Path) -> ElementTree.Element:
         return ElementTree.fromstring(data, parser=ElementTree.XMLParser(target=NoDocumentType()))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         line = getattr(error, 'position', (1, 0))[0]
-        raise DatasetError(f'{path}:{line}: expected VOC xml ({error})')
+        raise malformed(f'{path}:{line}', f'VOC xml ({error})')
 
 
 def _corners(element: ElementTree.Element, place: str) -> Sequence[float]:
@@ -64,6 +65,6 @@ def _corners(element: ElementTree.Element, place: str) -> Sequence[float]:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise DatasetError(f'{place}: expected a number in <bndbox><{tag}>, found {text!r}')
+            raise malformed(place, f'a number in <bndbox><{tag}>', shown(text))
         corners.append(value)
     return corners

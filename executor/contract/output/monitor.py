@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 from executor.contract.output.files import replace_file
+from executor.contract.output.writable import is_full
 
 STATE_RUNNING = 2  # also when done, at percent 1.00
 STATE_FAILED = 4
@@ -17,7 +18,7 @@ class Monitor:
     """monitor.txt: one record, `task_id, seconds, percent, state[, code, message]`, a traceback below it."""
 
     def __init__(self, path: Path, task_id: str, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+        self.path = path
         self._task_id = task_id
         self._clock = clock
 
@@ -32,11 +33,19 @@ class Monitor:
 
     def _write(self, percent: float, state: int, *more: str, below: Sequence[str] = ()) -> None:
         record = '\t'.join((self._task_id, f'{self._clock():.6f}', f'{percent:.2f}', str(state), *more))
-        replace_file(self._path, '\n'.join((record, *below)) + '\n')
+        try:
+            replace_file(self.path, '\n'.join((record, *below)) + '\n')
+        except OSError as error:
+            if not is_full(error) or not self.path.exists():
+                raise
+            # On a full disk, the block that the file has already takes another record.
+            with self.path.open('r+b') as stream:
+                stream.write(f'{record}\n'.encode('utf-8', errors='backslashreplace'))
+                stream.truncate()
 
     def last_percent(self) -> float:
         """What the record says now, 0 where there is none."""
         try:
-            return min(1.0, max(0.0, float(self._path.read_text(encoding='utf-8').split('\t')[2])))
+            return min(1.0, max(0.0, float(self.path.read_text(encoding='utf-8').split('\t')[2])))
         except (OSError, ValueError, IndexError):
             return 0.0

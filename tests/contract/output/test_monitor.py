@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+
 import pytest
 
+from executor.contract.output import monitor as monitor_module
 from executor.contract.output.monitor import Monitor
 from tests.task_folder import names_in
 
@@ -90,3 +93,49 @@ def test_a_message_that_cannot_be_encoded_is_still_told(tmp_path):
     monitor.failed(300001, 'found \ud83d\ude00', 'also \udcff')
     assert (tmp_path / 'monitor.txt').read_text().startswith('t1\t1663934682.123457\t0.00\t4\t300001\tfound ')
     assert names_in(tmp_path) == ['monitor.txt']
+
+
+@pytest.fixture
+def failing_disk(monkeypatch):
+    """From now on, no file beside monitor.txt can be written, for this reason."""
+
+    def fail(number: int) -> None:
+        def replace_file(path, text):
+            raise OSError(number, 'no')
+
+        monkeypatch.setattr(monitor_module, 'replace_file', replace_file)
+
+    return fail
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize('message', ['the disk is full', 'found \ud83d\ude00'])
+def test_on_a_full_disk_the_record_is_written_in_place(tmp_path, failing_disk, number, message):
+    monitor = Monitor(tmp_path / 'monitor.txt', 't1', clock=lambda: NOW)
+    monitor.running(0.25)
+    same = (tmp_path / 'monitor.txt').stat().st_ino
+    failing_disk(number)
+    monitor.failed(160004, message, 'Traceback:\n' * 100)
+    record, end = (tmp_path / 'monitor.txt').read_text().split('\n')  # without the traceback, which may not fit
+    assert record.startswith('t1\t1663934682.123457\t0.25\t4\t160004\t' + message[:6])
+    assert end == ''
+    assert (tmp_path / 'monitor.txt').stat().st_ino == same
+    assert names_in(tmp_path) == ['monitor.txt']
+
+
+def test_in_place_a_shorter_record_leaves_nothing_of_the_longer_one(tmp_path, failing_disk):
+    monitor = Monitor(tmp_path / 'monitor.txt', 't1', clock=lambda: NOW)
+    monitor.failed(300001, 'a long message', 'Traceback:\n' * 50)
+    failing_disk(errno.ENOSPC)
+    monitor.running(0.5)
+    assert (tmp_path / 'monitor.txt').read_bytes() == b't1\t1663934682.123457\t0.50\t2\n'
+
+
+@pytest.mark.parametrize('number', [errno.EACCES, errno.EROFS])
+def test_other_troubles_of_the_disk_are_errors_and_leave_the_record(tmp_path, failing_disk, number):
+    monitor = Monitor(tmp_path / 'monitor.txt', 't1', clock=lambda: NOW)
+    monitor.running(0.25)
+    failing_disk(number)
+    with pytest.raises(OSError):
+        monitor.failed(1, 'm', '')
+    assert (tmp_path / 'monitor.txt').read_bytes() == b't1\t1663934682.123457\t0.25\t2\n'

@@ -120,8 +120,14 @@ CASES: Tuple[Case, ...] = (
         'not valid YAML',
         'python/object/apply:os.system',
     ),
-    _case('bomb', 'env.yaml grows a billionfold', content(_ENV, bomb('task_id')), '/in/env.yaml:11', 'task_id'),
-    _case('merge-bomb', 'env.yaml grows a billionfold by merge keys', content(_ENV, merge_bomb()), '/in/env.yaml'),
+    _case('bomb', 'env.yaml grows a billionfold', content(_ENV, bomb('task_id')), '/in/env.yaml:1', 'aliases'),
+    _case(
+        'merge-bomb',
+        'env.yaml grows a billionfold by merge keys',
+        content(_ENV, merge_bomb()),
+        '/in/env.yaml',
+        'aliases',
+    ),
     _case(
         'deep', 'env.yaml is nested without end', content(_ENV, 'task_id: ' + '[' * 5000), '/in/env.yaml', 'not valid'
     ),
@@ -138,7 +144,6 @@ CASES: Tuple[Case, ...] = (
         env({'input.training_index_file': ''}),
         'input.training_index_file',
         'the platform writes it for a training',
-        heavy=True,
     ),
     _case(
         'no-val-index',
@@ -146,7 +151,6 @@ CASES: Tuple[Case, ...] = (
         env({'input.val_index_file': ''}),
         'input.val_index_file',
         'choose a validation set',
-        heavy=True,
     ),
     _case(
         'no-candidate-index',
@@ -154,6 +158,5 @@ CASES: Tuple[Case, ...] = (
         env({'input.candidate_index_file': ''}),
         'input.candidate_index_file',
         task=MINING,
-        heavy=True,
     ),
 )

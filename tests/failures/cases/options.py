@@ -17,7 +17,7 @@ def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING,
 
 def _deep(what: str, id: str, option: str, *words: str, task: str = TRAINING, **more: Any) -> Case:
     """One that only shows when the config is put together or built."""
-    return _case(id, what, options(option), 'cfg_options', *words, task=task, heavy=True, **more)
+    return _case(id, what, options(option), _LINE, 'cfg_options', *words, task=task, heavy=True, **more)
 
 
 CASES: Tuple[Case, ...] = (
@@ -72,10 +72,10 @@ CASES: Tuple[Case, ...] = (
         'resume-missing',
         'args_options --resume names a file that is not there',
         config(args_options='--resume /in/nowhere.pth'),
+        _LINE,
         '--resume /in/nowhere.pth: no such file',
         'name one that the container sees',
         code=300004,
-        heavy=True,
     ),
     _case(
         'resume-weights',
@@ -87,13 +87,13 @@ CASES: Tuple[Case, ...] = (
         code=300004,
         heavy=True,
     ),
-    _deep('cfg_options has a key of mmdet 2', 'mmdet2-key', 'optimizer.lr=0.1', 'optimizer', 'keys of this config'),
+    _deep('cfg_options has a key of mmdet 2', 'mmdet2-key', 'optimizer.lr=0.1', 'optimizer', 'use keys of the config'),
     _deep(
         'cfg_options has a key that does not exist, in inference',
         'unknown-key-inference',
         'modell.test_cfg.score_thr=0.1',
         'modell',
-        'keys of this config',
+        'use keys of the config',
         task=INFERENCE,
     ),
     _deep(
@@ -121,7 +121,12 @@ CASES: Tuple[Case, ...] = (
         'val_evaluator',
         'leave its type',
     ),
-    _deep('cfg_options sets a learning rate that is a word', 'rate', 'optim_wrapper.optimizer.lr=fast', "'fast'"),
+    _deep(
+        'cfg_options sets a learning rate that is a word',
+        'rate',
+        'optim_wrapper.optimizer.lr=fast',
+        'optimizer.lr=fast',
+    ),
     _deep(
         'cfg_options names an optimizer that does not exist',
         'optimizer',

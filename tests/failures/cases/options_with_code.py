@@ -73,7 +73,7 @@ CASES: Tuple[Case, ...] = (
         'cfg_options sets custom_imports',
         options('custom_imports.imports=[antigravity]'),
         'custom_imports',
-        'keys of this config',
+        'use keys of the config',
     ),
     _option(
         'option-mmengine',

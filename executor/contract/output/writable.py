@@ -1,0 +1,72 @@
+"""That a task's results can be written, tried before hours are spent on them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import Sequence, Tuple
+
+from executor.contract.env import Env
+from executor.contract.errors import OutputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def check_writable(env: Env) -> None:
+    """Make the folders of the task's results and try a byte in each.
+
+    Raises:
+        OutputError: with the folder or file that is in the way, or cannot be written.
+    """
+    folders, files = _results(env)
+    for folder in dict.fromkeys((*folders, *(file.parent for file in files))):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=str(folder)) as stream:
+                stream.write(b'\0')
+        except OSError as error:
+            raise unwritable(folder, error)
+    for file in files:
+        try:
+            if stat.S_ISDIR(file.stat().st_mode):
+                raise OutputError(f'{file} is a folder, but the task writes a file there: remove it, or rename it')
+        except FileNotFoundError:
+            continue
+        except OSError as error:  # such as a name that no file can have
+            raise unwritable(file, error)
+
+
+def _results(env: Env) -> Tuple[Sequence[Path], Sequence[Path]]:
+    """The folders and the files that the task writes."""
+    output = env.output
+    if env.run_training:
+        return (output.root_dir, output.models_dir, output.tensorboard_dir), (
+            output.monitor_file,
+            output.training_result_file,
+        )
+    results = [output.monitor_file]
+    results += [output.mining_result_file] * env.run_mining + [output.infer_result_file] * env.run_infer
+    return (output.root_dir,), results
+
+
+def unwritable(path: Path, error: OSError) -> OutputError:
+    """What to tell of a result that cannot be written."""
+    if is_full(error):
+        return OutputError(
+            f'{path} cannot be written, the disk is full: free some space there, and start the task again'
+        )
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        blocking = next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), path)
+        return OutputError(f'{blocking} is a file, but the task writes a folder there: remove it, or rename it')
+    return OutputError(
+        f'{path} cannot be written ({error.strerror}): mount a folder there that user {os.getuid()} may write '
+        '(docker run -v FOLDER:/out)'
+    )
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or what a user may have of it, is used up."""
+    return error.errno in _FULL

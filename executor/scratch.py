@@ -1,0 +1,35 @@
+"""A folder for the temporary files of a task, which goes with it however it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+
+@contextmanager
+def scratch_folder(instead: Path) -> Iterator[None]:
+    """Processes started in the block, and their libraries, keep temporary files in a folder that is then removed.
+
+    multiprocessing and torch leave theirs behind when they are killed.
+
+    Args:
+        instead: where the folder lies if the machine has none for temporary files.
+    """
+    try:
+        folder = tempfile.mkdtemp(prefix='ymir-')
+    except OSError:
+        folder = tempfile.mkdtemp(prefix='.ymir-', dir=str(instead))
+    before = os.environ.get('TMPDIR')
+    os.environ['TMPDIR'] = folder
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ['TMPDIR']
+        else:
+            os.environ['TMPDIR'] = before
+        shutil.rmtree(folder, ignore_errors=True)

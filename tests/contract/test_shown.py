@@ -1,0 +1,91 @@
+"""Values from outside as a message shows them."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from executor.contract.shown import clipped, shown
+
+
+@pytest.mark.parametrize(
+    'value, text',
+    [
+        (None, 'None'),
+        ('', "''"),
+        ("it's", '"it\'s"'),
+        ('a\tb\n', r"'a\tb\n'"),
+        (1.5, '1.5'),
+        (True, 'True'),
+        (10**50, '1' + '0' * 50),
+        ([], '[]'),
+        (['a', 1, None], "['a', 1, None]"),
+        ({'a': {'b': [1]}}, "{'a': {'b': [1]}}"),
+        (datetime.date(2020, 1, 2), 'datetime.date(2020, 1, 2)'),
+        ('x' * 198, repr('x' * 198)),  # 200 characters with its quotation marks
+    ],
+)
+def test_short_values_are_shown_whole(value, text):
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        'x' * 199,
+        'x' * 10_000_000,
+        b'\xff' * 10_000,
+        10**300,
+        -(10**4000),
+        10**100_000,  # more digits than Python writes
+        [10**100_000],
+        list(range(100_000)),
+        dict.fromkeys(range(1000), 'x' * 1000),
+        [['x' * 1000] * 1000] * 1000,
+        ('x' * 190,) * 6,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_long_values_are_cut(value):
+    text = shown(value)
+    assert 0 < len(text) <= 203
+    assert '\n' not in text
+
+
+def test_what_is_cut_shows_both_ends():
+    assert shown('a' * 500 + 'b' * 500) == "'" + 'a' * 97 + '...' + 'b' * 98 + "'"
+    assert shown(list(range(100))) == '[0, 1, 2, 3, 4, 5, ...]'
+
+
+def test_a_number_of_too_many_digits_tells_its_size():
+    assert shown(2**100_000) in ('a number of 100001 bits', clipped(f'<int instance with roughly 10^{30102} digits>'))
+
+
+def test_values_that_hold_themselves_end():
+    inside: list = []
+    inside.append(inside)
+    mapping: dict = {}
+    mapping['a'] = mapping
+    assert shown(inside) == '[[[[...]]]]'
+    assert shown(mapping) == "{'a': {'a': {'a': {...}}}}"
+
+
+def test_a_tree_of_a_million_million_leaves_ends():
+    tree: list = []
+    for _ in range(40):
+        tree = [tree, tree]
+    assert len(shown(tree)) <= 203
+
+
+@pytest.mark.parametrize(
+    'text, expected',
+    [
+        ('', ''),
+        ('x' * 200, 'x' * 200),
+        ('a' * 100 + 'x' + 'b' * 100, 'a' * 100 + '...' + 'b' * 100),
+        ('a' * 1000 + 'b' * 1000, 'a' * 100 + '...' + 'b' * 100),
+    ],
+)
+def test_clipped(text, expected):
+    assert clipped(text) == expected
