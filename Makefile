@@ -48,7 +48,7 @@ image:  ## build the image with docker, as ymir-mmdet:VERSION
 image-cu111:  ## build the image for drivers that stop at CUDA 11.1, as ymir-mmdet:VERSION-cu111
 	$(BUILD) -t ymir-mmdet:$(VERSION)-cu111 -f Dockerfile.cu111 .
 
-test-image: install  ## build the image without docker and let it train, infer and mine; takes root, 15 minutes
+test-image: install  ## build the image without docker and let it train, infer and mine; takes root, 5 to 15 minutes
 	$(RUN) -m tests.container
 
 test-image-cu111: install  ## the same for the image for older drivers, on Debian 11; stages go to .venv's stack and back

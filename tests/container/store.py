@@ -39,6 +39,7 @@ def require_tools() -> None:
     packages = {'buildah': 'buildah', 'debootstrap': 'debootstrap', 'ip': 'iproute2', 'unshare': 'util-linux'}
     missing = [package for tool, package in packages.items() if not shutil.which(tool)]
     if missing:
+        subprocess.check_call(['apt-get', 'update', '-q'])
         subprocess.check_call(['apt-get', 'install', '-y', '-q', '--no-install-recommends', *missing])
 
 
