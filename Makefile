@@ -17,7 +17,7 @@ install:  ## install everything, pinned, into .venv (at once when nothing change
 	@$(PYTHON) requirements/install.py --venv $(VENV) --dev
 
 demo: install  ## train, mine and infer once on a tiny dataset
-	@$(RUN) -m tests.demo
+	@$(RUN) -m executor.local.demo
 
 test: install  ## all tests but the slow rows of test-failures; those that need a GPU skip themselves without one
 	$(RUN) -m pytest
@@ -49,10 +49,10 @@ image-cu111:  ## build the image for drivers that stop at CUDA 11.1, as ymir-mmd
 	$(BUILD) -t ymir-mmdet:$(VERSION)-cu111 -f Dockerfile.cu111 .
 
 test-image: install  ## build the image without docker and let it train, infer and mine; takes root, 5 to 15 minutes
-	$(RUN) -m tests.container
+	$(RUN) -m docker.image_test
 
 test-image-cu111: install  ## the same for the image for older drivers, on Debian 11; stages go to .venv's stack and back
-	$(RUN) -m tests.container --dockerfile Dockerfile.cu111 --suite bullseye --exchange
+	$(RUN) -m docker.image_test --dockerfile Dockerfile.cu111 --suite bullseye --exchange
 
 clean:  ## remove .venv, caches and the demo's output; the built mmcv stays in the user's cache
 	rm -rf $(VENV) .pytest_cache .ruff_cache demo *.egg-info

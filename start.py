@@ -7,7 +7,7 @@ import logging
 import sys
 from typing import Optional, Sequence
 
-from executor.config_files import check_config_file
+from executor.config.find import check_config_file
 from executor.contract.env import STANDARD_MONITOR_FILE, env_file, read_env
 from executor.contract.errors import ConfigError
 from executor.contract.failure import Failure, failure_of
@@ -15,7 +15,7 @@ from executor.contract.inputs import check_inputs
 from executor.contract.output.monitor import Monitor
 from executor.contract.output.writable import check_writable, unwritable
 from executor.contract.params import read_job
-from executor.launch import Terminated, WorkerFailed, heed_termination, ignore_termination, run_in_worker
+from executor.process.parent import Terminated, WorkerFailed, heed_termination, ignore_termination, run_in_worker
 from executor.log import set_up_logging
 
 logger = logging.getLogger('executor.start')

@@ -32,7 +32,7 @@ from executor.contract.params import InferParams
 from executor.contract.progress import silent_progress
 from executor.detections import to_whole_xywh
 from executor.detector.load import load_detector
-from executor.detector.network import (
+from executor.network.dense import (
     Network,
     RuntimeNetwork,
     TorchNetwork,
@@ -40,11 +40,11 @@ from executor.detector.network import (
     export_graph,
     fused_network,
 )
-from executor.images import read_image
-from executor.mm.checkpoints import model_parameters, read_checkpoint, save_weights
-from executor.mm.model import load_model
-from executor.sweep import Sweep, describe_time
-from tests import shapes
+from executor.images.decode import read_image
+from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
+from executor.detector.model import load_model
+from executor.detection.sweep import Sweep, describe_time
+from executor.local import shapes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / 'shared'

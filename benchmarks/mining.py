@@ -25,11 +25,11 @@ from executor.contract.env import read_env
 from executor.contract.params import InferParams, MiningParams
 from executor.contract.progress import silent_progress
 from executor.detector.load import load_detector
-from executor.infer import Inference
-from executor.mine import SCORERS, Mining
-from executor.mm.checkpoints import read_checkpoint, save_weights
-from executor.sweep import Sweep, describe_time
-from tests.task_folder import write_env
+from executor.detection.infer import Inference
+from executor.detection.mine import SCORERS, Mining
+from executor.weights.checkpoint import read_checkpoint, save_weights
+from executor.detection.sweep import Sweep, describe_time
+from executor.local.task_folder import write_env
 
 INFERENCE, EXACT = 'inference', 'aldd, exact'
 NAMES = (INFERENCE, 'entropy', 'cald', 'aldd', EXACT)

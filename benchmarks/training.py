@@ -24,9 +24,10 @@ from executor.contract.annotations import read_records
 from executor.contract.env import read_env
 from executor.contract.index import read_training_index
 from executor.contract.params import Job, read_job
-from executor.images import image_size
-from executor.mm.checkpoints import model_parameters, read_checkpoint, save_weights
-from tests import exports, shapes
+from executor.images.decode import image_size
+from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
+from executor.local import shapes
+from tests.support import exports
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / 'shared'

@@ -16,7 +16,7 @@ from typing import ClassVar, Sequence
 import numpy as np
 
 from executor.detections import Detections, iou_matrix
-from mining.augment import make_views
+from mining.views import make_views
 from mining.base import Batch, Needs, SeenView
 
 BALANCE = 1.3  # the paper's base point

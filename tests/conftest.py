@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.task_folder import TaskFolder
+from tests.support.task_folder import TaskFolder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from executor.detections import Detections, HeadMap, no_detections
-from executor.detector.dense import detections_of, metas
-from executor.detector.prepare import Prepared, SizeOnly
+from executor.models.dense import detections_of, metas
+from executor.images.decode.prepare import Prepared, SizeOnly
 
 logger = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ from mmdet.models.dense_heads import YOLOXHead
 
 from executor.contract.errors import ConfigError
 from executor.contract.params import DetectionParams
-from executor.detector.dense import DenseHead, has_head_maps, is_dense
+from executor.models.dense import DenseHead, has_head_maps, is_dense
 from executor.detector.detector import DenseSteps, Detector, Seconds, WholeSteps
-from executor.detector.network import TorchNetwork, example_images, fused_network, runtime_or_none
-from executor.detector.prepare import Letterbox, preparation
-from executor.detector.yolox import YoloxHead
-from executor.mm.model import load_model
-from executor.processes import cores
+from executor.network.dense import TorchNetwork, example_images, fused_network, runtime_or_none
+from executor.images.decode.prepare import Letterbox, preparation
+from executor.models.yolox.head import YoloxHead
+from executor.detector.model import load_model
+from executor.machine.cores import cores
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def load_detector(
         backend: RUNTIME, TORCH or MMDET to insist on one; None for the fastest that works.
 
     Raises:
-        ModelError, ParameterError: see `executor.mm.model.load_model`.
+        ModelError, ParameterError: see `executor.detector.model.load_model`.
         NoHeadMaps: head maps are wanted of a detector that has none.
     """
     started = time.monotonic()

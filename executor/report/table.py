@@ -6,7 +6,7 @@ from typing import List, Sequence
 
 from terminaltables import AsciiTable
 
-from executor.report.evaluation import ClassResult
+from executor.evaluation.coco import ClassResult
 
 _MOST_ROWS = 30
 

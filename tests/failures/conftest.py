@@ -7,7 +7,7 @@ from typing import Dict, Iterator
 
 import pytest
 
-from tests import shapes
+from executor.local import shapes
 from tests.failures import page
 from tests.failures.task import CONFIG, TRAINING, Task
 
@@ -17,9 +17,9 @@ def sound_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a training leaves it: weights, and their config as plain data."""
     from executor.contract.env import read_env
     from executor.contract.params import read_job
-    from executor.mm.config import build_config
-    from executor.mm.config_file import config_text
-    from tests.random_model import write_random_weights
+    from executor.training.build_config import build_config
+    from executor.config.read import config_text
+    from tests.support.random_model import write_random_weights
 
     folder = tmp_path_factory.mktemp('sound_model')
     job = read_job(read_env(Task(folder, TRAINING).env_file))

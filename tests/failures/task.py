@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import yaml
 
-from tests import shapes
-from tests.task_folder import env_values, make_folders, write_config, write_index
+from executor.local import shapes
+from executor.local.task_folder import env_values, make_folders, write_config, write_index
 
 CONFIG = 'yolox_nano_8x8_300e_coco.py'
 PACKAGE = 'in/models/epoch_1'

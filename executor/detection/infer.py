@@ -1,0 +1,102 @@
+"""Inference: the boxes of every candidate, on their way from the sweep into infer-result.json."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from executor import dist
+from executor.contract.env import Env
+from executor.contract.output.candidates import Box, infer_line, write_infer_result
+from executor.contract.output.parts import INFER, PartWriter, parts_dir, read_parts
+from executor.contract.output.result_keys import ResultKeys
+from executor.contract.params import InferParams
+from executor.detections import Detections, class_counts, to_whole_xywh
+from executor.report.pictures import draw_detections, evenly_spaced, write_picture
+from executor.report.table import box_table
+from executor.detection.sweep import Outcome
+
+logger = logging.getLogger(__name__)
+
+_PICTURES = 12
+_PICTURE_FILE = 'infer-examples.jpg'
+
+
+class Inference:
+    """Takes this rank's outcomes in index order; in a `with` block, since it keeps its part open.
+
+    Args:
+        env, params: the task.
+        paths: the whole index.
+        positions: this rank's share.
+        keys: of the index, which rank 0 needs to finish.
+    """
+
+    def __init__(
+        self,
+        env: Env,
+        params: InferParams,
+        paths: Sequence[str],
+        positions: Sequence[int],
+        keys: Optional[ResultKeys] = None,
+    ) -> None:
+        self._env = env
+        self._params = params
+        self._paths = paths
+        self._keys = keys
+        self._part = PartWriter(parts_dir(env), INFER, dist.rank())
+        self._boxes = np.zeros(len(params.class_names), np.int64)
+        self._images = np.zeros(len(params.class_names), np.int64)
+        self._shown = {positions[number] for number in evenly_spaced(len(positions), _PICTURES)}
+        self._examples: List[Tuple[Path, Detections]] = []
+
+    def __enter__(self) -> Inference:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._part.close()
+
+    def take(self, outcome: Outcome) -> None:
+        """Write one image's boxes; none for one that cannot be decoded."""
+        boxes: List[Box] = []
+        if outcome.size is not None:
+            detections = outcome.found.detections
+            detections = detections.select(detections.scores >= self._params.conf_threshold)
+            boxes = self._listed(detections, outcome.size)
+            counts = class_counts(detections.labels, len(self._boxes))
+            self._boxes += counts
+            self._images += counts > 0
+            if outcome.position in self._shown:
+                self._examples.append((Path(self._paths[outcome.position]), detections))
+        self._part.write(outcome.position, infer_line(boxes))
+
+    def _listed(self, detections: Detections, size: Tuple[int, int]) -> List[Box]:
+        whole = to_whole_xywh(detections.boxes, *size).tolist()
+        names = self._params.class_names
+        return [
+            (names[label], score, tuple(box))
+            for label, score, box in zip(detections.labels.tolist(), detections.scores.tolist(), whole)
+        ]
+
+    def finish(self) -> None:
+        """On every rank, when all images are taken: rank 0 merges the parts, draws a few images and sums up."""
+        self._part.close()
+        counts = np.sum(dist.gather(np.stack([self._boxes, self._images])), axis=0)
+        if dist.rank() != 0:
+            return
+        count = len(self._paths)
+        parts = read_parts(parts_dir(self._env), INFER, dist.world_size(), count)
+        write_infer_result(self._env, self._keys, parts)
+        boxes, images = counts.tolist()
+        logger.info('%d boxes of score %g and above', sum(boxes), self._params.conf_threshold)
+        if any(boxes):
+            logger.info('boxes of each class:\n%s', box_table(self._params.class_names, boxes, images))
+        logger.info('result: %s', self._env.output.infer_result_file)
+        file = self._env.output.root_dir / _PICTURE_FILE
+        file.unlink(missing_ok=True)  # an earlier run's
+        names, threshold = self._params.class_names, self._params.conf_threshold
+        if self._examples and write_picture(file, lambda: draw_detections(self._examples, names, threshold)):
+            logger.info('pictures of some images with their boxes: %s', file)

@@ -1,0 +1,1 @@
+"""Numbers of a validation: COCO AP and counts."""

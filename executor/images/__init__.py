@@ -1,0 +1,1 @@
+"""Images from disk: decoded, prepared for a network, read ahead by processes."""

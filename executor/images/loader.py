@@ -1,0 +1,220 @@
+"""Images read ahead: decoded and prepared by processes of their own, handed over in batches in the order asked for.
+
+Pixels lie in memory that is shared since before the processes began, so an image is written once, never copied between
+processes, and takes nothing of /dev/shm, which docker makes small.
+"""
+
+from __future__ import annotations
+
+import collections
+import math
+import mmap
+import multiprocessing
+import time
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import cv2
+import numpy as np
+
+from executor.contract.errors import ImageError, OutOfMemoryError
+from executor.images.decode import read_image
+from executor.machine.cores import die_with_parent
+
+# Images a process is given at a time: fewer would cost more in handing over than they gain in evenness.
+_LARGEST_TASK = 4
+
+
+class Loaded(NamedTuple):
+    """One image of a batch.
+
+    Attributes:
+        position: in the index.
+        prepared: what `prepare` made of it; None where it cannot be decoded.
+        error: why it cannot; None where it can.
+        image: (H, W, 3) uint8 BGR as decoded, where it was asked for.
+    """
+
+    position: int
+    prepared: Any
+    error: Optional[str] = None
+    image: Optional[np.ndarray] = None
+
+
+class Batch:
+    """Images in the order of the index; `release` gives their memory back, after which their pixels change."""
+
+    def __init__(self, images: List[Loaded], release: Callable[[], None]) -> None:
+        self.images = images
+        self.release = release
+
+
+class _Work(NamedTuple):
+    """What a process does for one image; `slot` is where in the shared memory its pixels go, None for nowhere."""
+
+    position: int
+    path: str
+    slot: Optional[int]
+
+
+class ImageLoader:
+    """Iterates over batches of the images at `positions`, each exactly once.
+
+    A consumer may hold `held` batches at a time before it releases the first of them.
+
+    Args:
+        paths: the index.
+        positions: which of them, in order.
+        prepare: called with the decoded image and `out`, a flat uint8 buffer of `prepare.largest` bytes that the
+            result's `pixels` may lie in; where that is 0, without one.
+        batch_size: images a batch; the last one may have fewer.
+        workers: processes; 0 to load in this one.
+        held: batches.
+        keep_images: whether the decoded image comes along, which then is copied between processes.
+
+    Attributes:
+        decode_seconds, prepare_seconds: spent so far, summed over the processes.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        positions: Sequence[int],
+        prepare: Any,
+        batch_size: int,
+        workers: int,
+        held: int,
+        keep_images: bool = False,
+    ) -> None:
+        self._paths = paths
+        self._positions = positions
+        self._prepare = prepare
+        self._batch_size = min(batch_size, max(1, len(positions)))
+        self._keep_images = keep_images
+        self.decode_seconds = self.prepare_seconds = 0.0
+        cv2.setNumThreads(1)  # the processes, and the detector's threads, are what runs in parallel
+        self._task_size = max(1, min(_LARGEST_TASK, self._batch_size // max(1, workers)))
+        ahead = max(2, math.ceil(2 * workers * self._task_size / self._batch_size)) if workers else 0
+        self._blocks = list(range(held + 1 + ahead))
+        slot_bytes = prepare.largest
+        self._memory = mmap.mmap(-1, max(1, len(self._blocks) * self._batch_size * slot_bytes))
+        self._shared = _Shared(np.frombuffer(self._memory, np.uint8), slot_bytes, prepare, keep_images)
+        self._pool: Optional[ProcessPoolExecutor] = None
+        if workers:
+            # Forked, so that they have the memory; nothing but numpy and OpenCV is used in them.
+            context = multiprocessing.get_context('fork')
+            self._pool = ProcessPoolExecutor(workers, context, _start_process, (self._shared,))
+
+    def __iter__(self) -> Iterator[Batch]:
+        waiting: Deque[Tuple[int, List[Any]]] = collections.deque()
+        start = 0
+        try:
+            while waiting or start < len(self._positions):
+                while self._blocks and start < len(self._positions):
+                    block = self._blocks.pop()
+                    waiting.append((block, self._begin(block, start)))
+                    start += self._batch_size
+                assert waiting, 'the consumer holds more batches than it said'
+                block, tasks = waiting.popleft()
+                images = [loaded for task in tasks for loaded in self._finish(task)]
+                yield Batch(images, lambda block=block: self._blocks.append(block))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+            self._pool = None
+
+    def _begin(self, block: int, start: int) -> List[Any]:
+        positions = self._positions[start : start + self._batch_size]
+        has_slots = self._shared.slot_bytes > 0
+        works = [
+            _Work(position, self._paths[position], block * self._batch_size + number if has_slots else None)
+            for number, position in enumerate(positions)
+        ]
+        chunks = [works[first : first + self._task_size] for first in range(0, len(works), self._task_size)]
+        if self._pool is None:
+            return chunks
+        try:
+            return [self._pool.submit(_load_here, chunk) for chunk in chunks]
+        except BrokenProcessPool:
+            raise _process_died()
+
+    def _finish(self, task: Any) -> List[Loaded]:
+        if isinstance(task, Future):
+            try:
+                images, decode_seconds, prepare_seconds = task.result()
+            except BrokenProcessPool:
+                raise _process_died()
+        else:
+            images, decode_seconds, prepare_seconds = self._shared.load(task)
+        self.decode_seconds += decode_seconds
+        self.prepare_seconds += prepare_seconds
+        return [self._shared.with_pixels(*image) for image in images]
+
+
+class _Shared:
+    """The shared memory, and what fills it; the same in all processes."""
+
+    def __init__(self, memory: np.ndarray, slot_bytes: int, prepare: Any, keep_images: bool) -> None:
+        self._memory = memory
+        self.slot_bytes = slot_bytes
+        self._prepare = prepare
+        self._keep_images = keep_images
+
+    def load(self, works: Sequence[_Work]) -> Tuple[List[Tuple[Loaded, Any, Optional[int]]], float, float]:
+        """Decode and prepare; pixels that lie in the shared memory are left out, their shape and slot tell of them."""
+        images, decode_seconds, prepare_seconds = [], 0.0, 0.0
+        for work in works:
+            started = time.perf_counter()
+            try:
+                image = read_image(Path(work.path))
+            except ImageError as error:
+                images.append((Loaded(work.position, None, str(error)), None, None))
+                continue
+            decoded = time.perf_counter()
+            prepared = self._prepare(image, self._slot(work.slot))
+            kept = image if self._keep_images else None
+            if work.slot is None:
+                images.append((Loaded(work.position, prepared, image=kept), None, None))
+            else:
+                shape = prepared.pixels.shape
+                images.append((Loaded(work.position, prepared._replace(pixels=None), image=kept), shape, work.slot))
+            decode_seconds += decoded - started
+            prepare_seconds += time.perf_counter() - decoded
+        return images, decode_seconds, prepare_seconds
+
+    def with_pixels(self, loaded: Loaded, shape: Any, slot: Optional[int]) -> Loaded:
+        """The image with its pixels, where they lie in the shared memory."""
+        if slot is None:
+            return loaded
+        pixels = self._slot(slot)[: math.prod(shape)].reshape(shape)
+        return loaded._replace(prepared=loaded.prepared._replace(pixels=pixels))
+
+    def _slot(self, slot: Optional[int]) -> Optional[np.ndarray]:
+        return None if slot is None else self._memory[slot * self.slot_bytes : (slot + 1) * self.slot_bytes]
+
+
+_process: Optional[_Shared] = None  # of a loading process, set once when it starts
+
+
+def _start_process(shared: _Shared) -> None:
+    global _process
+    die_with_parent()
+    cv2.setNumThreads(1)
+    _process = shared
+
+
+def _load_here(works: Sequence[_Work]) -> Any:
+    return _process.load(works)
+
+
+def _process_died() -> OutOfMemoryError:
+    return OutOfMemoryError(
+        'a process that reads images ahead was killed, most often because the machine ran out of memory: set '
+        'workers_per_gpu or samples_per_gpu lower'
+    )

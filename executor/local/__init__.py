@@ -1,0 +1,1 @@
+"""A task without the platform: its folder, drawn data, the demo."""

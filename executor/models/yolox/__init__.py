@@ -1,0 +1,1 @@
+"""YOLOX: its post-processing, and the names that Megvii gives its weights."""

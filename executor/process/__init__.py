@@ -1,0 +1,1 @@
+"""The processes of a task: the light parent, the worker it outlives, and the ranks."""

@@ -1,0 +1,1 @@
+"""Training as one task: config, data, hooks, stages."""

@@ -1,0 +1,142 @@
+"""The exported dataset as mmdet sees it."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+from mmdet.datasets import BaseDetDataset
+from mmdet.registry import DATASETS
+
+from executor.contract.annotations import read_records
+from executor.contract.annotations.records import Box, Record
+from executor.contract.errors import ExecutorError, ImageError
+from executor.contract.index import read_training_index
+from executor.images.decode import image_size, read_image
+
+logger = logging.getLogger(__name__)
+
+_SIZE_THREADS = 8  # reading a header is mostly waiting
+_TOLERATED = 0.01  # fewer broken images than this are left out
+
+
+@DATASETS.register_module()
+class YmirDataset(BaseDetDataset):
+    """Images and true boxes of one index file.
+
+    Images without objects stay in: they teach what is background. Boxes are clipped to their image. Images that cannot
+    be decoded are left out and named, as long as they are fewer than one in a hundred.
+
+    Args:
+        index_file: training or validation index, `<image>\\t<annotation>` a line.
+        export_format: format of the annotations, such as `ark:raw`.
+        metainfo: `classes`, the class names in the order of their ids.
+    """
+
+    def __init__(self, index_file: str, export_format: str, **kwargs: Any) -> None:
+        self._index_file = Path(index_file)
+        self._export_format = export_format
+        self._broken: Dict[int, ImageError] = {}  # found while training, by this process
+        super().__init__(**kwargs)
+
+    def load_data_list(self) -> List[Dict[str, Any]]:
+        """One dict an image, as mmdet's transforms expect it.
+
+        Raises:
+            DatasetError, ImageError: the index, an annotation or an image cannot be used.
+        """
+        records = read_records(read_training_index(self._index_file), self._export_format, self.metainfo['classes'])
+        with ThreadPoolExecutor(_SIZE_THREADS) as pool:
+            sizes = list(pool.map(_size_or_error, records))
+        broken = [(record, size) for record, size in zip(records, sizes) if isinstance(size, ImageError)]
+        if broken:
+            self._tell_broken([error for _, error in broken], len(records))
+        sound = [(record, size) for record, size in zip(records, sizes) if not isinstance(size, ImageError)]
+        clipping = _Clipping()
+        entries = [_entry(number, record, size, clipping) for number, (record, size) in enumerate(sound)]
+        boxes = sum(len(entry['instances']) for entry in entries)
+        logger.info('%s: %d images, %d boxes%s', self._index_file, len(entries), boxes, clipping.words())
+        return entries
+
+    def prepare_data(self, idx: int) -> Optional[Dict[str, Any]]:
+        """Run the pipeline; None for a training image that cannot be decoded, so that mmdet takes another instead.
+
+        Raises:
+            ImageError: too many cannot be decoded, or one to validate with.
+        """
+        try:
+            return super().prepare_data(idx)
+        except ExecutorError:
+            raise
+        except Exception:
+            try:
+                read_image(Path(self.get_data_info(idx)['img_path']))
+            except ImageError as error:
+                if self.test_mode:
+                    raise
+                if idx not in self._broken:
+                    self._broken[idx] = error.with_traceback(None)  # whose frames hold pixels
+                    self._tell_broken(list(self._broken.values()), len(self))
+                return None
+            raise
+
+    def _tell_broken(self, errors: Sequence[ImageError], of: int) -> None:
+        """Warn of images that are left out, or end the task where they are too many to be an accident."""
+        named = '; '.join(str(error) for error in errors[:5]) + ('; ...' if len(errors) > 5 else '')
+        words = f'{self._index_file}: {len(errors)} of {of} images cannot be decoded: {named}'
+        if len(errors) >= _TOLERATED * of:
+            raise ImageError(f'{words} (fewer than {_TOLERATED:.0%} would be left out)')
+        logger.warning('%s; left out', words)
+
+
+def _size_or_error(record: Record) -> Union[Tuple[int, int], ImageError]:
+    try:
+        return image_size(record.image)
+    except ImageError as error:
+        return error
+
+
+class _Clipping:
+    """Counts of boxes that left their image, with the first of them."""
+
+    def __init__(self) -> None:
+        self.clipped = 0
+        self.outside = 0
+        self.first: Optional[Path] = None
+
+    def words(self) -> str:
+        if not self.clipped and not self.outside:
+            return ''
+        return f' ({self.clipped} clipped to their image, {self.outside} wholly outside skipped, first in {self.first})'
+
+
+def _entry(number: int, record: Record, size: Tuple[int, int], clipping: _Clipping) -> Dict[str, Any]:
+    width, height = size
+    instances = []
+    for box in record.boxes:
+        clipped = _clip(box, width, height)
+        if clipped[1:5] != box[1:5]:
+            clipping.first = clipping.first or record.image
+            if clipped.x2 <= clipped.x1 or clipped.y2 <= clipped.y1:
+                clipping.outside += 1
+                continue
+            clipping.clipped += 1
+        instances.append({'bbox': list(clipped[1:5]), 'bbox_label': box.label, 'ignore_flag': int(box.ignore)})
+    return {
+        'img_id': number,
+        'img_path': str(record.image),
+        'width': width,
+        'height': height,
+        'instances': instances,
+    }
+
+
+def _clip(box: Box, width: int, height: int) -> Box:
+    return box._replace(
+        x1=min(max(box.x1, 0), width),
+        y1=min(max(box.y1, 0), height),
+        x2=min(max(box.x2, 0), width),
+        y2=min(max(box.y2, 0), height),
+    )

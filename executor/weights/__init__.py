@@ -1,0 +1,1 @@
+"""Checkpoints as data: read, recognised, matched, chosen, written."""

@@ -1,0 +1,88 @@
+"""What the uncertainty of every cell is about, and what it is at most: cheap, to choose the cells worth computing."""
+
+from __future__ import annotations
+
+from typing import Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+
+from mining.aldd.cells import CELL, WINDOW, axis, negative_entropy
+
+_STEP = 4  # pixels between the estimate's points
+_CLASSES_AT_ONCE = {'cpu': 8}  # what stays in a core's cache; elsewhere all
+
+# The variance of a window's pixels along one axis, in pixels squared.
+_VARIANCE = (WINDOW**2 - 1) / 12
+
+
+def estimate(levels: Sequence[torch.Tensor], size: Tuple[int, int]) -> torch.Tensor:
+    """About what the largest uncertainty in each cell is, (C, R, K), of levels of (C, h, w) probabilities.
+
+    The formula on every fourth point, the window replaced by three points along each axis that have its variance. It
+    misses the sharpest peaks and comes out near three quarters of the true value, of large and of small cells alike.
+    """
+    height, width = -(-size[0] // _STEP), -(-size[1] // _STEP)
+    at_once = _CLASSES_AT_ONCE.get(levels[0].device.type, len(levels[0]))
+    found = []
+    for start in range(0, len(levels[0]), at_once):
+        total = 0
+        for level in levels:
+            part = level[None, start : start + at_once]
+            p = F.interpolate(part, (height, width), mode='bilinear', align_corners=False)
+            total = total + _three_points(negative_entropy(p)).sub_(negative_entropy(_three_points(p)))
+        found.append(F.max_pool2d(total, CELL // _STEP, ceil_mode=True)[0].clamp_min_(0))
+    return torch.cat(found)
+
+
+def _three_points(values: torch.Tensor) -> torch.Tensor:
+    """(1, C, h, w) means over the window's stand-in: the point and its neighbours, the border's point repeated."""
+    side = _VARIANCE / (2 * _STEP**2)
+    padded = F.pad(values, (1, 1, 1, 1), mode='replicate')
+    for dim in (2, 3):
+        length = padded.shape[dim] - 2
+        ends = padded.narrow(dim, 0, length) + padded.narrow(dim, 2, length)
+        padded = ends.mul_(side).add_(padded.narrow(dim, 1, length), alpha=1 - 2 * side)
+    return padded
+
+
+def bound(level: torch.Tensor, size: Tuple[int, int]) -> torch.Tensor:
+    """What the uncertainty of a level is at most in each cell, (C, R, K), for (C, h, w) probabilities.
+
+    The uncertainty is what a pixel of the window tells about a coin thrown with that pixel's p, so it is at most the
+    capacity of a channel whose two inputs give the smallest and the largest p of the window. It is also the mean of
+    KL(p, mean p), and KL is at most the chi-squared distance, so it is at most variance / (mean (1 - mean)). Between
+    the head's positions p is bilinear: it never leaves their range, and changes no faster than from one to the next.
+    """
+    height, width = (axis(pixels, n, level.dtype, level.device) for pixels, n in zip(size, level.shape[1:]))
+    low = -_largest(-level, height.index, width.index)
+    high = _largest(level, height.index, width.index)
+    down = F.pad((level[:, 1:] - level[:, :-1]).abs(), (0, 0, 0, 1))  # to the next position; none after the last
+    right = F.pad((level[:, :, 1:] - level[:, :, :-1]).abs(), (0, 1))
+    slope_y = _largest(down, _without_last(height.index), width.index) * (level.shape[1] / size[0])  # a pixel
+    slope_x = _largest(right, height.index, _without_last(width.index)) * (level.shape[2] / size[1])
+    reach = torch.minimum((slope_y + slope_x) * (WINDOW - 1), high - low)
+    # Capacity is convex in the channel, so [a, a + reach] gives most at one end of the cell's range.
+    capacity = torch.maximum(_capacity(low + reach, reach), _capacity(1 - high + reach, reach))
+    # Over coordinates independent of each other, variance is at most the sum of what each makes alone (Efron-Stein).
+    variance = (slope_y**2 + slope_x**2) * _VARIANCE
+    return torch.minimum(capacity, variance / (low * (1 - high)).clamp_min(1e-30))
+
+
+def _largest(values: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """The largest of what each cell sees of (C, h, w), by the positions (R, n) and (K, m): (C, R, K)."""
+    return values[:, rows].amax(dim=2)[:, :, columns].amax(dim=3)
+
+
+def _without_last(index: torch.Tensor) -> torch.Tensor:
+    return index[:, : max(index.shape[1] - 1, 1)]
+
+
+def _capacity(b: torch.Tensor, reach: torch.Tensor) -> torch.Tensor:
+    """At most the capacity, in nats, of the channel with a = b - reach and b.
+
+    Convex in a and 0 at a = b, so at most its value at a = 0 (the Z-channel's, in closed form) times 1 - a / b.
+    """
+    b = b.clamp(1e-30, 1)
+    z_channel = torch.log1p(b * (1 - b) ** ((1 - b) / b))
+    return (reach / b).clamp_max(1) * z_channel

@@ -1,0 +1,343 @@
+"""Whole trainings through start.py, on a few drawn shapes: what is left in /out, and what survives a kill."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Sequence
+
+import pytest
+import yaml
+from mmengine.config import Config
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from executor.contract.env import read_env
+from executor.weights.checkpoint import read_checkpoint
+from executor.config.read import read_plain_config
+from executor.local import shapes
+from executor.local.task_folder import add_annotation, write_config, write_env
+from tests.support.task_folder import line_of
+
+pytestmark = pytest.mark.slow
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NANO = 'yolox_nano_8x8_300e_coco.py'
+SMALL = {
+    'max_epochs': 1,
+    'samples_per_gpu': 4,
+    'workers_per_gpu': 1,
+    'cfg_options': shapes.size_options(96).replace('(32,160)', '(96,96)'),
+}
+
+
+def write_small_task(root: Path, train: int = 8, val: int = 5, protocol: Any = '1.1.0', **config: Any) -> Path:
+    shapes.write_task(root, train, val, **{**SMALL, **config})
+    return write_env(root, protocol=protocol)
+
+
+def start(env_file: Path, *options: str) -> subprocess.Popen:
+    command = [sys.executable, 'start.py', '--env', str(env_file), *options]
+    return subprocess.Popen(
+        command,
+        cwd=str(REPOSITORY),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        start_new_session=True,
+    )
+
+
+def run(env_file: Path, *options: str, status: int = 0) -> str:
+    process = start(env_file, *options)
+    output, _ = process.communicate()
+    assert process.returncode == status, output
+    return output
+
+
+def wait_for(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+
+
+def result_of(env_file: Path) -> Dict[str, Any]:
+    return yaml.safe_load(read_env(env_file).output.training_result_file.read_text(encoding='utf-8'))
+
+
+def monitor_of(env_file: Path) -> List[str]:
+    return read_env(env_file).output.monitor_file.read_text(encoding='utf-8').splitlines()[0].split('\t')
+
+
+def scalars_of(env_file: Path) -> Dict[str, Sequence[float]]:
+    events = EventAccumulator(str(read_env(env_file).output.tensorboard_dir)).Reload()
+    return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()['scalars']}
+
+
+@pytest.fixture(scope='module')
+def two_epochs(tmp_path_factory):
+    """The env.yaml and output of a training of two epochs, for the tests that only look at it."""
+    env_file = write_small_task(tmp_path_factory.mktemp('two_epochs'), max_epochs=2, max_keep_checkpoints=-1)
+    return env_file, run(env_file)
+
+
+def test_a_package_has_all_that_a_later_task_needs(two_epochs):
+    env_file, _ = two_epochs
+    result = result_of(env_file)
+    models = read_env(env_file).output.models_dir
+    assert list(result['model_stages']) == ['epoch_1', 'epoch_2']
+    for name, stage in result['model_stages'].items():
+        assert stage['files'] == [f'{name}.pth', NANO]
+        weights = read_checkpoint(models / name / f'{name}.pth')
+        assert set(weights) == {'meta', 'state_dict'}  # no optimizer
+        assert weights['meta']['dataset_meta'] == {'classes': shapes.CLASS_NAMES}
+        assert weights['meta']['mAP'] == stage['mAP']
+        config = read_plain_config(models / name / NANO)
+        assert config['model']['bbox_head']['num_classes'] == 3
+        assert config['test_dataloader']['dataset']['pipeline'][1]['scale'] == (96, 96)
+        assert Config.fromfile(str(models / name / NANO)).model.type == 'YOLOX'
+    assert result['attachments'] == {'evaluation': ['validation.jpg']}
+    assert (models / 'attachments/evaluation/validation.jpg').stat().st_size > 1000
+    assert not list(models.rglob('.*'))  # nothing half written
+
+
+def test_the_end_is_told(two_epochs):
+    env_file, output = two_epochs
+    assert monitor_of(env_file)[2:] == ['1.00', '2']
+    assert 'epoch 2 of 2, iteration 2 of 2: loss' in output
+    assert '| triangle |' in output
+    assert 'best stage epoch_' in output
+    assert 'no pretrained weights: training from scratch' in output
+
+
+def test_tensorboard_has_losses_rate_and_metrics(two_epochs):
+    env_file, _ = two_epochs
+    scalars = scalars_of(env_file)
+    assert {'loss', 'loss_cls', 'lr', 'coco/bbox_mAP_50', 'coco/AP_50/circle'} <= set(scalars)
+    assert len(scalars['coco/bbox_mAP_50']) == 2
+    assert scalars['coco/images'] == [5, 5]
+    assert all(math.isfinite(value) for values in scalars.values() for value in values)
+
+
+def test_resume_goes_on_after_a_kill(tmp_path):
+    env_file = write_small_task(tmp_path, max_epochs=8, max_keep_checkpoints=-1)
+    process = start(env_file)
+    state = tmp_path / 'out/training/resume.pth'
+    wait_for(process, lambda: state.is_file() and 'epoch_2' in result_of(env_file)['model_stages'])
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    reached = len(read_checkpoint(state)['ymir_stages'])
+    before = result_of(env_file)['model_stages']
+    assert 1 <= reached < 8
+    config = yaml.safe_load((tmp_path / 'in/config.yaml').read_text(encoding='utf-8'))
+    write_config(tmp_path, **{**config, 'args_options': '--resume'})
+    output = run(env_file)
+    after = result_of(env_file)['model_stages']
+    assert list(after) == [f'epoch_{n}' for n in range(1, 9)]
+    kept = [f'epoch_{n}' for n in range(1, reached + 1)]
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert f'epoch {reached} of 8' not in output and f'epoch {reached + 1} of 8' in output
+    # By hand: from r = 0.01 * 4 / 64 down to r / 20 in 12 steps, of which the last is the 11th, counted from 0:
+    # r / 20 + (r - r / 20) * (1 + cos(11 / 12 * pi)) / 2.
+    assert 'epoch 8 of 8, iteration 2 of 2: loss' in output
+    assert re.search(r'epoch 8 of 8, .* learning rate 4\.14e-05', output)
+
+
+@pytest.mark.parametrize(
+    'changes, code, words',
+    [
+        ({'args_options': '--resume {weights}'}, '300004', 'holds weights only'),
+        ({'args_options': '--resume /nowhere.pth'}, '300004', 'no such file'),
+        ({'args_options': '--resume', 'max_epochs': 5}, '300001', 'max_epochs was 2, is 5'),
+    ],
+)
+def test_a_resume_that_cannot_be_takes_nothing_away(two_epochs, changes, code, words):
+    env_file, _ = two_epochs
+    root = env_file.parents[1]
+    before = result_of(env_file)
+    file = root / 'in/config.yaml'
+    text = file.read_text(encoding='utf-8')
+    weights = root / 'out/models/epoch_2/epoch_2.pth'
+    changes = {key: value.format(weights=weights) if key == 'args_options' else value for key, value in changes.items()}
+    write_config(root, **{**yaml.safe_load(text), **changes})
+    output = run(env_file, status=1)
+    file.write_text(text, encoding='utf-8')
+    assert words in output.splitlines()[-1]
+    assert monitor_of(env_file)[3:5] == ['4', code]
+    assert result_of(env_file) == before
+
+
+def test_a_new_start_in_the_same_folder_mixes_nothing(tmp_path):
+    env_file = write_small_task(tmp_path, max_epochs=2, max_keep_checkpoints=-1)
+    run(env_file)
+    write_small_task(tmp_path, max_epochs=1)
+    run(env_file)
+    assert list(result_of(env_file)['model_stages']) == ['epoch_1']
+    assert sorted(p.name for p in (tmp_path / 'out/models').iterdir()) == ['attachments', 'epoch_1', 'result.yaml']
+    assert len(list((tmp_path / 'out/tensorboard').iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    'protocol, folder, keys',
+    [
+        (None, '', ['model', 'map']),
+        ('1.0.0', '', ['best_stage_name', 'mAP', 'model_stages', 'evaluate_config', 'attachments']),
+    ],
+)
+def test_older_protocols_have_their_files_in_one_folder(tmp_path, protocol, folder, keys):
+    env_file = write_small_task(tmp_path, protocol=protocol)
+    run(env_file)
+    result = result_of(env_file)
+    assert list(result) == keys
+    files = result['model'] if protocol is None else result['model_stages']['epoch_1']['files']
+    assert files == ['epoch_1.pth', NANO]
+    assert all((tmp_path / 'out/models' / file).is_file() for file in files)
+
+
+def test_two_ranks_evaluate_every_image_once_and_write_one_set(tmp_path):
+    env_file = write_small_task(tmp_path, max_epochs=2, samples_per_gpu=2)  # 5 validation images: one rank pads
+    run(env_file, '--cpu-ranks', '2')
+    scalars = scalars_of(env_file)
+    assert scalars['coco/images'] == [5, 5]
+    assert all(math.isfinite(value) for value in scalars['loss'])
+    assert len(list((tmp_path / 'out/tensorboard').iterdir())) == 1
+    assert monitor_of(env_file)[2:] == ['1.00', '2']
+    assert result_of(env_file)['model_stages']
+
+
+def test_a_kill_leaves_a_model_that_loads(tmp_path):
+    env_file = write_small_task(tmp_path, max_epochs=500, max_keep_checkpoints=2)
+    process = start(env_file)
+    result_file = tmp_path / 'out/models/result.yaml'
+    wait_for(process, lambda: result_file.is_file() and 'epoch_4' in result_file.read_text(encoding='utf-8'))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    stages = result_of(env_file)['model_stages']
+    assert 2 <= len(stages) <= 5  # two best and two latest, and one that was not taken off the list yet
+    for name, stage in stages.items():
+        for file in stage['files']:
+            path = tmp_path / 'out/models' / name / file
+            assert read_checkpoint(path) if file.endswith('.pth') else read_plain_config(path)
+
+
+def test_validation_without_objects_gives_zero_and_succeeds(tmp_path):
+    env_file = write_small_task(tmp_path)
+    index = read_env(env_file).input.val_index_file.read_text(encoding='utf-8')
+    for line in index.splitlines():
+        Path(line.split('\t')[1]).write_text('')
+    run(env_file)
+    result = result_of(env_file)
+    assert (result['mAP'], result['model_stages']['epoch_1']['mAR']) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    'changes, stages',
+    [
+        ({'args_options': '--no-validate', 'val_interval': 2}, ['epoch_2', 'epoch_3']),
+        ({'cfg_options': SMALL['cfg_options'] + ' train_cfg.val_begin=9'}, ['epoch_3']),
+    ],
+)
+def test_without_validation_models_are_left_all_the_same(tmp_path, changes, stages):
+    env_file = write_small_task(tmp_path, max_epochs=3, max_keep_checkpoints=-1, **changes)
+    output = run(env_file)
+    assert list(result_of(env_file)['model_stages']) == stages
+    assert result_of(env_file)['mAP'] == 0
+    assert 'its mAP is given as 0' in output
+
+
+def test_training_goes_on_from_its_own_package_by_its_own_config(two_epochs, tmp_path):
+    models = read_env(two_epochs[0]).output.models_dir
+    files = [str(models / 'epoch_2/epoch_2.pth'), str(models / 'epoch_2' / NANO)]
+    env_file = write_small_task(tmp_path, pretrained_model_params=files, config_file=NANO, cfg_options='')
+    output = run(env_file)
+    assert f'weights: {files[0]}, 642 of 642 parameters loaded' in output
+    assert 'learning rate 0.000625' in output  # 0.01 * 4 / 64: not scaled a second time
+    config = read_plain_config(tmp_path / 'out/models/epoch_1' / NANO)
+    assert config['test_dataloader']['dataset']['pipeline'][1]['scale'] == (96, 96)
+
+
+@pytest.mark.parametrize(
+    'config_file, options',
+    [
+        (
+            'configs/retinanet/retinanet_r18_fpn_1x_coco.py',
+            'train_dataloader.dataset.pipeline.2.scale=(96,96) val_dataloader.dataset.pipeline.1.scale=(96,96)',
+        ),
+        (
+            'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
+            'train_dataloader.dataset.pipeline.2.scale=(64,64) val_dataloader.dataset.pipeline.1.scale=(64,64)',
+        ),
+    ],
+)
+def test_other_detectors_of_mmdet_train(tmp_path, config_file, options):
+    env_file = write_small_task(tmp_path, train=4, val=2, config_file=config_file, cfg_options=options)
+    output = run(env_file)
+    assert 'the backbone starts from random weights' in output
+    files = result_of(env_file)['model_stages']['epoch_1']['files']
+    assert files == ['epoch_1.pth', Path(config_file).name]
+
+
+def test_patterns_choose_what_is_listed(tmp_path):
+    env_file = write_small_task(tmp_path, ymir_saved_file_patterns=r'.*\.pth, nothing')
+    run(env_file)
+    assert result_of(env_file)['model_stages']['epoch_1']['files'] == ['epoch_1.pth']
+
+
+@pytest.mark.parametrize('ranks', ['1', '2'])
+def test_a_failure_is_told_with_code_line_and_last_words(tmp_path, ranks):
+    env_file = write_small_task(tmp_path)
+    index = read_env(env_file).input.training_index_file
+    annotation = Path(index.read_text(encoding='utf-8').splitlines()[0].split('\t')[1])
+    add_annotation(tmp_path, str(annotation.relative_to(tmp_path / 'in/annotations')), '0, 1, 2, 3\n')
+    output = run(env_file, '--cpu-ranks', ranks, status=1)
+    code, message = monitor_of(env_file)[4:6]
+    assert code == '300002'
+    assert f'{annotation}:1: expected class_id, xmin, ymin, xmax, ymax' in message
+    assert message in output.splitlines()[-1]
+    assert not (tmp_path / 'out/models/result.yaml').exists()
+
+
+def test_weights_of_another_size_are_told_before_training(two_epochs, tmp_path):
+    models = read_env(two_epochs[0]).output.models_dir
+    env_file = write_small_task(
+        tmp_path,
+        pretrained_model_params=[str(models / 'epoch_2/epoch_2.pth')],
+        config_file='configs/yolox/yolox_tiny_8x8_300e_coco.py',
+    )
+    output = run(env_file, status=1)
+    assert monitor_of(env_file)[4] == '300004'
+    assert 'does not fit the model of config_file' in output.splitlines()[-1]
+
+
+def test_a_gpu_that_is_not_there(tmp_path):
+    torch = pytest.importorskip('torch')
+    if torch.cuda.is_available():
+        pytest.skip('a GPU is there')
+    env_file = write_small_task(tmp_path, gpu_id='0', gpu_count=1)
+    run(env_file, status=1)
+    assert monitor_of(env_file)[4] == ('300101' if torch.version.cuda is None else '300102')
+
+
+def test_a_wrong_parameter_names_its_line(tmp_path):
+    env_file = write_small_task(tmp_path, max_epochs='many')
+    run(env_file, status=1)
+    config_file = tmp_path / 'in/config.yaml'
+    assert monitor_of(env_file)[4] == '300001'
+    assert monitor_of(env_file)[5].startswith(f'{config_file}:{line_of(config_file, "max_epochs")}: max_epochs must be')
+
+
+def test_sigterm_ends_all_and_is_told(tmp_path):
+    env_file = write_small_task(tmp_path, max_epochs=500)
+    process = start(env_file)
+    wait_for(process, (tmp_path / 'out/models/result.yaml').is_file)
+    process.terminate()
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert monitor_of(env_file)[3] == '4'
+    assert 'SIGTERM' in output.splitlines()[-1]
+    assert result_of(env_file)['model_stages']

@@ -1,0 +1,117 @@
+"""What failed inside mmdet is told as a mistake of whoever made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from executor.config.find import OUR_CONFIGS, find_config, mmdet_configs
+from executor.contract.errors import DatasetError, ModelError, ParameterError
+from executor.config.blame import config_to_blame
+
+OURS = OUR_CONFIGS / 'yolox/yolox_nano_8x8_300e_coco.py'
+MMDETS = mmdet_configs() / 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'
+PACKAGED = Path('/in/models/stage/config.py')
+
+
+def fail(file: Path, options: dict, error: Exception) -> None:
+    with config_to_blame(SimpleNamespace(filename=str(file)), options):
+        raise error
+
+
+@pytest.mark.parametrize('file', [OURS, MMDETS, PACKAGED], ids=lambda file: file.parent.name)
+def test_options_are_blamed_first(file):
+    cause = TypeError('class `Norm` in mmdet/norm.py: class `Conv` in mmdet/conv.py:\nunexpected keyword "a"')
+    with pytest.raises(ParameterError) as caught:
+        fail(file, {'model.a': 1, 'b': [2, 3]}, cause)
+    assert caught.value.key == 'cfg_options'
+    assert str(caught.value) == (
+        'cfg_options do not fit the detector (TypeError: unexpected keyword "a"): correct them, or leave them out: '
+        'model.a=1 b=[2, 3]'
+    )
+    assert caught.value.__cause__ is cause
+    assert caught.value.code == 300001
+
+
+def test_a_config_of_mmdet_is_the_users_choice():
+    with pytest.raises(ParameterError) as caught:
+        fail(MMDETS, {}, KeyError('neck'))
+    assert caught.value.key == 'config_file'
+    assert str(caught.value) == (
+        "config_file retinanet_r50_fpn_1x_coco.py: the detector cannot be built or run here (KeyError: 'neck'): choose "
+        'another'
+    )
+
+
+def test_a_config_of_a_package_is_part_of_the_model():
+    with pytest.raises(ModelError) as caught:
+        fail(PACKAGED, {}, AssertionError())
+    assert str(caught.value) == (
+        f'{PACKAGED}: the detector cannot be built or run from this config (AssertionError: AssertionError): use the '
+        'config that the training wrote'
+    )
+    assert caught.value.code == 300004
+
+
+def test_what_fails_with_a_config_of_ours_is_our_own_mistake():
+    error = KeyError('neck')
+    with pytest.raises(KeyError) as caught:
+        fail(OURS, {}, error)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize('name', ['configs/yolox/yolox_s_8x8_300e_coco.py', 'configs/ssd/ssd300_coco.py'])
+def test_configs_are_known_by_the_place_where_they_are_found(name):
+    """As `load_config` gives them: with links followed."""
+    file = find_config(name, [])
+    with pytest.raises(KeyError if 'yolox' in name else ParameterError):
+        fail(file, {}, KeyError('a'))
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        RuntimeError('CUDA out of memory. Tried to allocate 2 GiB'),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError('CUDA error: an illegal memory access was encountered'),
+        RuntimeError('cuDNN error: CUDNN_STATUS_NOT_INITIALIZED'),
+        RuntimeError('NCCL error in: ProcessGroupNCCL.cpp:1'),
+        RuntimeError('[/gloo/transport/tcp/pair.cc:1] Connection closed by peer'),
+        RuntimeError('DataLoader worker (pid 7) is killed by signal: Bus error.'),
+        MemoryError(),
+        OSError(28, 'No space left on device'),
+        FileNotFoundError(2, 'No such file'),
+        DatasetError('a.txt:1: told already'),
+        ParameterError('iou_threshold', 'told already'),
+        KeyboardInterrupt(),
+        SystemExit(1),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize('options', [{}, {'model.a': 1}])
+@pytest.mark.parametrize('file', [MMDETS, PACKAGED], ids=lambda file: file.parent.name)
+def test_failures_of_the_machine_and_those_told_already_pass(error, options, file):
+    with pytest.raises(type(error)) as caught:
+        fail(file, options, error)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    'error', [RuntimeError('size mismatch'), ValueError('no memory for this'), ZeroDivisionError()]
+)
+def test_other_failures_do_not_pass(error):
+    with pytest.raises(ModelError):
+        fail(PACKAGED, {}, error)
+
+
+def test_a_long_failure_is_shortened():
+    with pytest.raises(ParameterError) as caught:
+        fail(OURS, {f'model.key{n}': 'x' * 100 for n in range(100)}, ValueError('y' * 100_000))
+    assert len(str(caught.value)) < 1500
+
+
+def test_nothing_is_told_where_nothing_fails():
+    with config_to_blame(SimpleNamespace(filename=str(PACKAGED)), {'a': 1}):
+        pass

@@ -1,0 +1,109 @@
+"""Where the config lies that a task names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from executor.config.find import OUR_CONFIGS, REPOSITORY, check_config_file, find_config, mmdet_configs
+from executor.contract.errors import ConfigError, ParameterError
+from executor.local.task_folder import add_model_file
+from tests.support.task_folder import TaskFolder, line_of
+
+NANO = 'configs/yolox/yolox_nano_8x8_300e_coco.py'
+RETINANET = 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'
+
+
+def test_one_of_ours():
+    assert find_config(NANO, []) == OUR_CONFIGS / 'yolox/yolox_nano_8x8_300e_coco.py'
+    assert find_config(str(REPOSITORY / NANO), []) == REPOSITORY / NANO
+
+
+def test_one_of_mmdet():
+    assert find_config(RETINANET, []) == mmdet_configs() / RETINANET
+
+
+def test_looking_for_mmdets_configs_does_not_import_mmdet(repository):
+    import subprocess
+
+    code = (
+        'import sys; from executor.config.find import find_config; '
+        f'print(find_config({RETINANET!r}, []).name, "mmdet" in sys.modules)'
+    )
+    run = subprocess.run([sys.executable, '-c', code], cwd=str(repository), capture_output=True, text=True, timeout=60)
+    assert run.stdout == 'retinanet_r50_fpn_1x_coco.py False\n', run.stderr
+
+
+def test_a_path_of_the_users_own(tmp_path):
+    file = tmp_path / 'my.py'
+    file.write_text('a = 1\n')
+    assert find_config(str(file), []) == file.resolve()
+
+
+def test_a_file_of_the_package_comes_before_one_of_that_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ('package', '.'):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / 'my.py').write_text('a = 1\n')
+    assert find_config('my.py', [tmp_path / 'package/other.py', tmp_path / 'package/my.py']).parent.name == 'package'
+    assert find_config('my.py', []) == (tmp_path / 'my.py').resolve()
+
+
+def test_ours_comes_before_one_of_that_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / NANO).parent.mkdir(parents=True)
+    (tmp_path / NANO).write_text('a = 1\n')
+    assert find_config(NANO, []) == REPOSITORY / NANO
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'nowhere.py',
+        'configs/yolox',  # a folder
+        'start',
+        'README.md',  # there, and no config
+        'null\0byte.py',
+        'x' * 300 + '.py',
+        '.py',
+        '',
+    ],
+)
+def test_there_is_none(tmp_path, name):
+    with pytest.raises(ParameterError) as caught:
+        find_config(name, [tmp_path / 'a.pth', tmp_path / 'lost.py'])
+    assert caught.value.key == 'config_file'
+    message = str(caught.value)
+    assert message.startswith(f'config_file {name!r}'[:90])
+    assert ' does not exist: use one of configs/yolox/yolox_l_8x8_300e_coco.py, ' in message
+    assert NANO in message and message.endswith('or a config of the pretrained model (lost.py)')
+
+
+def test_a_model_without_a_config_is_told(tmp_path):
+    with pytest.raises(ParameterError, match=r'a config of the pretrained model \(it has none\)$'):
+        find_config('nowhere.py', [tmp_path / 'a.pth'])
+
+
+@pytest.mark.parametrize('tasks', [('training',), ('mining',), ('infer',), ('mining', 'infer')])
+def test_a_task_whose_config_is_missing_is_told_with_the_line(ymir_task: TaskFolder, tasks):
+    job = ymir_task.job(*tasks, config_file='nowhere.py')
+    with pytest.raises(ConfigError) as caught:
+        check_config_file(job)
+    place = f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "config_file:")}'
+    assert str(caught.value).startswith(f"{place}: config_file 'nowhere.py' does not exist: ")
+
+
+@pytest.mark.parametrize('tasks', [('training',), ('mining',), ('infer',), ('mining', 'infer')])
+def test_a_task_may_leave_its_config_out(ymir_task: TaskFolder, tasks):
+    check_config_file(ymir_task.job(*tasks))
+
+
+@pytest.mark.parametrize(
+    'task, key',
+    [('training', 'pretrained_model_params'), ('mining', 'model_params_path'), ('infer', 'model_params_path')],
+)
+def test_a_task_may_name_a_config_of_its_model(ymir_task: TaskFolder, task, key):
+    file: Path = add_model_file(ymir_task.root, 'stage/my.py')
+    check_config_file(ymir_task.job(task, config_file='my.py', **{key: [str(file)]}))

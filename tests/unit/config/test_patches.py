@@ -1,0 +1,113 @@
+"""Nothing that a config or a file names is imported, run or fetched."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+
+import mmengine.registry.registry
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from executor.contract.errors import ModelError
+from executor.config.patches import seal
+
+
+@pytest.fixture(autouse=True)
+def sealed():
+    """mmengine sealed, and afterwards as it was."""
+    schemes, lookup = dict(CheckpointLoader._schemes), mmengine.registry.registry.get_object_from_string
+    register_all_modules(init_default_scope=True)
+    seal()
+    yield
+    CheckpointLoader._schemes.clear()
+    CheckpointLoader._schemes.update(schemes)
+    mmengine.registry.registry.get_object_from_string = lookup
+
+
+@pytest.fixture
+def canary(tmp_path, monkeypatch) -> Path:
+    """What a module named `canary` leaves when it is imported."""
+    trace = tmp_path / 'trace'
+    (tmp_path / 'canary.py').write_text(f'open({str(trace)!r}, "w").close()\n\n\nclass Bird:\n    pass\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield trace
+    sys.modules.pop('canary', None)
+
+
+@pytest.mark.parametrize('name', ['canary.Bird', 'mmdet.canary.Bird', 'os.system', 'subprocess.Popen', 'builtins.open'])
+def test_a_type_with_a_dot_is_not_imported(canary, name):
+    assert MODELS.get(name) is None
+    with pytest.raises(KeyError):
+        MODELS.build({'type': name})
+    assert not canary.exists()
+    assert 'canary' not in sys.modules
+
+
+def test_the_canary_sings_where_it_is_not_sealed(canary):
+    mmengine.registry.registry.get_object_from_string = mmengine.utils.get_object_from_string
+    assert MODELS.get('canary.Bird').__name__ == 'Bird'
+    assert canary.exists()
+
+
+@pytest.mark.parametrize('name', ['YOLOX', 'mmdet.YOLOX'])
+def test_registered_types_are_found(name):
+    assert MODELS.get(name).__name__ == 'YOLOX'
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'http://example.com/a.pth',
+        'https://example.com/a.pth',
+        'torchvision://resnet50',
+        'modelzoo://resnet50',
+        'open-mmlab://detectron2/resnet50_caffe',
+        'openmmlab://resnet50',
+        'mmcls://mobilenet_v2',
+        'pavi://a.pth',
+        's3://a/b.pth',
+        'cluster:s3://a/b.pth',
+        'petrel://a/b.pth',
+    ],
+)
+def test_weights_from_elsewhere_are_refused(name, monkeypatch):
+    monkeypatch.setattr('torch.hub.load_state_dict_from_url', lambda *args, **kwargs: pytest.fail('fetched'))
+    with pytest.raises(ModelError) as caught:
+        load_checkpoint(torch.nn.Linear(1, 1), name)
+    assert str(caught.value) == f'{name}: the image works without a network: name a file that the container sees'
+
+
+def test_no_scheme_of_mmengine_is_left_open():
+    loaders = {scheme: loader.__module__ for scheme, loader in CheckpointLoader._schemes.items()}
+    assert set(loaders.values()) == {'executor.config.patches'}
+    assert {'', 'http://', 'https://'} <= set(loaders)
+
+
+def test_a_local_file_is_read_as_data(tmp_path):
+    torch.save({'state_dict': {'weight': torch.full((1, 1), 7.0), 'bias': torch.zeros(1)}}, str(tmp_path / 'w.pth'))
+    layer = torch.nn.Linear(1, 1)
+    load_checkpoint(layer, str(tmp_path / 'w.pth'))
+    assert layer.weight.item() == 7
+
+
+class Touch:
+    """Unpickling this writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self):
+        return open, (str(self._path), 'w')
+
+
+def test_a_local_file_is_not_run(tmp_path):
+    (tmp_path / 'w.pth').write_bytes(pickle.dumps({'state_dict': {}, 'extra': Touch(tmp_path / 'trace')}))
+    with pytest.raises(ModelError, match='w.pth'):
+        load_checkpoint(torch.nn.Linear(1, 1), str(tmp_path / 'w.pth'))
+    assert not (tmp_path / 'trace').exists()

@@ -1,0 +1,151 @@
+"""What a task needs is looked for before anything heavy starts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from executor.contract.errors import ConfigError, DatasetError, ModelError
+from executor.contract.inputs import check_inputs
+from executor.contract.params import Job
+from executor.local.task_folder import add_annotation, add_image, write_index
+from tests.support.task_folder import TaskFolder, line_of
+
+
+@pytest.fixture
+def exported(ymir_task: TaskFolder) -> TaskFolder:
+    """Three images for training, one for validation, all four as candidates."""
+    images = [add_image(ymir_task.root, f'{name}.jpg') for name in 'abcd']
+    rows = [(image, add_annotation(ymir_task.root, f'{image.stem}.txt')) for image in images]
+    write_index(ymir_task.root, 'train-index.tsv', rows[:3])
+    write_index(ymir_task.root, 'val-index.tsv', rows[3:])
+    write_index(ymir_task.root, 'candidate-index.tsv', [(image,) for image in images])
+    return ymir_task
+
+
+def without(job: Job, index: str) -> Job:
+    """The job, env.yaml naming no such index."""
+    paths = dataclasses.replace(job.env.input, **{index: None})
+    return dataclasses.replace(job, env=dataclasses.replace(job.env, input=paths))
+
+
+@pytest.mark.parametrize('tasks', [('training',), ('mining',), ('infer',), ('mining', 'infer')])
+def test_a_sound_task_passes(exported: TaskFolder, tasks):
+    check_inputs(exported.job(*tasks))
+
+
+@pytest.mark.parametrize('tasks', [('mining',), ('infer',)])
+def test_a_detection_needs_nothing_of_a_training(exported: TaskFolder, tasks):
+    (exported.root / 'in/train-index.tsv').unlink()
+    (exported.root / 'in/annotations/a.txt').unlink()
+    check_inputs(exported.job(*tasks))
+
+
+def test_a_training_needs_no_candidates(exported: TaskFolder):
+    (exported.root / 'in/candidate-index.tsv').unlink()
+    check_inputs(exported.job('training'))
+
+
+@pytest.mark.parametrize(
+    'task, index, message',
+    [
+        ('training', 'training_index_file', 'input.training_index_file: the platform writes it for a training'),
+        (
+            'training',
+            'val_index_file',
+            'input.val_index_file: choose a validation set, or set args_options to --no-validate',
+        ),
+        ('mining', 'candidate_index_file', 'input.candidate_index_file: the platform writes it for this task'),
+        ('infer', 'candidate_index_file', 'input.candidate_index_file: the platform writes it for this task'),
+    ],
+)
+def test_env_yaml_lacks_the_index(exported: TaskFolder, task, index, message):
+    with pytest.raises(ConfigError) as caught:
+        check_inputs(without(exported.job(task), index))
+    assert str(caught.value) == f'env.yaml names no {message}'
+
+
+def test_no_validation_set_is_needed_without_validation(exported: TaskFolder):
+    check_inputs(without(exported.job(args_options='--no-validate'), 'val_index_file'))
+
+
+@pytest.mark.parametrize(
+    'task, index', [('training', 'train-index.tsv'), ('training', 'val-index.tsv'), ('infer', 'candidate-index.tsv')]
+)
+def test_an_index_cannot_be_read(exported: TaskFolder, task, index):
+    (exported.root / 'in' / index).unlink()
+    with pytest.raises(DatasetError, match=rf'index file {exported.root}/in/{index} cannot be read'):
+        check_inputs(exported.job(task))
+
+
+@pytest.mark.parametrize(
+    'task, index, lost, line',
+    [
+        ('training', 'train-index.tsv', 'assets/b.jpg', 2),
+        ('training', 'train-index.tsv', 'annotations/c.txt', 3),
+        ('training', 'val-index.tsv', 'assets/d.jpg', 1),
+        ('training', 'val-index.tsv', 'annotations/d.txt', 1),
+        ('mining', 'candidate-index.tsv', 'assets/c.jpg', 3),
+        ('infer', 'candidate-index.tsv', 'assets/d.jpg', 4),
+    ],
+)
+def test_a_listed_file_is_missing(exported: TaskFolder, task, index, lost, line):
+    inside = exported.root / 'in'
+    (inside / lost).unlink()
+    with pytest.raises(DatasetError) as caught:
+        check_inputs(exported.job(task))
+    assert str(caught.value) == (
+        f'{inside}/{index} lists 1 file ({inside}/{lost} ({inside}/{index}:{line})) that cannot be found or may not be '
+        'read: export the dataset again'
+    )
+
+
+@pytest.mark.parametrize(
+    'task, index, row',
+    [
+        ('training', 'train-index.tsv', ('/etc/hostname', '{in}/annotations/a.txt')),
+        ('training', 'val-index.tsv', ('{in}/assets/a.jpg', '/etc/hostname')),
+        ('infer', 'candidate-index.tsv', ('/etc/hostname',)),
+    ],
+)
+def test_a_listed_file_lies_outside(exported: TaskFolder, task, index, row):
+    inside = exported.root / 'in'
+    write_index(exported.root, index, [[column.format(**{'in': inside}) for column in row]])
+    with pytest.raises(DatasetError, match=rf'{index} lists 1 file \(/etc/hostname \({inside}/{index}:1\)\) outside'):
+        check_inputs(exported.job(task))
+
+
+def test_an_annotation_file_for_all_images_is_counted_once(exported: TaskFolder):
+    inside = exported.root / 'in'
+    write_index(
+        exported.root, 'train-index.tsv', [(f'{inside}/assets/{name}.jpg', inside / 'c.json') for name in 'abc']
+    )
+    with pytest.raises(DatasetError) as caught:
+        check_inputs(exported.job())
+    assert f'lists 1 file ({inside}/c.json ({inside}/train-index.tsv:1)) that' in str(caught.value)
+
+
+def test_what_the_files_hold_is_not_read(exported: TaskFolder):
+    add_annotation(exported.root, 'a.txt', 'no annotation')
+    add_image(exported.root, 'a.jpg', b'no image')
+    check_inputs(exported.job())
+
+
+@pytest.mark.parametrize('name, found', [('saved.pth', True), ('lost.pth', False), ('folder', False)])
+def test_the_file_to_resume_from(exported: TaskFolder, name, found):
+    exported.write('out/saved.pth', '')
+    exported.write('out/folder/a', '')
+    job = exported.job(args_options=f'--resume {exported.root}/out/{name}')
+    if found:
+        return check_inputs(job)
+    with pytest.raises(ModelError) as caught:
+        check_inputs(job)
+    place = f'{exported.config_file}:{line_of(exported.config_file, "args_options:")}'
+    assert str(caught.value) == (
+        f'{place}: args_options --resume {exported.root}/out/{name}: no such file: name one that the container sees'
+    )
+
+
+def test_resuming_from_the_latest_needs_no_file(exported: TaskFolder):
+    check_inputs(exported.job(args_options='--resume'))

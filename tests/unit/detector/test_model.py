@@ -1,0 +1,228 @@
+"""A model package made into a model, and what is said of one that does not fit."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from executor.contract.errors import ModelError, ParameterError
+from executor.contract.params import InferParams
+from executor.weights.checkpoint import read_checkpoint, save_weights
+from executor.config.read import config_text, load_config
+from executor.detector.model import load_model
+from tests.support.random_model import NANO, write_random_weights
+
+CLASSES = ('cat', 'dog')
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory) -> Path:
+    """Bare weights of two classes, without names."""
+    return write_random_weights(tmp_path_factory.mktemp('weights') / 'bare.pth', classes=CLASSES)
+
+
+def params(*files: Path, class_names=CLASSES, **values) -> InferParams:
+    return InferParams(class_names=tuple(class_names), gpu_ids=(), model_files=files, **values)
+
+
+def package(folder: Path, weights: Path, names=('config.py',), **meta) -> list[Path]:
+    """Weights with facts beside configs of the given names, as a training leaves them."""
+    save_weights(folder / 'epoch_1.pth', read_checkpoint(weights)['state_dict'], meta)
+    text = config_text(load_config(NANO))
+    for name in names:
+        (folder / name).write_text(text)
+    return [folder / 'epoch_1.pth', *(folder / name for name in names)]
+
+
+def test_a_package_needs_nothing_else(tmp_path, weights):
+    trained = load_model(params(*package(tmp_path, weights, dataset_meta={'classes': CLASSES})))
+    assert trained.class_names == CLASSES
+    assert trained.score_threshold == 0.01
+    assert not trained.model.training
+    assert [transform['type'] for transform in trained.pipeline][1:3] == ['Resize', 'Pad']
+    stored = read_checkpoint(weights)['state_dict']
+    loaded = trained.model.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in stored.items())
+
+
+def test_of_several_weights_the_best_is_used(tmp_path, weights):
+    parameters = read_checkpoint(weights)['state_dict']
+    name = 'bbox_head.multi_level_conv_obj.0.bias'
+    for epoch, mAP in ((1, 0.4), (2, 0.6), (3, 0.5)):
+        changed = {**parameters, name: torch.full((1,), float(epoch))}
+        save_weights(tmp_path / f'epoch_{epoch}.pth', changed, {'epoch': epoch, 'mAP': mAP})
+    files = [tmp_path / f'epoch_{epoch}.pth' for epoch in (3, 2, 1)]
+    assert float(load_model(params(*files, config_file=NANO)).model.state_dict()[name]) == 2
+
+
+def test_the_config_that_the_weights_name_is_chosen(tmp_path, weights):
+    files = package(tmp_path, weights, ('a.py', 'b.py'), config_file='b.py')
+    (tmp_path / 'a.py').write_text('model = 1\n')
+    assert load_model(params(*files)).class_names == CLASSES
+
+
+@pytest.mark.parametrize(
+    'names, config_file, words',
+    [
+        ((), '', ['comes with no config', 'set config_file']),
+        (('a.py', 'b.py'), '', ['several configs: a.py, b.py']),
+    ],
+)
+def test_a_config_is_needed(tmp_path, weights, names, config_file, words):
+    with pytest.raises(ModelError) as error:
+        load_model(params(*package(tmp_path, weights, names), config_file=config_file))
+    assert all(word in str(error.value) for word in ['epoch_1.pth', *words])
+
+
+@pytest.mark.parametrize('files, found', [((), 'nothing'), (('a.py', 'b.onnx'), 'a.py, b.onnx')])
+def test_weights_are_needed(tmp_path, files, found):
+    with pytest.raises(ModelError, match=f'model_params_path lists no .pth or .pt file.*found {found}'):
+        load_model(params(*(tmp_path / name for name in files)))
+
+
+def test_another_number_of_names_shows_both_lists(tmp_path, weights):
+    files = package(tmp_path, weights, dataset_meta={'classes': CLASSES})
+    with pytest.raises(ModelError) as error:
+        load_model(params(*files, class_names=('car', 'bus', 'tram')))
+    assert '2 classes (cat, dog)' in str(error.value)
+    assert 'class_names has 3 (car, bus, tram)' in str(error.value)
+
+
+def test_other_names_of_the_same_number_are_told(tmp_path, weights, caplog):
+    files = package(tmp_path, weights, dataset_meta={'classes': CLASSES})
+    with caplog.at_level(logging.WARNING):
+        assert load_model(params(*files, class_names=('cat', 'wolf'))).class_names == ('cat', 'wolf')
+    assert 'not those of the model: wolf for dog' in caplog.text
+
+
+def test_weights_without_names_tell_their_number(weights):
+    with pytest.raises(ModelError) as error:
+        load_model(params(weights, class_names=('car', 'bus', 'tram'), config_file=NANO))
+    assert 'bare.pth detects 2 classes, whose names it does not hold' in str(error.value)
+    assert 'class_names has 3 (car, bus, tram): give class_names of the model' in str(error.value)
+
+
+def test_weights_of_another_architecture_are_refused(weights):
+    with pytest.raises(ModelError, match=r'bare.pth does not fit the config: of its \d+ parameters \d+ are missing'):
+        load_model(params(weights, config_file='configs/retinanet/retinanet_r50_fpn_1x_coco.py'))
+
+
+@pytest.mark.parametrize(
+    'values, expected',
+    [
+        ({}, (0.01, 0.65)),
+        ({'iou_threshold': 0.4}, (0.01, 0.4)),
+        ({'cfg_options': {'model.test_cfg.score_thr': 0.3}}, (0.3, 0.65)),
+        ({'cfg_options': {'model.test_cfg.nms.iou_threshold': 0.1}, 'iou_threshold': 0.4}, (0.01, 0.1)),
+    ],
+)
+def test_thresholds(weights, values, expected):
+    test_cfg = load_model(params(weights, config_file=NANO, **values)).model.bbox_head.test_cfg
+    assert (test_cfg.score_thr, test_cfg.nms.iou_threshold) == expected
+
+
+def test_the_score_threshold_of_the_task_gives_way_to_options(weights):
+    assert load_model(params(weights, config_file=NANO), score_threshold=0.5).score_threshold == 0.5
+    options = {'model.test_cfg.score_thr': 0.3}
+    assert load_model(params(weights, config_file=NANO, cfg_options=options), 0.5).score_threshold == 0.3
+
+
+@pytest.mark.parametrize(
+    'options, expected',
+    [({}, 0.005), ({'model.test_cfg.score_thr': 0.3}, 0.3), ({'model.test_cfg.score_thr': 0.001}, 0.001)],
+)
+def test_inference_beside_mining_lowers_the_threshold_unless_options_set_it(weights, options, expected):
+    trained = load_model(params(weights, config_file=NANO, cfg_options=options), at_most=0.005)
+    assert trained.model.bbox_head.test_cfg.score_thr == expected
+    assert trained.score_threshold == options.get('model.test_cfg.score_thr', 0.01)
+
+
+def test_a_two_stage_detector_has_its_thresholds_in_the_second(tmp_path):
+    config = 'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
+    file = write_random_weights(tmp_path / 'w.pth', config, CLASSES)
+    trained = load_model(params(file, config_file=config, iou_threshold=0.33), score_threshold=0.2)
+    assert trained.score_threshold == 0.2
+    assert trained.model.roi_head.test_cfg.score_thr == 0.2
+    assert trained.model.roi_head.test_cfg.nms.iou_threshold == 0.33
+    assert trained.model.rpn_head.test_cfg.nms.iou_threshold == 0.7
+
+
+def test_an_option_that_mmdet_does_not_know_is_an_error(weights):
+    with pytest.raises(ParameterError, match='cfg_options modell: mmdet 3 has no such key') as caught:
+        load_model(params(weights, config_file=NANO, cfg_options={'modell.test_cfg': 1}))
+    assert caught.value.key == 'cfg_options'
+
+
+@pytest.mark.parametrize(
+    'options, words',
+    [
+        ({'model.backbone.strange': 1}, "unexpected keyword argument 'strange'.*: model.backbone.strange=1"),
+        (
+            {'model.backbone.widen_factor': 0.001},
+            'do not fit the detector .*: model.backbone.widen_factor=0.001',
+        ),
+        ({'model.bbox_head.num_classes': 5}, 'model.bbox_head.num_classes: the number of classes is that of'),
+        ({'test_dataloader.dataset.pipeline.1.scale': (0, 64)}, r'scale of Resize is \(0, 64\), expected pixels'),
+        ({'test_dataloader.dataset.pipeline.1.scale': 0}, 'scale of Resize is 0, expected pixels'),
+        ({'test_dataloader.dataset.pipeline.1.scale': ()}, r'scale of Resize is \(\), expected pixels'),
+        ({'test_dataloader.dataset.pipeline.1.scale': (64, -3)}, r'scale of Resize is \(64, -3\), expected pixels'),
+        ({'test_dataloader.dataset.pipeline.1.scale': ('a', 'b')}, 'scale of Resize is .*expected pixels'),
+        ({'test_dataloader.dataset.pipeline.2.size': (0, 0)}, r'size of Pad is \(0, 0\), expected pixels'),
+    ],
+    ids=str,
+)
+def test_options_with_which_no_detector_can_be_built_are_told(weights, options, words):
+    with pytest.raises(ParameterError, match=f'^cfg_options .*{words}') as caught:
+        load_model(params(weights, config_file=NANO, cfg_options=options))
+    assert caught.value.key == 'cfg_options'
+
+
+@pytest.mark.parametrize('sides', [(64, 64), (1333, -1), (96, 64.0)], ids=str)
+def test_sizes_in_pixels_and_sides_without_limit_are_sizes(weights, sides):
+    options = {'test_dataloader.dataset.pipeline.1.scale': sides}
+    assert load_model(params(weights, config_file=NANO, cfg_options=options)).pipeline[1]['scale'] == sides
+
+
+@pytest.mark.parametrize(
+    'old, new, words',
+    [
+        ("{'type': 'YOLOXPAFPN',", "{'type': 'YOLOXPAFPN', 'strange': 1,", 'strange'),
+        ("'type': 'YOLOXHead'", "'type': 'CSPDarknet'", 'TypeError'),
+        ('val_dataloader = ', 'other = ', "KeyError: 'val_dataloader'"),
+        ("'scale': (416, 416)", "'scale': (0, 0)", 'scale of Resize is (0, 0), expected pixels'),
+    ],
+)
+def test_a_config_of_a_package_that_cannot_be_built_is_named(tmp_path, weights, old, new, words):
+    files = package(tmp_path, weights)
+    text = files[1].read_text()
+    assert old in text
+    files[1].write_text(text.replace(old, new))
+    with pytest.raises(ModelError) as caught:
+        load_model(params(*files))
+    assert str(caught.value).startswith(f'{files[1]}: the detector cannot be built or run from this config (')
+    assert words in str(caught.value)
+
+
+def test_a_config_of_a_package_that_names_code_is_refused(tmp_path, weights):
+    files = package(tmp_path, weights)
+    files[1].write_text(files[1].read_text().replace("'YOLOXHead'", "'subprocess.Popen'"))
+    with pytest.raises(ModelError, match="model.bbox_head.type = 'subprocess.Popen' would run code"):
+        load_model(params(*files))
+
+
+def test_weights_that_do_not_fit_tell_of_the_options_that_change_the_network(weights):
+    options = {'model.backbone.widen_factor': 0.5, 'model.test_cfg.score_thr': 0.1}
+    with pytest.raises(ModelError, match='leave out cfg_options model.backbone.widen_factor') as caught:
+        load_model(params(weights, config_file=NANO, cfg_options=options))
+    assert 'does not fit the config' in str(caught.value)
+
+
+def test_an_overlap_for_a_detector_without_nms_is_a_mistake_of_that_parameter(tmp_path):
+    config = 'configs/detr/detr_r50_8xb2-150e_coco.py'
+    file = write_random_weights(tmp_path / 'w.pth', config, CLASSES)
+    with pytest.raises(ParameterError, match='^iou_threshold is set, but this detector has no NMS') as caught:
+        load_model(params(file, config_file=config, iou_threshold=0.5))
+    assert caught.value.key == 'iou_threshold'

@@ -1,0 +1,88 @@
+"""COCO numbers on cases small enough to work out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from executor.evaluation.coco import ImageResult, evaluate
+
+AT = {'iou_thr': 0.5, 'conf_thr': 0.05}
+CLASSES = ('cat', 'dog')
+
+
+def image(number, true=(), predicted=()):
+    """true: (label, x1, y1, x2, y2[, ignore]); predicted: (label, score, x1, y1, x2, y2)."""
+    return ImageResult(
+        image_id=number,
+        true_boxes=np.array([t[1:5] for t in true], float).reshape(-1, 4),
+        true_labels=np.array([t[0] for t in true], int),
+        true_ignore=np.array([len(t) > 5 and t[5] for t in true], bool),
+        boxes=np.array([p[2:6] for p in predicted], float).reshape(-1, 4),
+        scores=np.array([p[1] for p in predicted], float),
+        labels=np.array([p[0] for p in predicted], int),
+    )
+
+
+def test_nothing_at_all_is_zero_not_undefined():
+    found = evaluate([image(0)], CLASSES, AT)
+    assert (found.mAP, found.mAP_50, found.mAP_s, found.AR_100, found.mAR) == (0, 0, 0, 0, 0)
+    assert (found.tp, found.fp, found.fn) == (0, 0, 0)
+    assert [c.ap_50 for c in found.classes] == [0, 0]
+
+
+def test_predictions_without_true_boxes_are_false():
+    found = evaluate([image(0, predicted=[(0, 0.9, 0, 0, 10, 10)])], CLASSES, AT)
+    assert (found.mAP_50, found.tp, found.fp, found.fn) == (0, 0, 1, 0)
+
+
+def test_true_boxes_without_predictions_are_missed():
+    found = evaluate([image(0, true=[(0, 0, 0, 10, 10), (1, 5, 5, 9, 9)])], CLASSES, AT)
+    assert (found.mAP_50, found.tp, found.fp, found.fn) == (0, 0, 0, 2)
+
+
+def test_counts_and_ap_by_hand():
+    """Class cat: two true boxes, ranked predictions right, wrong, right; class dog: one, found below conf_thr.
+
+    AP50 of cat interpolates precision 1 up to recall 0.5 (51 of 101 points) and 2/3 up to 1 (50 points):
+    (51 + 50 * 2 / 3) / 101. AP50 of dog is 1: the score limit counts for tp, fp, fn only.
+    """
+    results = [
+        image(0, [(0, 0, 0, 100, 100)], [(0, 0.9, 0, 0, 100, 100), (0, 0.8, 200, 200, 300, 300)]),
+        image(1, [(0, 0, 0, 50, 50), (1, 60, 60, 90, 90)], [(0, 0.7, 0, 0, 50, 50), (1, 0.04, 60, 60, 90, 90)]),
+    ]
+    found = evaluate(results, CLASSES, AT)
+    cat, dog = found.classes
+    assert cat.ap_50 == pytest.approx((51 + 50 * 2 / 3) / 101)
+    assert dog.ap_50 == pytest.approx(1.0)
+    assert found.mAP_50 == pytest.approx((cat.ap_50 + 1) / 2)
+    assert (cat.true_boxes, cat.tp, cat.fp, cat.fn, cat.recall) == (2, 2, 1, 0, 1.0)
+    assert (dog.true_boxes, dog.tp, dog.fp, dog.fn, dog.recall) == (1, 0, 0, 1, 0.0)
+    assert found.mAR == 0.5
+    assert (found.tp, found.fp, found.fn) == (2, 1, 1)
+
+
+def test_overlap_decides():
+    """IoU 60 * 100 / (100 * 100) = 0.6: right at 0.5, 0.55 and 0.6, wrong above: AP 3 of 10 thresholds."""
+    found = evaluate([image(0, [(0, 0, 0, 100, 100)], [(0, 0.9, 0, 0, 60, 100)])], CLASSES, AT)
+    assert found.mAP_50 == pytest.approx(1.0)
+    assert found.mAP_75 == 0
+    assert found.mAP == pytest.approx(0.3)
+
+
+def test_the_second_prediction_of_a_box_is_false():
+    twice = [(0, 0.9, 0, 0, 100, 100), (0, 0.8, 0, 0, 100, 100)]
+    found = evaluate([image(0, [(0, 0, 0, 100, 100)], twice)], CLASSES, AT)
+    assert (found.tp, found.fp, found.fn) == (1, 1, 0)
+
+
+def test_an_ignored_box_is_neither_missed_nor_a_mistake():
+    true = [(0, 0, 0, 100, 100, True), (0, 200, 200, 300, 300, True)]
+    found = evaluate([image(0, true, [(0, 0.9, 0, 0, 100, 100)])], CLASSES, AT)
+    assert (found.tp, found.fp, found.fn) == (0, 0, 0)
+
+
+def test_a_class_without_true_boxes_does_not_lower_the_mean():
+    found = evaluate([image(0, [(1, 0, 0, 50, 50)], [(1, 0.9, 0, 0, 50, 50)])], CLASSES, AT)
+    assert found.mAP_50 == pytest.approx(1.0)
+    assert found.mAR == 1.0

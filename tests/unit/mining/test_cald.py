@@ -1,0 +1,141 @@
+"""cald's formula on boxes few enough to work out by hand."""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+import pytest
+
+from executor.detections import no_detections
+from mining.views import make_views
+from mining.base import Batch, Needs, SeenView
+from mining.cald import BALANCE, NOTHING_FOUND, CaldScorer, cald_score, js_divergence
+from tests.unit.mining.found import found
+
+A, B = (0, 0, 10, 10), (100, 100, 120, 110)
+ONE = [[0.8, 0.2], [0.6, 0.4]]  # class scores of A and of B, sum 1
+
+
+def seen(boxes, detections):
+    return SeenView(np.array(boxes, np.float32).reshape(-1, 4), detections)
+
+
+def reference(class_scores=ONE):
+    return found([A, B], [0.8, 0.6], class_scores)
+
+
+def test_one_match_in_a_view():
+    """The view shows A moved by 5 of 10 pixels: IoU 1/3, the same classes, scores 0.8 + 0.4.
+
+    A: |1/3 + 0.5 * 1 * 1.2 - 1.3| = 0.366667. B overlaps nothing and takes the only one: classes (0.6, 0.4) and (0.8,
+    0.2), mean (0.7, 0.3), JS = 0.0241 nats: |0 + 0.5 * (1 - JS) * (0.6 + 0.4) - 1.3| = 0.8 + JS / 2.
+    """
+    view = seen([A, B], found([(5, 0, 15, 10)], [0.4], [[0.8, 0.2]]))
+    assert cald_score(reference(), [view]) == pytest.approx(-(1.3 - 1 / 3 - 0.6), rel=1e-6)
+    js = (0.6 * log(0.6 / 0.7) + 0.4 * log(0.4 / 0.3) + 0.8 * log(0.8 / 0.7) + 0.2 * log(0.2 / 0.3)) / 2
+    only_b = found([B], [0.6], [ONE[1]])
+    view_of_b = SeenView(np.array([B], np.float32), view.found)
+    assert cald_score(only_b, [view_of_b]) == pytest.approx(-(0.8 + js / 2), rel=1e-6)
+
+
+def test_no_match_in_a_view():
+    """Nothing overlaps: both take the highest-scoring box, (0.6, 0.4) with 0.5, not the other one.
+
+    A: JS as above, |0.5 * (1 - JS) * 1.3 - 1.3| = 0.65 + 0.65 JS; B: same classes, |0.5 * 1.1 - 1.3| = 0.75. The
+    smaller is A's: JS is 0.0241.
+    """
+    view = seen([A, B], found([(300, 0, 310, 10), (400, 0, 410, 10)], [0.5, 0.1], [[0.6, 0.4], [0.0, 1.0]]))
+    js = (0.6 * log(0.6 / 0.7) + 0.4 * log(0.4 / 0.3) + 0.8 * log(0.8 / 0.7) + 0.2 * log(0.2 / 0.3)) / 2
+    assert cald_score(reference(), [view]) == pytest.approx(-(0.65 + 0.65 * js), rel=1e-6)
+
+
+def test_two_matches_in_a_view():
+    """Each box is matched to its own, whatever their order: A exactly with score 0.9, B half covered with 0.5.
+
+    A: |1 + 0.5 * 1.7 - 1.3| = 0.55; B: IoU 1/2, same classes: |0.5 + 0.5 * 1.1 - 1.3| = 0.25. The smaller counts, once.
+    """
+    both = found([A, (100, 100, 110, 110)], [0.9, 0.5], ONE)
+    assert cald_score(reference(), [seen([A, B], both)]) == pytest.approx(-0.25, rel=1e-6)
+
+
+def test_the_largest_overlap_wins_over_the_largest_score():
+    """IoU 0.8 with score 0.2, not IoU 0.5 with 0.9: |0.8 + 0.5 * (0.8 + 0.2) - 1.3| = 0."""
+    view = seen([A], found([(0, 0, 10, 5), (0, 0, 10, 8)], [0.9, 0.2], [[0.8, 0.2]] * 2))
+    assert cald_score(found([A], [0.8], [[0.8, 0.2]]), [view]) == pytest.approx(0, abs=1e-6)
+
+
+def test_class_scores_are_normalised():
+    """(0.4, 0.1) and (0.8, 0.2) are the same distribution."""
+    view = seen([A], found([A], [0.4], [[0.4, 0.1]]))
+    assert cald_score(found([A], [0.8], [[0.8, 0.2]]), [view]) == pytest.approx(-(1 + 0.6 - 1.3), rel=1e-6)
+
+
+def test_other_classes_make_a_difference():
+    """Disjoint classes: JS = ln 2, |1 + 0.5 * (1 - ln 2) * 1.2 - 1.3|."""
+    view = seen([A], found([A], [0.4], [[0.0, 0.4]]))
+    score = cald_score(found([A], [0.8], [[0.8, 0.0]]), [view])
+    assert score == pytest.approx(-abs(1 + 0.6 * (1 - log(2)) - 1.3), rel=1e-6)
+
+
+def test_a_single_class_compares_the_pairs():
+    """p = 0.8 and 0.4: JS of (0.8, 0.2) and (0.4, 0.6), mean (0.6, 0.4), is 0.0863 nats."""
+    view = seen([A], found([A], [0.4], [[0.4]]))
+    js = (0.8 * log(0.8 / 0.6) + 0.2 * log(0.2 / 0.4) + 0.4 * log(0.4 / 0.6) + 0.6 * log(0.6 / 0.4)) / 2
+    score = cald_score(found([A], [0.8], [[0.8]]), [view])
+    assert score == pytest.approx(-abs(1 + 0.6 * (1 - js) - 1.3), rel=1e-6)
+    assert js > 0.08
+
+
+def test_a_view_without_detections_has_the_balance_and_views_are_averaged():
+    empty = seen([A, B], no_detections(2))
+    assert cald_score(reference(), [empty]) == -BALANCE
+    half = seen([A, B], found([A, (100, 100, 110, 110)], [0.9, 0.5], ONE))
+    assert cald_score(reference(), [empty, half, half, empty]) == pytest.approx(-(1.3 + 0.25) / 2, rel=1e-6)
+
+
+def test_consistent_and_confident_ranks_below_inconsistent():
+    """|1 + 0.5 * 1.98 - 1.3| = 0.69 where all stays as it is; IoU 0.6 at middling scores is near the balance."""
+    sure = found([A], [0.99], [[0.99, 0.01]])
+    same = cald_score(sure, [seen([A], sure)] * 4)
+    unsure = found([A], [0.6], [[0.6, 0.4]])
+    moved = cald_score(unsure, [seen([A], found([(0, 0, 10, 6)], [0.5], [[0.5, 0.5]]))] * 4)
+    lost = cald_score(unsure, [seen([A], no_detections(2))] * 4)
+    assert same == pytest.approx(-0.69, rel=1e-5)
+    assert moved > same > lost > cald_score(no_detections(2), [])
+
+
+@pytest.mark.parametrize('classes', [1, 3])
+def test_nothing_found_is_below_every_possible_score(classes):
+    assert cald_score(no_detections(classes), []) == NOTHING_FOUND
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        scores = np.sort(rng.choice([0, 0.01, 0.5, 1], 2))[::-1]
+        boxes = rng.uniform(0, 20, (4, 2, 2)).cumsum(axis=1).reshape(4, 4)
+        classes_of = rng.choice([0, 0.5, 1], (4, classes)) + 1e-9 * (classes > 1)
+        view = seen(boxes[:2], found(boxes[2:], scores, classes_of[2:]))
+        score = cald_score(found(boxes[:2], scores, classes_of[:2]), [view])
+        assert NOTHING_FOUND < -1.3 <= score <= 0
+
+
+@pytest.mark.parametrize(
+    'p, q, expected',
+    [
+        ([0.5, 0.5], [0.5, 0.5], 0),
+        ([1, 0], [0, 1], log(2)),
+        ([1, 0], [0.5, 0.5], (log(4 / 3) + 0.5 * log(2 / 3) + 0.5 * log(2)) / 2),
+    ],
+)
+def test_the_divergence_is_in_nats_and_no_distance(p, q, expected):
+    found_js = js_divergence(np.array([p], float), np.array([q], float))
+    assert found_js == pytest.approx([expected], abs=1e-12)
+
+
+def test_a_batch_keeps_its_order():
+    batch = Batch(
+        positions=[0, 1],
+        detections=[no_detections(2), reference()],
+        views=[[], [seen([A, B], no_detections(2))] * 4],
+    )
+    np.testing.assert_allclose(CaldScorer().score(batch), [NOTHING_FOUND, -1.3])
+    assert CaldScorer.needs == Needs(detections=True, class_scores=True, views=make_views)

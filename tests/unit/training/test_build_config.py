@@ -1,0 +1,210 @@
+"""Parameters made into a config: what each key changes, and who has the last word."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.config import ConfigDict
+from mmengine.optim import build_optim_wrapper
+
+from executor.contract.errors import ConfigError
+from executor.machine import shared_memory
+from executor.training.build_config import build_config, set_classes
+from executor.config.read import load_config
+from executor.training.pretrained import replace_downloads
+
+TINY = 'configs/yolox/yolox_tiny_8x8_300e_coco.py'
+
+
+@pytest.fixture
+def build(ymir_task):
+    def build(ranks: int = 1, images: int = 100, **values):
+        job = ymir_task.job(**{'samples_per_gpu': 8, 'workers_per_gpu': 1, 'max_epochs': 10, **values})
+        return build_config(job.env, job.training, images, ranks)
+
+    return build
+
+
+def test_data_of_the_task(build, ymir_task):
+    config = build(export_format='voc:raw', samples_per_gpu=4)
+    inner = config.train_dataloader.dataset.dataset
+    assert (inner.type, inner.export_format) == ('YmirDataset', 'voc:raw')
+    assert inner.index_file == str(ymir_task.root / 'in' / 'train-index.tsv')
+    assert config.val_dataloader.dataset.index_file == str(ymir_task.root / 'in' / 'val-index.tsv')
+    assert inner.metainfo == {'classes': ('cat', 'dog')}
+    assert config.model.bbox_head.num_classes == 2
+    assert (config.train_dataloader.batch_size, config.val_dataloader.batch_size) == (4, 4)
+    assert 'instances' in config.val_dataloader.dataset.pipeline[-1].meta_keys
+
+
+@pytest.mark.parametrize('given, interval', [(5, 5), (0, 1), (-1, 1)])
+def test_val_interval(build, given, interval):
+    assert build(val_interval=given).train_cfg == {
+        'type': 'EpochBasedTrainLoop',
+        'max_epochs': 10,
+        'val_interval': interval,
+    }
+
+
+def test_the_learning_rate_follows_the_total_batch(build):
+    assert build(ranks=4).optim_wrapper.optimizer.lr == pytest.approx(0.01 * 32 / 64)
+
+
+def test_cfg_options_have_the_last_word(build, caplog):
+    with caplog.at_level(logging.INFO, logger='executor'):
+        config = build(
+            cfg_options='optim_wrapper.optimizer.lr=0.003 train_cfg.max_epochs=20 param_scheduler.0.end=4 '
+            'model.data_preprocessor.batch_augments.0.random_size_range=(320,352) model.test_cfg.nms.iou_threshold=0.5'
+        )
+    assert config.optim_wrapper.optimizer.lr == 0.003
+    assert config.train_cfg.max_epochs == 20
+    assert config.param_scheduler[0]['end'] == 4
+    assert config.param_scheduler[2]['end'] == 20  # the schedule follows the changed epochs
+    assert config.model.data_preprocessor.batch_augments[0].random_size_range == (320, 352)
+    assert config.model.test_cfg.nms == {'type': 'nms', 'iou_threshold': 0.5}
+    assert '20 epochs, total batch 8, learning rate 0.003; epochs of the schedule: QuadraticWarmupLR 0-4' in caplog.text
+
+
+def test_options_in_args_options_count_and_give_way_to_cfg_options(build):
+    config = build(args_options='--cfg-options model.test_cfg.score_thr=0.1 train_cfg.val_begin=2', cfg_options='')
+    assert config.model.test_cfg.score_thr == 0.1
+    config = build(
+        args_options='--cfg-options model.test_cfg.score_thr=0.1', cfg_options='model.test_cfg.score_thr=0.2'
+    )
+    assert config.model.test_cfg.score_thr == 0.2
+
+
+def test_auto_scale_lr_scales_a_chosen_rate_too(build):
+    config = build(args_options='--auto-scale-lr', cfg_options='optim_wrapper.optimizer.lr=0.02')
+    assert config.optim_wrapper.optimizer.lr == pytest.approx(0.02 * 8 / 64)
+    assert build(args_options='--auto-scale-lr').optim_wrapper.optimizer.lr == pytest.approx(0.01 * 8 / 64)
+
+
+def test_seed_deterministic_and_no_validate(build):
+    assert build().randomness == {'seed': 1, 'deterministic': False}
+    config = build(args_options='--seed 7 --deterministic --no-validate')
+    assert config.randomness == {'seed': 7, 'deterministic': True}
+    assert (config.val_cfg, config.val_dataloader, config.val_evaluator) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        ('param_scheduler.7.end=4', 'cfg_options do not fit the config'),
+        ('optimizer.lr=0.1', r'cfg_options optimizer: mmdet 3 has no such key.*optim_wrapper'),
+        ('resume=True', 'use args_options --resume'),
+        ('train_cfg.max_epochs=ten', r"train_cfg.max_epochs must be a whole number of at least 1, found 'ten'"),
+        ('train_dataloader.batch_size=0', 'train_dataloader.batch_size must be a whole number of at least 1, found 0'),
+        ('val_evaluator.type=CocoMetric', 'leave its type'),
+    ],
+)
+def test_an_option_that_does_not_fit_is_told(build, options, message):
+    with pytest.raises(ConfigError, match=message):
+        build(cfg_options=options)
+
+
+def test_a_batch_among_the_options_counts_for_rate_and_schedule(build):
+    config = build(cfg_options='train_dataloader.batch_size=32')
+    assert config.optim_wrapper.optimizer.lr == pytest.approx(0.005)
+
+
+def test_a_schedule_by_iterations_becomes_one_by_epochs(build):
+    """90,000 iterations with steps after 60,000 and 80,000, on 100 images in batches of 8: 13 iterations an epoch."""
+    config = build(config_file='configs/retinanet/retinanet_r50_fpn_90k_coco.py', max_epochs=9)
+    assert config.train_dataloader.sampler == {'type': 'DefaultSampler', 'shuffle': True}
+    assert config.train_cfg.type == 'EpochBasedTrainLoop'
+    assert config.log_processor == {'type': 'LogProcessor'}
+    assert config.param_scheduler[1]['milestones'] == [78, 104]  # of 117
+
+
+def test_several_ranks_are_wrapped_as_the_options_say(build):
+    assert 'model_wrapper_cfg' not in build()
+    assert build(ranks=2).model_wrapper_cfg == {
+        'type': 'MMDistributedDataParallel',
+        'find_unused_parameters': False,
+        'broadcast_buffers': False,
+        'device_ids': None,
+    }
+    assert build(ranks=2, cfg_options='find_unused_parameters=True').model_wrapper_cfg.find_unused_parameters
+    on_gpus = build(ranks=2, gpu_id='0,1', gpu_count=2, config_file='configs/retinanet/retinanet_r50_fpn_1x_coco.py')
+    assert on_gpus.model_wrapper_cfg.find_unused_parameters
+    assert 'device_ids' not in on_gpus.model_wrapper_cfg
+
+
+def test_precision_on_cpu_and_gpu(build, caplog):
+    assert build().optim_wrapper.type == 'OptimWrapper'
+    assert build(gpu_id='0', gpu_count=1).optim_wrapper.type == 'AmpOptimWrapper'
+    off = build(gpu_id='0', gpu_count=1, cfg_options='optim_wrapper.type=OptimWrapper')
+    assert type(build_optim_wrapper(torch.nn.Linear(1, 1), off.optim_wrapper)).__name__ == 'OptimWrapper'
+    with caplog.at_level(logging.WARNING, logger='executor'):
+        assert build(args_options='--amp').optim_wrapper.type == 'OptimWrapper'
+    assert '--amp needs a GPU' in caplog.text
+
+
+def test_little_shared_memory_means_fewer_workers_and_a_warning(build, monkeypatch, caplog):
+    monkeypatch.setattr(shared_memory, 'free_shared_memory', lambda ranks, use_gpu: 64 * 2**20)
+    with caplog.at_level(logging.WARNING, logger='executor'):
+        config = build(workers_per_gpu=4)
+    assert (config.train_dataloader.num_workers, config.train_dataloader.prefetch_factor) == (3, 1)
+    assert '--shm-size' in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(shared_memory, 'free_shared_memory', lambda ranks, use_gpu: 2**34)
+    assert build(workers_per_gpu=4).train_dataloader.num_workers == 4
+    assert '--shm-size' not in caplog.text
+    assert build(workers_per_gpu=0).train_dataloader.num_workers == 0
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'retinanet/retinanet_r50_fpn_1x_coco.py',
+        'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
+        'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
+        'cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py',
+        'rtmdet/rtmdet_tiny_8xb32-300e_coco.py',
+        'yolo/yolov3_d53_8xb8-ms-416-273e_coco.py',
+        'ssd/ssd300_coco.py',
+        'detr/detr_r50_8xb2-150e_coco.py',
+    ],
+)
+def test_detectors_of_mmdet_get_the_tasks_classes(build, name):
+    register_all_modules()
+    config = build(config_file=f'configs/{name}')
+    replace_downloads(config.model, will_load=True)
+    model = MODELS.build(config.model)
+    heads = getattr(model, 'bbox_head', None) or model.roi_head.bbox_head
+    for head in heads if hasattr(heads, '__len__') else [heads]:
+        assert head.num_classes == 2
+    assert config.train_cfg.max_epochs == 10
+
+
+@pytest.mark.parametrize(
+    'model, message',
+    [
+        ({'type': 'MaskRCNN', 'roi_head': {'bbox_head': {'num_classes': 80}, 'mask_head': {}}}, 'learns masks'),
+        ({'type': 'Strange', 'head': {'num_classes': 80}}, r'\(Strange\) has no bbox_head'),
+    ],
+)
+def test_a_model_whose_classes_cannot_be_set_is_an_error(model, message):
+    config = load_config(TINY)
+    config.model = ConfigDict(model)
+    with pytest.raises(ConfigError, match=message):
+        set_classes(config, ('cat',))
+
+
+def test_backbone_weights_are_not_downloaded(tmp_path, monkeypatch, caplog):
+    model = load_config('configs/retinanet/retinanet_r50_fpn_1x_coco.py').model
+    from executor.weights import checkpoint as checkpoints
+
+    monkeypatch.setattr(checkpoints, 'IMAGE_WEIGHTS', tmp_path)
+    (tmp_path / 'resnet50-0676ba61.pth').write_bytes(b'')
+    replace_downloads(model, will_load=False)
+    assert model.backbone.init_cfg.checkpoint == str(tmp_path / 'resnet50-0676ba61.pth')
+    (tmp_path / 'resnet50-0676ba61.pth').unlink()
+    replace_downloads(model, will_load=False)
+    assert model.backbone.init_cfg is None
+    assert '/weights in the image holds no resnet50' in caplog.text

@@ -1,0 +1,112 @@
+"""The exported dataset as mmdet sees it."""
+
+from __future__ import annotations
+
+import logging
+
+import cv2
+import numpy as np
+import pytest
+from torch.utils.data import DataLoader
+
+from executor.process import worker
+from executor.contract.errors import DatasetError, ImageError
+from executor.training.dataset import YmirDataset
+from executor.local.task_folder import add_annotation, add_image, write_index
+
+OPTIONS = {
+    'export_format': 'ark:raw',
+    'metainfo': {'classes': ('cat', 'dog')},
+    'pipeline': [{'type': 'LoadImageFromFile'}],
+}
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A dataset of one image of 30 x 20 for each annotation text."""
+
+    def make(*annotations: str, data: bytes = cv2.imencode('.png', np.zeros((20, 30, 3), np.uint8))[1].tobytes()):
+        rows = [
+            (add_image(tmp_path, f'{n}.png', data), add_annotation(tmp_path, f'{n}.txt', text))
+            for n, text in enumerate(annotations)
+        ]
+        index = write_index(tmp_path, 'train-index.tsv', rows)
+        return YmirDataset(**OPTIONS, index_file=str(index))
+
+    return make
+
+
+def test_images_without_objects_stay(dataset):
+    made = dataset('', '1, 2, 3, 11, 12')
+    assert len(made) == 2
+    assert made.get_data_info(0)['instances'] == []
+    info = made.get_data_info(1)
+    assert (info['width'], info['height'], info['img_id']) == (30, 20, 1)
+    assert info['instances'] == [{'bbox': [2, 3, 12, 13], 'bbox_label': 1, 'ignore_flag': 0}]
+
+
+def test_boxes_are_clipped_and_counted(dataset, caplog):
+    with caplog.at_level(logging.INFO, logger='executor'):
+        made = dataset('0, -5, 2, 9, 30\n0, 40, 2, 50, 9\n1, 0, 0, 29, 19\n')
+    assert [i['bbox'] for i in made.get_data_info(0)['instances']] == [[0, 2, 10, 20], [0, 0, 30, 20]]
+    assert '1 images, 2 boxes (1 clipped to their image, 1 wholly outside skipped, first in' in caplog.text
+
+
+def test_an_image_that_cannot_be_decoded_is_named_when_the_dataset_is_read(dataset):
+    with pytest.raises(ImageError, match='0.png'):
+        dataset('', data=b'no image')
+
+
+def test_an_image_whose_pixels_are_broken_is_named_when_it_is_used(dataset, tmp_path):
+    made = dataset('')
+    (tmp_path / 'in/assets/0.png').write_bytes(b'no image')  # its header was good when the dataset was read
+    with pytest.raises(ImageError, match='0.png'):
+        made[0]
+
+
+def test_an_image_broken_for_a_loading_worker_is_told_in_one_sentence(dataset, tmp_path, ymir_task):
+    made = dataset('')
+    (tmp_path / 'in/assets/0.png').write_bytes(b'no image')
+    with pytest.raises(ImageError) as caught:
+        next(iter(DataLoader(made, num_workers=1, collate_fn=list)))
+    told = worker._translated(caught.value, ymir_task.job())
+    assert isinstance(told, ImageError)
+    assert '1 of 1 images cannot be decoded' in str(told)
+    assert '0.png is not an image that can be decoded: replace or remove it' in str(told)
+    assert '\n' not in str(told)
+
+
+@pytest.mark.parametrize('count, broken, tolerated', [(101, 1, True), (100, 1, False), (250, 2, True), (250, 3, False)])
+def test_fewer_than_one_in_a_hundred_broken_images_are_left_out(dataset, tmp_path, caplog, count, broken, tolerated):
+    """When the dataset is read, and when only the pixels prove to be broken."""
+    texts = [f'0, 0, 0, {n % 20}, 9' for n in range(count)]
+    sound = dataset(*texts)
+    for n in range(broken):
+        (tmp_path / f'in/assets/{n}.png').write_bytes(b'no image')
+    caplog.set_level(logging.WARNING, logger='executor')
+    if tolerated:
+        made = YmirDataset(**OPTIONS, index_file=str(tmp_path / 'in/train-index.tsv'))
+        assert len(made) == count - broken
+        assert made.get_data_info(0)['img_path'].endswith(f'/{broken}.png')
+        assert [sound[n]['img_path'].endswith(f'/{n}.png') for n in range(broken + 1)] == [False] * broken + [True]
+        assert caplog.text.count('0.png is not an image that can be decoded') >= 1
+        assert f'{broken} of {count} images cannot be decoded' in caplog.text
+    else:
+        with pytest.raises(ImageError, match=f'{broken} of {count} images cannot be decoded.*fewer than 1%'):
+            YmirDataset(**OPTIONS, index_file=str(tmp_path / 'in/train-index.tsv'))
+        with pytest.raises(ImageError, match=f'{broken} of {count} images'):
+            for n in range(broken):
+                sound[n]
+
+
+def test_a_broken_validation_image_is_an_error(dataset, tmp_path):
+    dataset(*[''] * 200)
+    made = YmirDataset(**OPTIONS, index_file=str(tmp_path / 'in/train-index.tsv'), test_mode=True)
+    (tmp_path / 'in/assets/7.png').write_bytes(b'no image')
+    with pytest.raises(ImageError, match='7.png'):
+        made[7]
+
+
+def test_a_bad_annotation_is_an_error(dataset):
+    with pytest.raises(DatasetError, match='0.txt:1'):
+        dataset('cat, 1, 2, 3, 4')
