@@ -29,9 +29,10 @@ test-fast: install  ## the tests that need neither a GPU nor a whole training ru
 test-failures: install  ## what users are told of every failure, through start.py; rewrites docs/failures.md
 	$(RUN) -m pytest tests/failures
 
-lint: install  ## check style; changes nothing
+lint: install  ## check style and types; changes nothing
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 format: install  ## repair what lint would report, where that can be automatic
 	$(RUN) -m ruff check --fix .
