@@ -1,4 +1,4 @@
-"""Inference: the boxes of every candidate, on their way from the sweep into infer-result.json."""
+"""Write the boxes of every candidate into infer-result.json, and show some of them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 
 from executor import dist
 from executor.contract.env import Env
-from executor.contract.output.candidates import Box, infer_line, write_infer_result
+from executor.contract.output.infer_result import ListedBox, ResultKeys, infer_line, write_infer_result
 from executor.contract.output.parts import INFER, PartWriter, parts_dir, read_parts
-from executor.contract.output.result_keys import ResultKeys
 from executor.contract.params import InferParams
 from executor.detections import Detections, class_counts, to_whole_xywh
 from executor.report.pictures import draw_detections, evenly_spaced, write_picture
@@ -25,8 +24,8 @@ _PICTURES = 12
 _PICTURE_FILE = 'infer-examples.jpg'
 
 
-class Inference:
-    """Takes this rank's outcomes in index order; in a `with` block, since it keeps its part open.
+class InferSink:
+    """The sink of this rank's boxes; in a `with` block, since it keeps its part open.
 
     Args:
         env, params: the task.
@@ -53,17 +52,17 @@ class Inference:
         self._shown = {positions[number] for number in evenly_spaced(len(positions), _PICTURES)}
         self._examples: List[Tuple[Path, Detections]] = []
 
-    def __enter__(self) -> Inference:
+    def __enter__(self) -> InferSink:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._part.close()
 
-    def take(self, outcome: Outcome) -> None:
+    def write(self, outcome: Outcome) -> None:
         """Write one image's boxes; none for one that cannot be decoded."""
-        boxes: List[Box] = []
-        if outcome.size is not None:
-            detections = outcome.found.detections
+        boxes: List[ListedBox] = []
+        if outcome.size is not None and outcome.result is not None:
+            detections = outcome.result.detections
             detections = detections.select(detections.scores >= self._params.conf_threshold)
             boxes = self._listed(detections, outcome.size)
             counts = class_counts(detections.labels, len(self._boxes))
@@ -73,16 +72,16 @@ class Inference:
                 self._examples.append((Path(self._paths[outcome.position]), detections))
         self._part.write(outcome.position, infer_line(boxes))
 
-    def _listed(self, detections: Detections, size: Tuple[int, int]) -> List[Box]:
+    def _listed(self, detections: Detections, size: Tuple[int, int]) -> List[ListedBox]:
         whole = to_whole_xywh(detections.boxes, *size).tolist()
         names = self._params.class_names
         return [
-            (names[label], score, tuple(box))
-            for label, score, box in zip(detections.labels.tolist(), detections.scores.tolist(), whole)
+            (names[label], score, (x, y, w, h))
+            for label, score, (x, y, w, h) in zip(detections.labels.tolist(), detections.scores.tolist(), whole)
         ]
 
     def finish(self) -> None:
-        """On every rank, when all images are taken: rank 0 merges the parts, draws a few images and sums up."""
+        """Merge the parts on rank 0, draw a few images and sum up; called on every rank when all images are written."""
         self._part.close()
         counts = np.sum(dist.gather(np.stack([self._boxes, self._images])), axis=0)
         if dist.rank() != 0:

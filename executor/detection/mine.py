@@ -1,181 +1,112 @@
-"""Mining: a score for every candidate, on its way from the sweep into result.tsv."""
+"""Write the score of every candidate into result.tsv, and show both ends of the ranking."""
 
 from __future__ import annotations
 
 import heapq
 import logging
-import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence, Tuple
-
-import torch
+from typing import List, NamedTuple, Sequence, Tuple
 
 from executor import dist
 from executor.contract.env import Env
-from executor.contract.output.candidates import score_text, write_mining_result
+from executor.contract.output.mining_result import score_text, write_mining_result
 from executor.contract.output.parts import MINING, PartWriter, parts_dir, read_parts
 from executor.contract.params import MiningParams
-from executor.detections import Detections, HeadMap
-from executor.detector.detector import Found
-from executor.images.loader import Loaded
-from executor.report.pictures import draw_detections, write_picture
 from executor.detection.sweep import Outcome
-from mining.aldd import AlddScorer
-from mining.base import Batch, Scorer, SeenView, generator
-from mining.cald import CaldScorer
-from mining.entropy import EntropyScorer
-from mining.random import RandomScorer
+from executor.detections import Detections
+from executor.report.pictures import draw_detections, write_picture
 
 logger = logging.getLogger(__name__)
 
-SCORERS: Dict[str, Callable[[MiningParams], Scorer]] = {
-    'aldd': lambda params: AlddScorer(weights=params.class_distribution_scores, exact=params.aldd_exact),
-    'cald': lambda params: CaldScorer(),
-    'entropy': lambda params: EntropyScorer(),
-    'random': lambda params: RandomScorer(params.seed),
-}
-
-_MOST_DETECTIONS = 100  # an image, beside the model's own score threshold
 _UNDECODABLE = -100.0  # below every score of every algorithm
 _SHOWN = 5  # images of the highest and of the lowest scores
 _SHOWN_SCORE = 0.1  # boxes of at least this
 _PICTURE_FILE = 'mining-examples.jpg'
 
 
-def scorer_of(params: MiningParams) -> Scorer:
-    """The algorithm that the task names."""
-    return SCORERS[params.mining_algorithm](params)
+class _Ranked(NamedTuple):
+    """An image at one end of the ranking; of equal scores the first in the index is the larger."""
+
+    score: float  # its negative at the lowest end
+    before: int  # its position, negative
+    detections: Detections
 
 
-class Mining:
-    """Scores images where they are detected, then takes this rank's outcomes in index order; in a `with` block.
+class MiningSink:
+    """The sink of this rank's scores; in a `with` block, since it keeps its part open.
 
     Args:
         env, params: the task.
-        scorer: `scorer_of(params)`.
-        detector: what runs on the images, and on their views where the scorer wants some.
         paths: the whole index.
     """
 
-    def __init__(self, env: Env, params: MiningParams, scorer: Scorer, detector: Any, paths: Sequence[str]) -> None:
+    def __init__(self, env: Env, params: MiningParams, paths: Sequence[str]) -> None:
         self._env = env
         self._params = params
-        self._scorer = scorer
-        self._detector = detector
         self._paths = paths
         self._part = PartWriter(parts_dir(env), MINING, dist.rank())
-        self._highest: List[Any] = []  # heaps of (score or -score, -position, detections)
-        self._lowest: List[Any] = []
+        self._highest: List[_Ranked] = []  # heaps
+        self._lowest: List[_Ranked] = []
 
-    def __enter__(self) -> Mining:
+    def __enter__(self) -> MiningSink:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._part.close()
 
-    def score(self, loaded: Sequence[Loaded], found: Sequence[Found]) -> List[Found]:
-        """Score images of one batch; what only the scorer needed is dropped."""
-        started = time.perf_counter()
-        needs, detector = self._scorer.needs, self._detector
-        detections = [self._counted(one.detections) for one in found]
-        working = 0.0  # of the detector, on the views
-        views = None
-        if needs.views is not None:
-            views, working = self._views(loaded, detections)
-        batch = Batch(
-            positions=[one.position for one in loaded],
-            detections=detections,
-            views=views,
-            head_maps=_together([one.head_maps for one in found]) if needs.head_maps else None,
-            input_size=found[0].input_size,
-        )
-        scores = self._scorer.score(batch)
-        detector.seconds.add('scoring', time.perf_counter() - started - working)
-        return [one._replace(score=float(score), head_maps=()) for one, score in zip(found, scores)]
-
-    def _counted(self, detections: Detections) -> Detections:
-        """Those that the algorithms count: above the model's own threshold, the best hundred."""
-        chosen = detections.scores >= self._detector.score_threshold
-        return detections.select(chosen).select(slice(_MOST_DETECTIONS))
-
-    def _views(self, loaded: Sequence[Loaded], detections: Sequence[Detections]) -> Tuple[List[List[SeenView]], float]:
-        """What the detector finds in the views of each image, all views as one batch, and the seconds it took."""
-        make_views = self._scorer.needs.views
-        made = [
-            make_views(one.image, here, generator(self._params.seed, one.position))
-            for one, here in zip(loaded, detections)
-        ]
-        prepared = [self._detector.prepare(view.image) for views in made for view in views]
-        started = time.perf_counter()
-        found = iter(self._detector.detect_here(prepared))
-        seconds = time.perf_counter() - started
-        seen = [[SeenView(view.boxes, self._counted(next(found).detections)) for view in views] for views in made]
-        return seen, seconds
-
-    def take(self, outcome: Outcome) -> None:
+    def write(self, outcome: Outcome) -> None:
         """Write one image's score; the lowest there is for one that cannot be decoded."""
-        if outcome.found is None:
+        if outcome.result is None:
             self._part.write(outcome.position, score_text(_UNDECODABLE))
             return
-        score = outcome.found.score
+        detections, score = outcome.result
+        assert score is not None, f'no score for position {outcome.position}'
         self._part.write(outcome.position, score_text(score))
-        shown = outcome.found.detections
-        _keep_first(self._highest, (score, -outcome.position, shown))
-        _keep_first(self._lowest, (-score, -outcome.position, shown))
+        _keep_largest(self._highest, _Ranked(score, -outcome.position, detections))
+        _keep_largest(self._lowest, _Ranked(-score, -outcome.position, detections))
 
     def finish(self) -> None:
-        """On every rank, when all images are taken: rank 0 merges the parts and draws the ends of the ranking."""
+        """Merge the parts on rank 0 and show the ends of the ranking; called on every rank when all is written."""
         self._part.close()
         ends = dist.gather((self._highest, self._lowest))
         if dist.rank() != 0:
             return
         parts = read_parts(parts_dir(self._env), MINING, dist.world_size(), len(self._paths))
         write_mining_result(self._env, self._paths, parts)
-        logger.info('scores by %s, the highest most worth labelling: %s', self._params.mining_algorithm, self._result())
+        algorithm, file = self._params.mining_algorithm, self._env.output.mining_result_file
+        logger.info('scores by %s, the highest most worth labelling: %s', algorithm, file)
         highest, lowest = (
             sorted((item for end in ends for item in end[side]), key=_order, reverse=True)[:_SHOWN] for side in (0, 1)
         )
-        self._tell(highest, [(-score, position, shown) for score, position, shown in reversed(lowest)])
+        self._show(highest, [item._replace(score=-item.score) for item in reversed(lowest)])
 
-    def _result(self) -> Path:
-        return self._env.output.mining_result_file
-
-    def _tell(self, highest: Sequence[Any], lowest: Sequence[Any]) -> None:
-        """The two ends of the ranking: names into the log, images into a picture."""
+    def _show(self, highest: Sequence[_Ranked], lowest: Sequence[_Ranked]) -> None:
+        """Name the images at the two ends in the log, and draw them."""
         file = self._env.output.root_dir / _PICTURE_FILE
         file.unlink(missing_ok=True)  # an earlier run's
         for words, end in (('highest', highest), ('lowest', lowest)):
-            told = ', '.join(f'{Path(self._paths[-position]).name} {score:.4g}' for score, position, _ in end)
+            told = ', '.join(f'{self._path(item).name} {item.score:.4g}' for item in end)
             logger.info('%s: %s', words, told)
         if not highest:
             return
-        tiles = [(Path(self._paths[-position]), shown) for _, position, shown in (*highest, *lowest)]
-        captions = [f'highest {number}: {item[0]:.4g}' for number, item in enumerate(highest, start=1)]
-        captions += [f'lowest {number}: {item[0]:.4g}' for number, item in zip(range(len(lowest), 0, -1), lowest)]
+        tiles = [(self._path(item), item.detections) for item in (*highest, *lowest)]
+        captions = [f'highest {number}: {item.score:.4g}' for number, item in enumerate(highest, start=1)]
+        captions += [f'lowest {number}: {item.score:.4g}' for number, item in zip(range(len(lowest), 0, -1), lowest)]
         names = self._params.class_names
         if write_picture(file, lambda: draw_detections(tiles, names, _SHOWN_SCORE, captions, columns=_SHOWN)):
             logger.info('pictures of the highest and the lowest: %s', file)
 
+    def _path(self, item: _Ranked) -> Path:
+        return Path(self._paths[-item.before])
 
-def _keep_first(heap: List[Any], item: Any) -> None:
-    """Keep the _SHOWN largest items, of equal ones those that come first in the index."""
+
+def _keep_largest(heap: List[_Ranked], item: _Ranked) -> None:
+    """Keep the _SHOWN largest items."""
     if len(heap) < _SHOWN:
         heapq.heappush(heap, item)
     elif _order(item) > _order(heap[0]):
         heapq.heapreplace(heap, item)
 
 
-def _order(item: Any) -> Tuple[float, int]:
-    return item[:2]
-
-
-def _together(maps: Sequence[Tuple[HeadMap, ...]]) -> List[HeadMap]:
-    """The levels of several images, each of B = 1, as levels of B = len(maps)."""
-    if len(maps) == 1:
-        return list(maps[0])
-    levels = []
-    for level in zip(*maps):
-        logits, objectness = zip(*level)
-        together = None if objectness[0] is None else torch.cat(objectness)
-        levels.append(HeadMap(torch.cat(logits), together))
-    return levels
+def _order(item: _Ranked) -> Tuple[float, int]:
+    return item.score, item.before

@@ -1,23 +1,37 @@
-"""The one loop over the candidates: this rank's share, decoded ahead, detected in batches, in index order."""
+"""Run one function over the candidates: this rank's share, decoded ahead, in threads, results in index order."""
 
 from __future__ import annotations
 
 import collections
+import itertools
 import logging
+import sys
 import time
-from dataclasses import dataclass, field
-from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Deque, Iterator, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+
+import torch
 
 from executor import dist
 from executor.contract.progress import ProgressPart
-from executor.images.loader import Batch, ImageLoader, Loaded
+from executor.detection.statistics import DECODING, FINDING, NETWORK, PREPARING, SCORING, Statistics, Stopwatch
+from executor.detections import Detections
+from executor.images.loader import ImageLoader, LoadedBatch, LoadedImage
+from executor.images.prepare import Preparation, Size
 from executor.log import duration
+from executor.machine.memory import is_out_of_gpu_memory
 
 logger = logging.getLogger(__name__)
 
 _LOG_SECONDS = 5.0
-_IN_WORK = 2  # batches the detector has at a time, so that it goes on while results are written
-_BROKEN_NAMED = 10
+_BATCHES_IN_WORK = 2  # so that the threads go on while results are written
+
+
+class Result(NamedTuple):
+    """The outcome of the work on one image; `score` is mining's, None where nobody mines."""
+
+    detections: Detections
+    score: Optional[float] = None
 
 
 class Outcome(NamedTuple):
@@ -26,122 +40,137 @@ class Outcome(NamedTuple):
     Attributes:
         position: in the index.
         size: (width, height) of the image; None where it cannot be decoded.
-        found: what the detector found; None where the image cannot be decoded.
+        result: None where the image cannot be decoded.
     """
 
     position: int
-    size: Optional[Tuple[int, int]]
-    found: Any
+    size: Optional[Size]
+    result: Optional[Result]
 
 
-@dataclass
-class Tally:
-    """What a sweep did: counts, seconds of the whole, and seconds of each kind of work summed over who did it."""
+class Work(Protocol):
+    """The function that a sweep runs, composed by the task.
 
-    images: int = 0
-    broken: int = 0
-    first_broken: List[Tuple[int, str]] = field(default_factory=list)  # position and why
-    seconds: float = 0.0
-    decode: float = 0.0
-    prepare: float = 0.0
-    network: float = 0.0
-    post_processing: float = 0.0
-    scoring: float = 0.0
-    waited: float = 0.0  # of the detector, for images
+    Attributes:
+        prepare: how images are prepared for it.
+        calls_at_once: threads that should run it.
+        batched: whether it wants a batch a call, or an image.
+        keep_images: whether it wants the decoded images, too.
+    """
 
-    def merged(self, others: Sequence[Tally]) -> Tally:
-        """This and the other ranks' as one: sums, but of the whole time the longest, of waiting the mean."""
-        every = [self, *others]
-        kinds = ('images', 'broken', 'decode', 'prepare', 'network', 'post_processing', 'scoring')
-        sums = {kind: sum(getattr(tally, kind) for tally in every) for kind in kinds}
-        first = sorted(broken for tally in every for broken in tally.first_broken)[:_BROKEN_NAMED]
-        waited = sum(tally.waited for tally in every) / len(every)
-        return Tally(first_broken=first, seconds=max(tally.seconds for tally in every), waited=waited, **sums)
+    prepare: Preparation
+    calls_at_once: int
+    batched: bool
+    keep_images: bool
+
+    def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> List[Result]:
+        """Work on images that could be decoded; a result each, in their order."""
+        ...
 
 
-class Sweep:
-    """Iterates over the `Outcome` of every candidate that is this rank's, in index order.
+class Sink(Protocol):
+    """A place for outcomes, which come in index order."""
 
-    Of W ranks, rank r has positions r, r + W, ...: each exactly once, whatever the number.
+    def write(self, outcome: Outcome) -> None:
+        """Take one outcome."""
+        ...
+
+    def finish(self) -> None:
+        """Make the task's result of what all ranks wrote; called on every rank when all is written."""
+        ...
+
+
+def share_of_rank(count: int) -> range:
+    """Give this rank's positions in an index: of W ranks, rank r has r, r + W, ...: each exactly once."""
+    return range(dist.rank(), count, dist.world_size())
+
+
+def sweep(
+    paths: Sequence[str],
+    work: Work,
+    sinks: Sequence[Sink],
+    batch_size: int,
+    workers: int,
+    progress: ProgressPart,
+) -> Statistics:
+    """Work on every image of this rank's share and write the outcomes; returns what this rank did.
+
+    A batch that GPU memory has no room for is worked on in halves, and so are all later ones.
 
     Args:
         paths: the whole index.
-        detector: an `executor.detector.detector.Detector`.
-        batch_size: images the detector gets at a time.
+        work: runs in threads of this sweep.
+        sinks: each gets every outcome, in this thread; the caller finishes them.
+        batch_size: images that are loaded together.
         workers: processes that decode and prepare ahead.
         progress: told the share of this rank's images that is done.
-        after: what is done with images and what was found in them, in the detector's threads; its result takes the
-            place of what was found.
-        keep_images: whether `after` gets the decoded images.
-
-    Attributes:
-        positions: this rank's.
-        tally: what was done so far.
     """
+    positions = share_of_rank(len(paths))
+    loader = ImageLoader(
+        paths, positions, work.prepare, batch_size, workers, held=_BATCHES_IN_WORK, keep_images=work.keep_images
+    )
+    statistics, started = Statistics(), time.monotonic()
+    log = _RateLog(len(positions), len(paths), started)
+    in_work: Deque[Tuple[LoadedBatch, List[Future[List[Result]]]]] = collections.deque()
+    with ThreadPoolExecutor(work.calls_at_once, 'detector') as pool:
+        halving = _Halving(work)
 
-    def __init__(
-        self,
-        paths: Sequence[str],
-        detector: Any,
-        batch_size: int,
-        workers: int,
-        progress: ProgressPart,
-        after: Optional[Callable[[List[Loaded], List[Any]], List[Any]]] = None,
-        keep_images: bool = False,
-    ) -> None:
-        self._after = after
-        self._count = len(paths)
-        self.positions = range(dist.rank(), len(paths), dist.world_size())
-        self._detector = detector
-        self._progress = progress
-        self._loader = ImageLoader(paths, self.positions, detector.prepare, batch_size, workers, _IN_WORK, keep_images)
-        self.tally = Tally()
+        def finish(batch: LoadedBatch, futures: Sequence[Future[List[Result]]]) -> None:
+            results = itertools.chain.from_iterable(future.result() for future in futures)
+            for outcome in _outcomes(batch.images, results, statistics):
+                for sink in sinks:
+                    sink.write(outcome)
+            batch.release()
+            statistics.seconds = time.monotonic() - started
+            progress.update(statistics.images / len(positions))
+            log.update(statistics.images)
 
-    def __iter__(self) -> Iterator[Outcome]:
-        started = time.monotonic()
-        log = _RateLog(len(self.positions), self._count, started)
-        in_work: Deque[Tuple[Batch, Any]] = collections.deque()
-        for batch in self._loader:
-            in_work.append((batch, self._submit([loaded for loaded in batch.images if loaded.error is None])))
-            if len(in_work) == _IN_WORK:
-                yield from self._finish(*in_work.popleft(), started, log)
+        for batch in loader:
+            sound = [loaded for loaded in batch.images if loaded.error is None]
+            units = [sound] if work.batched and sound else [[loaded] for loaded in sound]
+            in_work.append((batch, [pool.submit(halving, unit) for unit in units]))
+            if len(in_work) == _BATCHES_IN_WORK:
+                finish(*in_work.popleft())
         while in_work:
-            yield from self._finish(*in_work.popleft(), started, log)
+            finish(*in_work.popleft())
+    seconds = halving.stopwatch.seconds
+    statistics.work = {**seconds, DECODING: loader.decode_seconds, PREPARING: loader.prepare_seconds}
+    busy = (seconds[NETWORK] + seconds[FINDING] + seconds[SCORING]) / work.calls_at_once
+    statistics.waited = max(0.0, statistics.seconds - busy)
+    return statistics
 
-    def _submit(self, loaded: List[Loaded]) -> Any:
-        images = [one.prepared for one in loaded]
-        after = self._after
-        if after is None:
-            return self._detector.submit(images)
-        return self._detector.submit(images, lambda numbers, found: after([loaded[n] for n in numbers], found))
 
-    def _finish(self, batch: Batch, pending: Any, started: float, log: _RateLog) -> Iterator[Outcome]:
-        found = iter(pending.result())
-        for loaded in batch.images:
-            if loaded.error is None:
-                yield Outcome(loaded.position, loaded.prepared.size, next(found))
-            else:
-                self._count_broken(loaded.position, loaded.error)
-                yield Outcome(loaded.position, None, None)
-        batch.release()
-        self.tally.images += len(batch.images)
-        self._tell(started)
-        log.update(self.tally.images)
+def _outcomes(images: Sequence[LoadedImage], results: Iterator[Result], statistics: Statistics) -> Iterator[Outcome]:
+    """Put results, which are those of the sound images, to their images; counts all."""
+    for loaded in images:
+        if loaded.prepared is not None:
+            yield Outcome(loaded.position, loaded.prepared.size, next(results))
+        else:
+            statistics.count_broken(loaded.position, loaded.error or '')
+            yield Outcome(loaded.position, None, None)
+    statistics.images += len(images)
 
-    def _count_broken(self, position: int, error: str) -> None:
-        self.tally.broken += 1
-        if len(self.tally.first_broken) < _BROKEN_NAMED:
-            self.tally.first_broken.append((position, error))
 
-    def _tell(self, started: float) -> None:
-        tally, detector = self.tally, self._detector
-        tally.seconds = time.monotonic() - started
-        tally.decode, tally.prepare = self._loader.decode_seconds, self._loader.prepare_seconds
-        tally.network, tally.post_processing = detector.seconds.of('network'), detector.seconds.of('post-processing')
-        tally.scoring = detector.seconds.of('scoring')
-        busy = (tally.network + tally.post_processing + tally.scoring) / detector.threads
-        tally.waited = max(0.0, tally.seconds - busy)
-        self._progress.update(tally.images / len(self.positions))
+class _Halving:
+    """The work, on fewer images at a time once GPU memory was too small for more."""
+
+    def __init__(self, work: Work) -> None:
+        self.stopwatch = Stopwatch()
+        self._work = work
+        self._most = sys.maxsize  # images at a time
+
+    def __call__(self, images: Sequence[LoadedImage]) -> List[Result]:
+        if len(images) <= self._most:
+            try:
+                return self._work(images, self.stopwatch)
+            except RuntimeError as error:
+                if len(images) == 1 or not is_out_of_gpu_memory(error):
+                    raise
+                self._most = min(self._most, len(images) // 2)
+                logger.warning('out of GPU memory with %d images at a time: going on with %d', len(images), self._most)
+            torch.cuda.empty_cache()
+        half = len(images) // 2
+        return self(images[:half]) + self(images[half:])
 
 
 class _RateLog:
@@ -153,6 +182,7 @@ class _RateLog:
         self._started = self._logged_at = started
 
     def update(self, done: int) -> None:
+        """Log where it is time, or where all is done."""
         now = time.monotonic()
         if now - self._logged_at < _LOG_SECONDS and done < self._count:
             return
@@ -163,18 +193,3 @@ class _RateLog:
             '%d of %d images, %.1f images/s, %s left',
             *(min(done * ranks, self._total), self._total, rate * ranks, duration((self._count - done) / rate)),
         )
-
-
-def describe_time(tally: Tally) -> str:
-    """Where the time went, an image: work that several processes or threads share is summed over them."""
-    sound = max(1, tally.images - tally.broken)
-    kinds = (
-        ('decode', tally.decode),
-        ('resize', tally.prepare),
-        ('network', tally.network),
-        ('post-processing', tally.post_processing),
-        ('scoring', tally.scoring),
-    )
-    told = ', '.join(f'{kind} {1e3 * seconds / sound:.2f} ms' for kind, seconds in kinds if seconds)
-    waited = 100 * tally.waited / max(1e-9, tally.seconds)
-    return f'{told} an image; the detector waited for images {waited:.0f}% of the time'

@@ -1,4 +1,4 @@
-"""Images read ahead: decoded and prepared by processes of their own, handed over in batches in the order asked for.
+"""Read images ahead: decoded and prepared by processes of their own, handed over in batches in the order asked for.
 
 Pixels lie in memory that is shared since before the processes began, so an image is written once, never copied between
 processes, and takes nothing of /dev/shm, which docker makes small.
@@ -14,45 +14,46 @@ import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 
 from executor.contract.errors import ImageError, OutOfMemoryError
 from executor.images.decode import read_image
+from executor.images.prepare import Preparation, Prepared
 from executor.machine.cores import die_with_parent
 
 # Images a process is given at a time: fewer would cost more in handing over than they gain in evenness.
 _LARGEST_TASK = 4
+_ELSEWHERE = np.zeros((0, 0, 3), np.uint8)  # stands for pixels that lie in the shared memory
 
 
-class Loaded(NamedTuple):
+class LoadedImage(NamedTuple):
     """One image of a batch.
 
     Attributes:
         position: in the index.
-        prepared: what `prepare` made of it; None where it cannot be decoded.
+        prepared: the image as the network gets it; None where it cannot be decoded.
         error: why it cannot; None where it can.
         image: (H, W, 3) uint8 BGR as decoded, where it was asked for.
     """
 
     position: int
-    prepared: Any
+    prepared: Optional[Prepared]
     error: Optional[str] = None
     image: Optional[np.ndarray] = None
 
 
-class Batch:
+class LoadedBatch(NamedTuple):
     """Images in the order of the index; `release` gives their memory back, after which their pixels change."""
 
-    def __init__(self, images: List[Loaded], release: Callable[[], None]) -> None:
-        self.images = images
-        self.release = release
+    images: List[LoadedImage]
+    release: Callable[[], None]
 
 
-class _Work(NamedTuple):
-    """What a process does for one image; `slot` is where in the shared memory its pixels go, None for nowhere."""
+class _Request(NamedTuple):
+    """One image to load; `slot` is the place of its pixels in the shared memory, None where they lie elsewhere."""
 
     position: int
     path: str
@@ -67,8 +68,7 @@ class ImageLoader:
     Args:
         paths: the index.
         positions: which of them, in order.
-        prepare: called with the decoded image and `out`, a flat uint8 buffer of `prepare.largest` bytes that the
-            result's `pixels` may lie in; where that is 0, without one.
+        prepare: gets a place in the shared memory for each result, unless its `largest` is 0.
         batch_size: images a batch; the last one may have fewer.
         workers: processes; 0 to load in this one.
         held: batches.
@@ -82,7 +82,7 @@ class ImageLoader:
         self,
         paths: Sequence[str],
         positions: Sequence[int],
-        prepare: Any,
+        prepare: Preparation,
         batch_size: int,
         workers: int,
         held: int,
@@ -107,8 +107,8 @@ class ImageLoader:
             context = multiprocessing.get_context('fork')
             self._pool = ProcessPoolExecutor(workers, context, _start_process, (self._shared,))
 
-    def __iter__(self) -> Iterator[Batch]:
-        waiting: Deque[Tuple[int, List[Any]]] = collections.deque()
+    def __iter__(self) -> Iterator[LoadedBatch]:
+        waiting: Deque[Tuple[int, List[_Task]]] = collections.deque()
         start = 0
         try:
             while waiting or start < len(self._positions):
@@ -119,7 +119,7 @@ class ImageLoader:
                 assert waiting, 'the consumer holds more batches than it said'
                 block, tasks = waiting.popleft()
                 images = [loaded for task in tasks for loaded in self._finish(task)]
-                yield Batch(images, lambda block=block: self._blocks.append(block))
+                yield LoadedBatch(images, lambda block=block: self._blocks.append(block))
         finally:
             self.close()
 
@@ -129,70 +129,84 @@ class ImageLoader:
             self._pool.shutdown(wait=True)
             self._pool = None
 
-    def _begin(self, block: int, start: int) -> List[Any]:
+    def _begin(self, block: int, start: int) -> List[_Task]:
         positions = self._positions[start : start + self._batch_size]
         has_slots = self._shared.slot_bytes > 0
-        works = [
-            _Work(position, self._paths[position], block * self._batch_size + number if has_slots else None)
+        requests = [
+            _Request(position, self._paths[position], block * self._batch_size + number if has_slots else None)
             for number, position in enumerate(positions)
         ]
-        chunks = [works[first : first + self._task_size] for first in range(0, len(works), self._task_size)]
+        chunks = [requests[first : first + self._task_size] for first in range(0, len(requests), self._task_size)]
         if self._pool is None:
-            return chunks
+            return list(chunks)
         try:
             return [self._pool.submit(_load_here, chunk) for chunk in chunks]
         except BrokenProcessPool:
             raise _process_died()
 
-    def _finish(self, task: Any) -> List[Loaded]:
+    def _finish(self, task: _Task) -> List[LoadedImage]:
         if isinstance(task, Future):
             try:
-                images, decode_seconds, prepare_seconds = task.result()
+                done = task.result()
             except BrokenProcessPool:
                 raise _process_died()
         else:
-            images, decode_seconds, prepare_seconds = self._shared.load(task)
-        self.decode_seconds += decode_seconds
-        self.prepare_seconds += prepare_seconds
-        return [self._shared.with_pixels(*image) for image in images]
+            done = self._shared.load(task)
+        self.decode_seconds += done.decode_seconds
+        self.prepare_seconds += done.prepare_seconds
+        return [self._shared.with_pixels(*image) for image in done.images]
+
+
+class _Done(NamedTuple):
+    """Loaded images, with shape and slot of pixels that lie in the shared memory, and the seconds they took."""
+
+    images: List[Tuple[LoadedImage, Optional[Tuple[int, ...]], Optional[int]]]
+    decode_seconds: float
+    prepare_seconds: float
+
+
+_Task = Union[Sequence[_Request], 'Future[_Done]']  # of this process, or handed to another
 
 
 class _Shared:
-    """The shared memory, and what fills it; the same in all processes."""
+    """The shared memory, and the way to fill it; the same in all processes."""
 
-    def __init__(self, memory: np.ndarray, slot_bytes: int, prepare: Any, keep_images: bool) -> None:
+    def __init__(self, memory: np.ndarray, slot_bytes: int, prepare: Preparation, keep_images: bool) -> None:
         self._memory = memory
         self.slot_bytes = slot_bytes
         self._prepare = prepare
         self._keep_images = keep_images
 
-    def load(self, works: Sequence[_Work]) -> Tuple[List[Tuple[Loaded, Any, Optional[int]]], float, float]:
+    def load(self, requests: Sequence[_Request]) -> _Done:
         """Decode and prepare; pixels that lie in the shared memory are left out, their shape and slot tell of them."""
-        images, decode_seconds, prepare_seconds = [], 0.0, 0.0
-        for work in works:
+        images: List[Tuple[LoadedImage, Optional[Tuple[int, ...]], Optional[int]]] = []
+        decode_seconds = prepare_seconds = 0.0
+        for request in requests:
             started = time.perf_counter()
             try:
-                image = read_image(Path(work.path))
+                image = read_image(Path(request.path))
             except ImageError as error:
-                images.append((Loaded(work.position, None, str(error)), None, None))
+                images.append((LoadedImage(request.position, None, str(error)), None, None))
                 continue
             decoded = time.perf_counter()
-            prepared = self._prepare(image, self._slot(work.slot))
+            prepared = self._prepare(image, self._slot(request.slot))
             kept = image if self._keep_images else None
-            if work.slot is None:
-                images.append((Loaded(work.position, prepared, image=kept), None, None))
-            else:
-                shape = prepared.pixels.shape
-                images.append((Loaded(work.position, prepared._replace(pixels=None), image=kept), shape, work.slot))
+            shape = None if request.slot is None else prepared.pixels.shape
+            if shape is not None:
+                prepared = prepared._replace(pixels=_ELSEWHERE)
+            images.append((LoadedImage(request.position, prepared, image=kept), shape, request.slot))
             decode_seconds += decoded - started
             prepare_seconds += time.perf_counter() - decoded
-        return images, decode_seconds, prepare_seconds
+        return _Done(images, decode_seconds, prepare_seconds)
 
-    def with_pixels(self, loaded: Loaded, shape: Any, slot: Optional[int]) -> Loaded:
-        """The image with its pixels, where they lie in the shared memory."""
-        if slot is None:
+    def with_pixels(
+        self, loaded: LoadedImage, shape: Optional[Tuple[int, ...]], slot: Optional[int]
+    ) -> LoadedImage:
+        """Give the image its pixels, where they lie in the shared memory."""
+        place = self._slot(slot)
+        if place is None or shape is None or loaded.prepared is None:
             return loaded
-        pixels = self._slot(slot)[: math.prod(shape)].reshape(shape)
+        pixels = place[: math.prod(shape)].reshape(shape)
         return loaded._replace(prepared=loaded.prepared._replace(pixels=pixels))
 
     def _slot(self, slot: Optional[int]) -> Optional[np.ndarray]:
@@ -209,8 +223,9 @@ def _start_process(shared: _Shared) -> None:
     _process = shared
 
 
-def _load_here(works: Sequence[_Work]) -> Any:
-    return _process.load(works)
+def _load_here(requests: Sequence[_Request]) -> _Done:
+    assert _process is not None, 'the process has not been started by _start_process'
+    return _process.load(requests)
 
 
 def _process_died() -> OutOfMemoryError:

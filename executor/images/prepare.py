@@ -1,22 +1,15 @@
-"""A decoded image made into what the network gets, as the config's test pipeline says.
-
-Runs in the loading processes, so nothing here needs the model. Most pipelines only resize and pad: `Letterbox` does
-both at once, pixel by pixel what mmdet does. Any other runs as mmdet's own transforms.
-"""
+"""Make a decoded image into what a network gets; runs in the loading processes, so nothing here needs a model."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Mapping, NamedTuple, Optional, Protocol, Tuple
 
 import cv2
 import numpy as np
 
 Size = Tuple[int, int]  # (width, height) in pixels
-
-# They read the image and the true boxes, or pack the result: neither is this room's business.
-_ENDS = ('LoadImageFromFile', 'LoadAnnotations', 'PackDetInputs')
 
 
 class Prepared(NamedTuple):
@@ -32,12 +25,25 @@ class Prepared(NamedTuple):
     pixels: np.ndarray
     size: Size
     scale: Tuple[float, float]
-    meta: Mapping[str, Any] = {}
+    meta: Mapping[str, object] = {}
+
+
+class Preparation(Protocol):
+    """A way to prepare images, which can be sent to another process."""
+
+    @property
+    def largest(self) -> int:
+        """Give the bytes of the largest result; 0 where they are not known before an image is there."""
+        ...
+
+    def __call__(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> Prepared:
+        """Prepare (H, W, 3) uint8 BGR; into the flat uint8 buffer `out`, of at least `largest` bytes, if any."""
+        ...
 
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Resize, bilinear, then pad to the right and below, as mmdet's `Resize` and `Pad`.
+    """Resizing, bilinear, then padding to the right and below: at once and pixel by pixel mmdet's `Resize` and `Pad`.
 
     Attributes:
         scale: (width, height) to fit into, or to stretch to where `keep_ratio` is false.
@@ -55,7 +61,7 @@ class Letterbox:
     pad_value: Tuple[float, ...] = (0.0, 0.0, 0.0)
 
     def resized(self, size: Size) -> Size:
-        """(width, height) of the image itself inside the network's input."""
+        """Give (width, height) of the image itself inside the network's input."""
         if not self.keep_ratio:
             return self.scale
         ratio = min(max(self.scale) / max(size), min(self.scale) / min(size))
@@ -64,23 +70,23 @@ class Letterbox:
         return width, height
 
     def padded(self, resized: Size) -> Size:
-        """(width, height) of the network's input."""
+        """Give (width, height) of the network's input."""
         width, height = resized
         if self.pad_to_square:
             width = height = max(width, height)
         if self.pad_size is not None:
             width, height = max(width, self.pad_size[0]), max(height, self.pad_size[1])
-        return tuple(math.ceil(side / self.pad_divisor) * self.pad_divisor for side in (width, height))
+        width, height = (math.ceil(side / self.pad_divisor) * self.pad_divisor for side in (width, height))
+        return width, height
 
     @property
     def largest(self) -> int:
-        """Bytes of the largest input that any image can become."""
+        """Give the bytes of the largest input that any image can become."""
         long, short = max(self.scale), min(self.scale)
         sides = [self.padded(side) for side in ((long, short), (short, long), self.scale)]
         return max(width * height for width, height in sides) * 3
 
     def __call__(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> Prepared:
-        """Prepare (H, W, 3) uint8 BGR; into the flat uint8 buffer `out`, of at least `largest` bytes, if any."""
         height, width = image.shape[:2]
         new_width, new_height = self.resized((width, height))
         full_width, full_height = self.padded((new_width, new_height))
@@ -98,75 +104,11 @@ class Letterbox:
         return Prepared(pixels, (width, height), (new_width / width, new_height / height))
 
 
-class Transforms:
-    """mmdet's own transforms, for pipelines that do more than resizing and padding."""
-
-    largest = 0  # not known before an image is there
-
-    def __init__(self, pipeline: Sequence[Mapping[str, Any]], floats: bool) -> None:
-        """`floats`: whether the first transform gets float32, as where the config's loading has `to_float32`."""
-        self._pipeline = pipeline
-        self._floats = floats
-        self._run: Any = None
-
-    def __getstate__(self) -> Dict[str, Any]:
-        return {**self.__dict__, '_run': None}
-
-    def __call__(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> Prepared:
-        """Prepare (H, W, 3) uint8 BGR; `out` is not used."""
-        if self._run is None:
-            from mmcv.transforms import Compose
-            from mmdet.registry import TRANSFORMS
-
-            self._run = Compose([TRANSFORMS.build(dict(transform)) for transform in self._pipeline])
-        height, width = image.shape[:2]
-        image = image.astype(np.float32) if self._floats else image
-        results = {'img': image, 'img_shape': (height, width), 'ori_shape': (height, width), 'img_id': 0}
-        results = self._run(results)
-        meta = {
-            key: value
-            for key, value in results.items()
-            if key not in ('img', 'img_path') and isinstance(value, (int, float, str, bool, tuple, list, np.ndarray))
-        }
-        return Prepared(results['img'], (width, height), tuple(results.get('scale_factor', (1.0, 1.0)))[:2], meta)
-
-
 class SizeOnly:
-    """Nothing but the size, where no network will see the image."""
+    """The image's size alone, where no network will see it."""
 
     largest = 0
 
     def __call__(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> Prepared:
+        """Keep the size of (H, W, 3) uint8 BGR."""
         return Prepared(np.zeros((0, 0, 3), np.uint8), (image.shape[1], image.shape[0]), (1.0, 1.0))
-
-
-def preparation(pipeline: Sequence[Mapping[str, Any]]) -> Any:
-    """`Letterbox` where the pipeline of a config is no more than that, else `Transforms`."""
-    middle = [dict(transform) for transform in pipeline if transform['type'] not in _ENDS]
-    floats = any(transform.get('to_float32') for transform in pipeline if transform['type'] == 'LoadImageFromFile')
-    return (None if floats else _letterbox(middle)) or Transforms(middle, floats)
-
-
-def _letterbox(transforms: Sequence[Dict[str, Any]]) -> Optional[Letterbox]:
-    transforms = [dict(transform) for transform in transforms]
-    kinds = [transform.pop('type') for transform in transforms]
-    if kinds not in (['Resize'], ['Resize', 'Pad']):
-        return None
-    resize, pad = transforms[0], transforms[1] if len(transforms) > 1 else {}
-    scale = resize.pop('scale', None)
-    keep_ratio = resize.pop('keep_ratio', False)
-    to_square, size, divisor = pad.pop('pad_to_square', False), pad.pop('size', None), pad.pop('size_divisor', None)
-    value = pad.pop('pad_val', 0)
-    value = value.get('img', 0) if isinstance(value, dict) else value
-    if resize or pad or not isinstance(scale, (tuple, list)) or (size and divisor):
-        return None
-    if not isinstance(value, (int, tuple, list)):
-        return None  # mmdet pads the first channel alone with it
-    return Letterbox(
-        scale=tuple(scale),
-        keep_ratio=keep_ratio,
-        pad_to_square=to_square,
-        pad_size=tuple(size) if size else None,
-        pad_divisor=divisor or 1,
-        pad_value=tuple(value) if isinstance(value, (tuple, list)) else (value,) * 3,
-    )

@@ -1,12 +1,14 @@
-"""Any other dense one-stage detector: mmdet's own post-processing after our network."""
+"""Adapt any dense one-stage detector: mmdet's own post-processing after our network."""
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence
+from typing import Dict, List, Sequence
 
+import numpy as np
 import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector
+from mmengine.structures import InstanceData
 
 from executor.detections import Detections, HeadMap
 from executor.network.dense import RawOutputs
@@ -14,7 +16,7 @@ from executor.images.decode.prepare import Prepared
 
 
 def is_dense(model: torch.nn.Module) -> bool:
-    """Whether the model's boxes follow from its head maps, image by image, by `predict_by_feat` alone."""
+    """Tell whether the model's boxes follow from its head maps, image by image, by `predict_by_feat` alone."""
     head = getattr(model, 'bbox_head', None)
     return (
         isinstance(model, SingleStageDetector)
@@ -33,25 +35,25 @@ class DenseHead:
         class_scores: whether detections carry a score for each class, see `spread_scores`.
     """
 
-    def __init__(self, head: Any, class_scores: bool) -> None:
+    def __init__(self, head: torch.nn.Module, class_scores: bool) -> None:
         self._head = head
         self._class_scores = class_scores
 
     def detections(self, raw: RawOutputs, images: Sequence[Prepared]) -> List[Detections]:
-        """What mmdet's `predict_by_feat` finds in each of the B images."""
+        """Find boxes in each of the B images, by mmdet's `predict_by_feat`."""
         outputs = [[level.float().contiguous() for level in group] for group in raw.nested()]
         with torch.inference_mode():
             found = self._head.predict_by_feat(*outputs, batch_img_metas=metas(images), rescale=True)
         return [detections_of(instances, self._head.num_classes, self._class_scores) for instances in found]
 
     def head_maps(self, raw: RawOutputs) -> List[HeadMap]:
-        """The levels' class logits by anchor; the background of a softmax head is left out."""
+        """Give the levels' class logits by anchor; the background of a softmax head is left out."""
         head = self._head
         return [_head_map(level, head.num_classes, head.use_sigmoid_cls) for level in raw.nested()[0]]
 
 
-def has_head_maps(head: Any) -> bool:
-    """Whether the head's first output is a class map a level, with `num_classes` (and background) per anchor."""
+def has_head_maps(head: torch.nn.Module) -> bool:
+    """Tell whether the head's first output is a class map a level, with `num_classes` (and background) per anchor."""
     return all(hasattr(head, name) for name in ('cls_out_channels', 'use_sigmoid_cls', 'num_classes'))
 
 
@@ -68,8 +70,8 @@ def _head_map(level: torch.Tensor, classes: int, sigmoid: bool) -> HeadMap:
     return HeadMap(logits, None)
 
 
-def metas(images: Sequence[Prepared]) -> List[dict]:
-    """What mmdet's heads want to know of each image of a batch of one shape."""
+def metas(images: Sequence[Prepared]) -> List[Dict[str, object]]:
+    """Describe each image of a batch of one shape as mmdet's heads want it."""
     return [
         {
             'ori_shape': (prepared.size[1], prepared.size[0]),
@@ -83,8 +85,8 @@ def metas(images: Sequence[Prepared]) -> List[dict]:
     ]
 
 
-def detections_of(instances: Any, classes: int, class_scores: bool) -> Detections:
-    """mmdet's InstanceData as Detections, by descending score."""
+def detections_of(instances: InstanceData, classes: int, class_scores: bool) -> Detections:
+    """Convert mmdet's InstanceData to Detections, by descending score."""
     order = instances.scores.argsort(descending=True)
     boxes, scores, labels = (
         getattr(instances, name)[order].cpu().float().numpy() for name in ('bboxes', 'scores', 'labels')
@@ -93,8 +95,8 @@ def detections_of(instances: Any, classes: int, class_scores: bool) -> Detection
     return Detections(boxes, scores, labels, spread_scores(scores, labels, classes) if class_scores else None)
 
 
-def spread_scores(scores: Any, labels: Any, classes: int) -> Optional[Any]:
-    """(N, C) class scores of boxes of which only one class is known: the rest is spread evenly over the others."""
+def spread_scores(scores: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Make (N, C) class scores for boxes of one known class each: the rest is spread evenly over the others."""
     rows = (1 - scores[:, None]).repeat(classes, axis=1) / max(1, classes - 1)
     rows[range(len(labels)), labels] = scores
     return rows

@@ -1,4 +1,4 @@
-"""YOLOX's raw head maps made into boxes: what mmdet's `predict_by_feat` gives, without touching every position.
+"""Make boxes of YOLOX's raw head maps: those of mmdet's `predict_by_feat`, without touching every position.
 
 mmdet computes scores and boxes for all positions and drops nearly all. A score is objectness times class, both at most
 1, so a position whose objectness alone is below the threshold is dropped first.
@@ -7,7 +7,7 @@ mmdet computes scores and boxes for all positions and drops nearly all. A score 
 from __future__ import annotations
 
 import math
-from typing import Any, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import torch
 from mmcv.ops import batched_nms
@@ -29,7 +29,7 @@ class YoloxHead:
         class_scores: whether detections carry the scores of all classes.
     """
 
-    def __init__(self, head: Any, class_scores: bool) -> None:
+    def __init__(self, head: torch.nn.Module, class_scores: bool) -> None:
         self._strides = [stride[0] for stride in head.prior_generator.strides]
         self._score_threshold = float(head.test_cfg.score_thr)
         self._least_logit = _logit(self._score_threshold)
@@ -40,7 +40,7 @@ class YoloxHead:
         self._class_scores = class_scores
 
     def detections(self, raw: RawOutputs, images: Sequence[Prepared]) -> List[Detections]:
-        """What is above the model's score threshold and survives NMS in each of the B images."""
+        """Find boxes above the model's score threshold that survive NMS, in each of the B images."""
         levels = zip(*raw.nested(), self._strides)
         found = [self._candidates(*level) for level in levels]
         image, class_logits, objectness, boxes = (torch.cat(parts) for parts in zip(*found))
@@ -72,7 +72,7 @@ class YoloxHead:
     def _candidates(
         self, classes: torch.Tensor, boxes: torch.Tensor, objectness: torch.Tensor, stride: int
     ) -> Tuple[torch.Tensor, ...]:
-        """Of one level, each position worth a look: image, class logits, objectness logit, box in network pixels."""
+        """Give a level's positions worth a look: image, class logits, objectness logit, box in network pixels."""
         image, y, x = torch.where(objectness[:, 0] >= self._least_logit)  # (M,) each
         raw = boxes.permute(0, 2, 3, 1)[image, y, x].double()  # (M, 4)
         center = (raw[:, :2] + torch.stack([x, y], dim=1)) * stride
@@ -88,7 +88,7 @@ class YoloxHead:
     def _kept(
         self, boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor
     ) -> Tuple[torch.Tensor, torch.Tensor]:
-        """Which boxes stay, best first, and their scores, which some kinds of NMS change."""
+        """Choose the boxes that stay, best first; gives their scores, too, which some kinds of NMS change."""
         if not len(scores):
             return labels, scores
         if self._plain_nms and len(scores) < _SPLIT:
@@ -103,13 +103,13 @@ class YoloxHead:
         return (kept[: self._most], kept_scores[: self._most]) if self._most > 0 else (kept, kept_scores)
 
     def head_maps(self, raw: RawOutputs) -> List[HeadMap]:
-        """The levels' class and objectness logits."""
+        """Give the levels' class and objectness logits."""
         classes, _, objectness = raw.nested()
         return [HeadMap(level[:, None], obj) for level, obj in zip(classes, objectness)]
 
 
 def _logit(probability: float) -> float:
-    """A little below, so that rounding drops nothing: the score itself is compared afterwards."""
+    """Give a logit a little below, so that rounding drops nothing: the score itself is compared afterwards."""
     if probability <= 0:
         return -math.inf
     return math.log(probability / max(1 - probability, 1e-12)) - 1e-3

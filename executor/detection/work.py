@@ -1,0 +1,108 @@
+"""Compose what is done with the images of a sweep: detect in them, then score them where mining is asked for."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+import torch
+
+from executor.detection.statistics import FINDING, NETWORK, SCORING, Stopwatch
+from executor.detection.sweep import Result
+from executor.detections import Detections, HeadMap, no_detections
+from executor.detector.detector import Detector, Found
+from executor.images.loader import LoadedImage
+from executor.images.prepare import Preparation, Prepared, SizeOnly
+from mining.base import Candidates, Scorer, SeenView
+from mining.catalog import Needs
+
+_MOST_DETECTIONS = 100  # that an algorithm counts, beside the model's own score threshold
+
+
+class Scoring:
+    """An algorithm of mining, with what the catalog says that it needs."""
+
+    def __init__(self, scorer: Scorer, needs: Needs) -> None:
+        self.scorer = scorer
+        self.needs = needs
+
+
+class DetectAndScore:
+    """The work of inference, of mining, or of both on the same detections; see `sweep.Work`.
+
+    Args:
+        detector: None where nobody needs one: images are then only decoded.
+        scoring: None where nobody mines.
+    """
+
+    def __init__(self, detector: Optional[Detector], scoring: Optional[Scoring] = None) -> None:
+        self._detector = detector
+        self._scoring = scoring
+        self.prepare: Preparation = SizeOnly() if detector is None else detector.prepare
+        self.calls_at_once = 1 if detector is None else detector.calls_at_once
+        self.batched = detector is not None and detector.batched
+        self.keep_images = scoring is not None and scoring.needs.views
+
+    def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> List[Result]:
+        """Detect in images and score them; what only the algorithm needed is dropped."""
+        found = self._detect([one.prepared for one in images if one.prepared is not None], stopwatch)
+        if self._scoring is None:
+            return [Result(one.detections) for one in found]
+        scores = self._score(self._scoring, images, found, stopwatch)
+        return [Result(one.detections, score) for one, score in zip(found, scores)]
+
+    def _detect(self, prepared: Sequence[Prepared], stopwatch: Stopwatch) -> List[Found]:
+        if self._detector is None:
+            return [Found(no_detections()) for _ in prepared]
+        with stopwatch.timed(NETWORK):
+            raw = self._detector.forward(prepared)
+        with stopwatch.timed(FINDING):
+            return self._detector.find(raw, prepared)
+
+    def _score(
+        self, scoring: Scoring, images: Sequence[LoadedImage], found: Sequence[Found], stopwatch: Stopwatch
+    ) -> List[float]:
+        detections = [self._counted(one.detections) for one in found]
+        views = self._views(scoring, images, detections, stopwatch) if scoring.needs.views else None
+        with stopwatch.timed(SCORING):
+            candidates = Candidates(
+                positions=[one.position for one in images],
+                detections=detections,
+                views=views,
+                head_maps=_together([one.head_maps for one in found]) if scoring.needs.head_maps else None,
+                input_size=found[0].input_size,
+            )
+            return scoring.scorer.score(candidates).tolist()
+
+    def _views(
+        self,
+        scoring: Scoring,
+        images: Sequence[LoadedImage],
+        detections: Sequence[Detections],
+        stopwatch: Stopwatch,
+    ) -> List[List[SeenView]]:
+        """Detect in the views of each image, all views as one batch."""
+        with stopwatch.timed(SCORING):
+            made = [
+                scoring.scorer.make_views(one.image, here, one.position) for one, here in zip(images, detections)
+            ]
+            prepared = [self.prepare(view.image) for views in made for view in views]
+        found = iter(self._detect(prepared, stopwatch))
+        return [[SeenView(view.boxes, self._counted(next(found).detections)) for view in views] for views in made]
+
+    def _counted(self, detections: Detections) -> Detections:
+        """Choose those that the algorithms count: above the model's own threshold, the best hundred."""
+        if self._detector is None:
+            return detections
+        chosen = detections.scores >= self._detector.score_threshold
+        return detections.select(chosen).select(slice(_MOST_DETECTIONS))
+
+
+def _together(maps: Sequence[Sequence[HeadMap]]) -> List[HeadMap]:
+    """Join the levels of several images, each of B = 1, to levels of B = len(maps)."""
+    if len(maps) == 1:
+        return list(maps[0])
+    levels = []
+    for level in zip(*maps):
+        logits, objectness = zip(*level)
+        levels.append(HeadMap(torch.cat(logits), None if objectness[0] is None else torch.cat(objectness)))
+    return levels

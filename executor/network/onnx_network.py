@@ -1,0 +1,104 @@
+"""Run a dense network in ONNX Runtime: export it, and compare it with torch before it is used."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import logging
+import os
+import sys
+import time
+import warnings
+from typing import Dict, Iterator, Optional, Tuple
+
+import numpy as np
+import torch
+from numpy.typing import DTypeLike
+
+from executor.contract.shown import first_line
+from executor.network.dense import CHECK_SIDE, Network, RawOutputs, check_same, example_images
+
+logger = logging.getLogger(__name__)
+
+_OPSET = 13
+_OTHER_SIDES = (250, 410)  # of a second image, in case the graph has kept a size; to be padded, other than the first
+
+
+class OnnxNetwork:
+    """The network as a graph in ONNX Runtime, one thread a call, for callers that call from several threads.
+
+    Measured: images one by one on as many threads as there are cores are faster than batches on all cores at once, and
+    what comes out of an image never depends on its batch.
+    """
+
+    def __init__(self, network: Network, input_size: Optional[Tuple[int, int]], dtype: DTypeLike = np.uint8) -> None:
+        """Export the network, on the CPU; `input_size` (width, height) where every image has it, `dtype` of the pixels.
+
+        Raises:
+            Exception: of many kinds, where the network cannot be exported, or not loaded by the runtime.
+            ValueError: the graph does not compute what the network does.
+        """
+        import onnxruntime  # only where it is used
+
+        self.divisor = network.divisor
+        width, height = input_size or (CHECK_SIDE, CHECK_SIDE)
+        example = example_images(height, width).astype(dtype)
+        graph = export_graph(network, example, fixed=input_size is not None)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # it warns of its own optimisations
+        self._session = onnxruntime.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
+        self._input = self._session.get_inputs()[0].name
+        self._structure = network.structure
+        for pixels in [example] if input_size is not None else [example, example_images(*_OTHER_SIDES).astype(dtype)]:
+            with torch.inference_mode():
+                check_same(self(pixels).tensors, network(torch.from_numpy(pixels)))
+
+    def __call__(self, pixels: np.ndarray) -> RawOutputs:
+        """Run (1, H, W, 3) BGR of the dtype it was made for."""
+        outputs = self._session.run(None, {self._input: pixels})
+        return RawOutputs(tuple(torch.from_numpy(output) for output in outputs), self._structure)
+
+
+def onnx_or_none(
+    network: Network, input_size: Optional[Tuple[int, int]], dtype: DTypeLike = np.uint8
+) -> Optional[OnnxNetwork]:
+    """Load the network into ONNX Runtime; gives None, with a warning, where that does not work."""
+    started = time.monotonic()
+    try:
+        runtime = OnnxNetwork(network, input_size, dtype)
+    except Exception as error:  # whatever the exporter or the runtime does not know
+        logger.warning('the network runs in torch, more slowly: ONNX Runtime cannot run it (%s)', first_line(error))
+        return None
+    logger.info('network exported to ONNX Runtime and compared with torch in %.1f s', time.monotonic() - started)
+    return runtime
+
+
+def export_graph(network: Network, example: np.ndarray, fixed: bool) -> bytes:
+    """Export the network as an ONNX graph with one input, `images`, of the example's shape or of any height and width."""
+    graph = io.BytesIO()
+    arguments: Dict[str, object] = {'input_names': ['images'], 'opset_version': _OPSET}
+    if not fixed:
+        arguments['dynamic_axes'] = {'images': {1: 'height', 2: 'width'}}
+    if 'dynamo' in inspect.signature(torch.onnx.export).parameters:
+        arguments['dynamo'] = False  # the tracing exporter: a second instead of half a minute, and every torch has it
+    with warnings.catch_warnings(), _silent_stderr(), torch.no_grad():
+        warnings.simplefilter('ignore')
+        torch.onnx.export(network, (torch.from_numpy(example),), graph, **arguments)
+    network.eval()  # the exporter leaves the parts in the mode of the whole
+    return graph.getvalue()
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what is written to stderr, also by C++: torch 1.10 tells there of each constant that it exports."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, 'wb') as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
