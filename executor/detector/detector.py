@@ -15,7 +15,7 @@ import torch
 
 from executor.detections import Detections, HeadMap, no_detections
 from executor.models.dense import detections_of, metas
-from executor.images.decode.prepare import Prepared, SizeOnly
+from executor.images.prepare import Prepared, SizeOnly
 
 logger = logging.getLogger(__name__)
 

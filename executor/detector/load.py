@@ -14,7 +14,7 @@ from executor.contract.params import DetectionParams
 from executor.models.dense import DenseHead, has_head_maps, is_dense
 from executor.detector.detector import DenseSteps, Detector, Seconds, WholeSteps
 from executor.network.dense import TorchNetwork, example_images, fused_network, runtime_or_none
-from executor.images.decode.prepare import Letterbox, preparation
+from executor.images.prepare import Letterbox, preparation
 from executor.models.yolox.head import YoloxHead
 from executor.detector.model import load_model
 from executor.machine.cores import cores

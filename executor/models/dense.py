@@ -10,7 +10,7 @@ from mmdet.models.detectors import SingleStageDetector
 
 from executor.detections import Detections, HeadMap
 from executor.network.dense import RawOutputs
-from executor.images.decode.prepare import Prepared
+from executor.images.prepare import Prepared
 
 
 def is_dense(model: torch.nn.Module) -> bool:
