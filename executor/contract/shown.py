@@ -24,3 +24,8 @@ def shown(value: Any) -> str:
 def clipped(text: str, most: int = _MOST) -> str:
     """Text of at most some `most` characters, the middle left out."""
     return text if len(text) <= most else f'{text[: most // 2]}...{text[-most // 2 :]}'
+
+
+def first_line(error: BaseException) -> str:
+    """Give the first line of an error's message, or the name of its type where it has none."""
+    return (str(error) or type(error).__name__).splitlines()[0]
