@@ -27,5 +27,5 @@ def clipped(text: str, most: int = _MOST) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Give the first line of an error's text, or its type's name where it has none."""
+    """Give the first line of an error's message, or the name of its type where it has none."""
     return (str(error) or type(error).__name__).splitlines()[0]

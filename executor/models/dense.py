@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 
 from executor.detections import Detections, HeadMap
 from executor.network.dense import RawOutputs
-from executor.images.decode.prepare import Prepared
+from executor.images.prepare import Prepared
 
 
 def is_dense(model: torch.nn.Module) -> bool:

@@ -8,28 +8,36 @@ import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, TextIO
+from typing import Iterator, TextIO, Union
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write `text` so that `path` always holds a whole version, keeping owner and mode of the one before."""
-    with replaced_file(path) as stream:
-        stream.write(text)
+def replace_file(path: Path, content: Union[str, bytes]) -> None:
+    """Write a file so that `path` always holds a whole version, keeping owner and mode of the one before."""
+    if isinstance(content, bytes):
+        with replaced_path(path) as beside:
+            beside.write_bytes(content)
+    else:
+        with replaced_file(path) as stream:
+            stream.write(content)
 
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[TextIO]:
-    """The same for text that is written piece by piece.
+    """Do the same for text that is written piece by piece; what UTF-8 does not have is written as `\\udcff`."""
+    with replaced_path(path) as beside, beside.open('w', encoding='utf-8', errors='backslashreplace') as stream:
+        yield stream
 
-    What goes into the stream lies in a file beside `path` and takes its place at the end of the block. After an
-    exception in the block, `path` is as it was and nothing lies beside it. Characters that UTF-8 does not have are
-    written as `\\udcff`.
+
+@contextmanager
+def replaced_path(path: Path) -> Iterator[Path]:
+    """Give the path of a file beside `path`, which takes its place at the end of the block.
+
+    After an exception in the block, `path` is as it was and nothing lies beside it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        with beside.open('w', encoding='utf-8', errors='backslashreplace') as stream:
-            yield stream
+        yield beside
         _copy_owner_and_mode(path, beside)
         _move_over(beside, path)
     except BaseException:

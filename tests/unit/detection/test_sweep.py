@@ -11,7 +11,7 @@ import pytest
 
 from executor import dist
 from executor.contract.progress import Progress, ProgressPart, silent_progress
-from executor.images.decode.prepare import Prepared
+from executor.images.prepare import Prepared
 from executor.detection.sweep import Outcome, Sweep, Tally, describe_time
 from tests.support.peak_memory import peak_memory
 

@@ -10,7 +10,7 @@ import torch
 
 from executor.detections import no_detections
 from executor.detector.detector import Detector, Found
-from executor.images.decode.prepare import Prepared
+from executor.images.prepare import Prepared
 
 
 class Steps:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from executor.contract.errors import OutOfMemoryError
-from executor.images.decode.prepare import Prepared
+from executor.images.prepare import Prepared
 from executor.images.loader import ImageLoader
 
 REPOSITORY = Path(__file__).resolve().parents[3]

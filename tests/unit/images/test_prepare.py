@@ -14,7 +14,7 @@ from mmdet.registry import TRANSFORMS
 from mmdet.utils import register_all_modules
 
 from executor.models.dense import metas
-from executor.images.decode.prepare import Letterbox, Prepared, SizeOnly, Transforms, preparation
+from executor.images.prepare import Letterbox, Prepared, SizeOnly, Transforms, preparation
 from executor.config.read import load_config
 
 CONFIGS = {

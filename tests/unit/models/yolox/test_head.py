@@ -12,7 +12,7 @@ from mmengine.config import ConfigDict
 
 from executor.models.dense import metas
 from executor.network.dense import RawOutputs
-from executor.images.decode.prepare import Prepared
+from executor.images.prepare import Prepared
 from executor.models.yolox.head import YoloxHead
 
 SIDE = 64
