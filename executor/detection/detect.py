@@ -6,26 +6,25 @@ import logging
 from contextlib import ExitStack
 from typing import List, Optional, Sequence
 
+from mining.catalog import ALGORITHMS, Settings, make_scorer
+
 from executor import dist
 from executor.contract.errors import ImageError, ParameterError
 from executor.contract.index import CandidateIndex, read_candidate_index
 from executor.contract.output.infer_result import ResultKeys
 from executor.contract.output.parts import clear_candidate_results, remove_parts
-from executor.contract.params import Job, MiningParams
+from executor.contract.params import InferParams, Job, MiningParams
 from executor.contract.progress import Progress
 from executor.detection.infer import InferSink
 from executor.detection.mine import MiningSink
 from executor.detection.statistics import Statistics, merged
 from executor.detection.sweep import Sink, share_of_rank, sweep
-from executor.detection.work import DetectAndScore, Scoring
+from executor.detection.work import DetectAndScore
 from executor.detector.detector import Detector
 from executor.detector.load import NoHeadMaps, load_detector
 from executor.log import duration
-from mining.catalog import ALGORITHMS, Needs, Settings, make_scorer
 
 logger = logging.getLogger(__name__)
-
-_VIEWS = 4  # about as many of an image as the algorithms make
 
 
 def detect(job: Job, progress: Progress, cores: int) -> None:
@@ -43,7 +42,7 @@ def detect(job: Job, progress: Progress, cores: int) -> None:
         ImageError: no candidate can be decoded.
     """
     env = job.env
-    scoring = scoring_of(job.mining) if job.mining else None
+    assert env.input.candidate_index_file is not None, 'the parent has looked for it'
     index = read_candidate_index(env.input.candidate_index_file)
     keys: Optional[ResultKeys] = None
     if dist.rank() == 0:
@@ -52,7 +51,7 @@ def detect(job: Job, progress: Progress, cores: int) -> None:
         _warn_of_repeated(index, keys)
     dist.wait_for_all()
     try:
-        statistics = _sweep(job, scoring, index, keys, progress, cores)
+        statistics = _sweep(job, index, keys, progress, cores)
     finally:
         if dist.rank() == 0:
             remove_parts(env)
@@ -60,41 +59,36 @@ def detect(job: Job, progress: Progress, cores: int) -> None:
         _sum_up(statistics, index)
 
 
-def scoring_of(params: MiningParams) -> Scoring:
-    """Make the algorithm that the task names."""
-    settings = Settings(params.class_distribution_scores, params.aldd_exact, params.seed)
-    return Scoring(make_scorer(params.mining_algorithm, settings), ALGORITHMS[params.mining_algorithm])
+def compose(infer: Optional[InferParams], mining: Optional[MiningParams], cores: int) -> DetectAndScore:
+    """Load the detector that inference, mining or both need, if any, and compose the work on an image."""
+    detector = _load(infer, mining, cores)
+    if mining is None:
+        return DetectAndScore(detector)
+    settings = Settings(mining.class_distribution_scores, mining.aldd_exact, mining.seed)
+    scorer = make_scorer(mining.mining_algorithm, settings)
+    return DetectAndScore(detector, scorer, ALGORITHMS[mining.mining_algorithm])
 
 
-def compose(job: Job, scoring: Optional[Scoring], cores: int) -> DetectAndScore:
-    """Load the detector that the task's parts need, if any, and compose the work on an image."""
-    return DetectAndScore(_load(job, scoring.needs if scoring else None, cores), scoring)
-
-
-def images_at_once(samples: int, work: DetectAndScore) -> int:
-    """Choose the batch: with an image may come its views, and the decoded image has to wait beside them."""
-    return max(1, samples // _VIEWS) if work.keep_images else samples
-
-
-def _sweep(
-    job: Job,
-    scoring: Optional[Scoring],
-    index: CandidateIndex,
-    keys: Optional[ResultKeys],
-    progress: Progress,
-    cores: int,
-) -> Statistics:
+def _sweep(job: Job, index: CandidateIndex, keys: Optional[ResultKeys], progress: Progress, cores: int) -> Statistics:
     """Detect in every candidate and leave the results; returns the statistics of all ranks."""
-    params = job.infer or job.mining
-    work = compose(job, scoring, cores)
+    infer, mining = job.infer, job.mining
+    params = infer or mining
+    assert params is not None
+    work = compose(infer, mining, cores)
     with ExitStack() as stack:
         sinks: List[Sink] = []
-        if job.mining is not None:
-            sinks.append(stack.enter_context(MiningSink(job.env, job.mining, index)))
-        if job.infer is not None:
-            sinks.append(stack.enter_context(InferSink(job.env, job.infer, index, share_of_rank(len(index)), keys)))
-        batch_size = images_at_once(params.samples_per_gpu, work)
-        own = sweep(index, work, sinks, batch_size, params.workers_per_gpu, progress.part(0.01, 0.99))
+        if mining is not None:
+            sinks.append(stack.enter_context(MiningSink(job.env, mining, index)))
+        if infer is not None:
+            sinks.append(stack.enter_context(InferSink(job.env, infer, index, share_of_rank(len(index)), keys)))
+        own = sweep(
+            index,
+            work,
+            sinks,
+            work.batch_size(params.samples_per_gpu),
+            params.workers_per_gpu,
+            progress.part(0.01, 0.99),
+        )
         statistics = merged(dist.gather(own))
         _check_decoded(statistics, index)
         for sink in sinks:
@@ -102,30 +96,32 @@ def _sweep(
     return statistics
 
 
-def _load(job: Job, needs: Optional[Needs], cores: int) -> Optional[Detector]:
+def _load(infer: Optional[InferParams], mining: Optional[MiningParams], cores: int) -> Optional[Detector]:
     """Load the detector with what both tasks need of it; None where nobody needs one."""
-    if needs is None:
-        return load_detector(job.infer, cores, score_threshold=job.infer.conf_threshold)
-    if job.infer is None and not (needs.detections or needs.head_maps):
+    if mining is None:
+        assert infer is not None, 'a task that neither mines nor infers'
+        return load_detector(infer, cores, score_threshold=infer.conf_threshold)
+    needs = ALGORITHMS[mining.mining_algorithm]
+    if infer is None and not (needs.detections or needs.head_maps):
         return None
     try:
         return load_detector(
-            job.mining,
+            mining,
             cores,
-            at_most=job.infer.conf_threshold if job.infer else None,
+            at_most=infer.conf_threshold if infer else None,
             class_scores=needs.class_scores,
             head_maps=needs.head_maps,
         )
     except NoHeadMaps as error:
         raise ParameterError(
             'mining_algorithm',
-            f'mining_algorithm {job.mining.mining_algorithm} needs dense class maps: {error}: choose cald, '
+            f'mining_algorithm {mining.mining_algorithm} needs dense class maps: {error}: choose cald, '
             'entropy or random',
         )
 
 
 def _warn_of_repeated(index: CandidateIndex, keys: ResultKeys) -> None:
-    if keys.repeated:
+    if keys.first_repeated is not None:
         logger.warning(
             '%d of %d candidates have the file name of an earlier one, by which the platform tells them '
             'apart (the first is %s, %s): in infer-result.json they stand under their whole path',

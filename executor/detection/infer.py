@@ -13,10 +13,10 @@ from executor.contract.env import Env
 from executor.contract.output.infer_result import ListedBox, ResultKeys, infer_line, write_infer_result
 from executor.contract.output.parts import INFER, PartWriter, parts_dir, read_parts
 from executor.contract.params import InferParams
+from executor.detection.sweep import Outcome
 from executor.detections import Detections, class_counts, to_whole_xywh
 from executor.report.pictures import draw_detections, evenly_spaced, write_picture
 from executor.report.table import box_table
-from executor.detection.sweep import Outcome
 
 logger = logging.getLogger(__name__)
 

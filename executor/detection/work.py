@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import List, Optional, Sequence
 
 import torch
+from mining.catalog import Needs
 
 from executor.detection.statistics import FINDING, NETWORK, SCORING, Stopwatch
 from executor.detection.sweep import Result
@@ -13,17 +14,10 @@ from executor.detector.detector import Detector, Found
 from executor.images.loader import LoadedImage
 from executor.images.prepare import Preparation, Prepared, SizeOnly
 from mining.base import Candidates, Scorer, SeenView
-from mining.catalog import Needs
 
 _MOST_DETECTIONS = 100  # that an algorithm counts, beside the model's own score threshold
-
-
-class Scoring:
-    """An algorithm of mining, with what the catalog says that it needs."""
-
-    def __init__(self, scorer: Scorer, needs: Needs) -> None:
-        self.scorer = scorer
-        self.needs = needs
+_VIEWS = 4  # of an image, about
+_NOTHING_NEEDED = Needs()
 
 
 class DetectAndScore:
@@ -31,23 +25,30 @@ class DetectAndScore:
 
     Args:
         detector: None where nobody needs one: images are then only decoded.
-        scoring: None where nobody mines.
+        scorer, needs: the algorithm of mining and what it needs; None where nobody mines.
     """
 
-    def __init__(self, detector: Optional[Detector], scoring: Optional[Scoring] = None) -> None:
+    def __init__(
+        self, detector: Optional[Detector], scorer: Optional[Scorer] = None, needs: Needs = _NOTHING_NEEDED
+    ) -> None:
         self._detector = detector
-        self._scoring = scoring
+        self._scorer = scorer
+        self._needs = needs
         self.prepare: Preparation = SizeOnly() if detector is None else detector.prepare
         self.calls_at_once = 1 if detector is None else detector.calls_at_once
         self.batched = detector is not None and detector.batched
-        self.keep_images = scoring is not None and scoring.needs.views
+        self.keep_images = needs.views
+
+    def batch_size(self, samples: int) -> int:
+        """Choose how many images to load together: beside one may come its views, and its decoded image has to wait."""
+        return max(1, samples // _VIEWS) if self._needs.views else samples
 
     def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> List[Result]:
         """Detect in images and score them; what only the algorithm needed is dropped."""
         found = self._detect([one.prepared for one in images if one.prepared is not None], stopwatch)
-        if self._scoring is None:
+        if self._scorer is None:
             return [Result(one.detections) for one in found]
-        scores = self._score(self._scoring, images, found, stopwatch)
+        scores = self._score(self._scorer, images, found, stopwatch)
         return [Result(one.detections, score) for one, score in zip(found, scores)]
 
     def _detect(self, prepared: Sequence[Prepared], stopwatch: Stopwatch) -> List[Found]:
@@ -59,32 +60,30 @@ class DetectAndScore:
             return self._detector.find(raw, prepared)
 
     def _score(
-        self, scoring: Scoring, images: Sequence[LoadedImage], found: Sequence[Found], stopwatch: Stopwatch
+        self, scorer: Scorer, images: Sequence[LoadedImage], found: Sequence[Found], stopwatch: Stopwatch
     ) -> List[float]:
         detections = [self._counted(one.detections) for one in found]
-        views = self._views(scoring, images, detections, stopwatch) if scoring.needs.views else None
+        views = self._views(scorer, images, detections, stopwatch) if self._needs.views else None
         with stopwatch.timed(SCORING):
             candidates = Candidates(
                 positions=[one.position for one in images],
                 detections=detections,
                 views=views,
-                head_maps=_together([one.head_maps for one in found]) if scoring.needs.head_maps else None,
+                head_maps=_together([one.head_maps for one in found]) if self._needs.head_maps else None,
                 input_size=found[0].input_size,
             )
-            return scoring.scorer.score(candidates).tolist()
+            return scorer.score(candidates).tolist()
 
     def _views(
         self,
-        scoring: Scoring,
+        scorer: Scorer,
         images: Sequence[LoadedImage],
         detections: Sequence[Detections],
         stopwatch: Stopwatch,
     ) -> List[List[SeenView]]:
         """Detect in the views of each image, all views as one batch."""
         with stopwatch.timed(SCORING):
-            made = [
-                scoring.scorer.make_views(one.image, here, one.position) for one, here in zip(images, detections)
-            ]
+            made = [scorer.make_views(one.image, here, one.position) for one, here in zip(images, detections)]
             prepared = [self.prepare(view.image) for views in made for view in views]
         found = iter(self._detect(prepared, stopwatch))
         return [[SeenView(view.boxes, self._counted(next(found).detections)) for view in views] for views in made]

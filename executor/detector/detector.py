@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from typing import ContextManager, Generic, List, NamedTuple, Protocol, Sequence, Tuple, TypeVar
+from typing import ContextManager, Dict, Generic, List, NamedTuple, Protocol, Sequence, Tuple, TypeVar
 
 import torch
 
@@ -89,7 +89,7 @@ class Detector(Generic[Raw]):
 
     def find(self, raw: Sequence[Group[Raw]], images: Sequence[Prepared]) -> List[Found]:
         """Make boxes of what `forward` gave for these images."""
-        found = {}
+        found: Dict[int, Found] = {}
         with self._on_device():
             for group, outputs in raw:
                 found.update(zip(group, self._steps.find(outputs, [images[n] for n in group])))

@@ -103,7 +103,8 @@ def _dense_steps(
         steps.find(steps.forward([example]), [example])
     except Exception as error:  # whatever an unusual detector asks of its maps
         logger.warning(
-            "the detector runs by mmdet's own predict, more slowly: its head maps cannot be used (%s)", first_line(error)
+            "the detector runs by mmdet's own predict, more slowly: its head maps cannot be used (%s)",
+            first_line(error),
         )
         return None
     return steps, used

@@ -14,20 +14,20 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
+from executor.config.blame import config_to_blame
+from executor.config.patches import seal
+from executor.config.read import load_config
 from executor.contract.errors import ModelError, ParameterError
 from executor.contract.params import DetectionParams
+from executor.training.build_config import apply_options, set_classes
+from executor.training.data import outer_pipeline
+from executor.training.pretrained import replace_downloads
 from executor.weights.checkpoint import (
     best_weights,
     class_names_of,
     model_parameters,
     read_checkpoint,
 )
-from executor.training.build_config import apply_options, set_classes
-from executor.config.read import load_config
-from executor.config.blame import config_to_blame
-from executor.training.data import outer_pipeline
-from executor.training.pretrained import replace_downloads
-from executor.config.patches import seal
 
 logger = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ def preparation_of(pipeline: Sequence[Mapping[str, Any]]) -> Preparation:
 
 
 def _letterbox(transforms: Sequence[Dict[str, Any]]) -> Optional[Letterbox]:
+    transforms = [dict(transform) for transform in transforms]  # to take keys out
     kinds = [transform.pop('type') for transform in transforms]
     if kinds not in (['Resize'], ['Resize', 'Pad']):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Protocol, Sequence, Tuple
+from typing import List, Protocol, Sequence
 
 import numpy as np
 import torch

@@ -7,6 +7,7 @@ processes, and takes nothing of /dev/shm, which docker makes small.
 from __future__ import annotations
 
 import collections
+import functools
 import math
 import mmap
 import multiprocessing
@@ -119,7 +120,7 @@ class ImageLoader:
                 assert waiting, 'the consumer holds more batches than it said'
                 block, tasks = waiting.popleft()
                 images = [loaded for task in tasks for loaded in self._finish(task)]
-                yield LoadedBatch(images, lambda block=block: self._blocks.append(block))
+                yield LoadedBatch(images, functools.partial(self._blocks.append, block))
         finally:
             self.close()
 
@@ -199,9 +200,7 @@ class _Shared:
             prepare_seconds += time.perf_counter() - decoded
         return _Done(images, decode_seconds, prepare_seconds)
 
-    def with_pixels(
-        self, loaded: LoadedImage, shape: Optional[Tuple[int, ...]], slot: Optional[int]
-    ) -> LoadedImage:
+    def with_pixels(self, loaded: LoadedImage, shape: Optional[Tuple[int, ...]], slot: Optional[int]) -> LoadedImage:
         """Give the image its pixels, where they lie in the shared memory."""
         place = self._slot(slot)
         if place is None or shape is None or loaded.prepared is None:

@@ -11,8 +11,8 @@ from mmdet.models.detectors import SingleStageDetector
 from mmengine.structures import InstanceData
 
 from executor.detections import Detections, HeadMap
-from executor.network.dense import RawOutputs
 from executor.images.prepare import Prepared
+from executor.network.dense import RawOutputs
 
 
 def is_dense(model: torch.nn.Module) -> bool:

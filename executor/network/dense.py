@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -24,8 +24,8 @@ class RawOutputs(NamedTuple):
     tensors: Tuple[torch.Tensor, ...]
     structure: Structure
 
-    def nested(self) -> Outputs:
-        """Nest them as mmdet's `predict_by_feat` wants them."""
+    def nested(self) -> Any:
+        """Nest them as mmdet's `predict_by_feat` wants them, which depends on the head."""
         return _nest(self.structure, iter(self.tensors))
 
 
@@ -33,7 +33,7 @@ class Network(torch.nn.Module):
     """mmdet's preprocessing and the detector's backbone, neck and head in one: images in, raw head outputs out."""
 
     def __init__(self, model: torch.nn.Module, channels_last: bool) -> None:
-        """`channels_last`: lay feature maps out pixel by pixel, which makes convolutions faster and most else slower."""
+        """`channels_last`: lay feature maps out pixel by pixel: convolutions become faster, most else slower."""
         super().__init__()
         self.model = model
         self._channels_last = channels_last
@@ -55,7 +55,7 @@ class Network(torch.nn.Module):
         return tuple(_leaves(outputs))
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Make (B, H, W, 3) into (B, 3, H', W') of the model's dtype, normalised and padded as by mmdet's preprocessor."""
+        """Normalise and pad (B, H, W, 3) to (B, 3, H', W') of the model's dtype, as mmdet's preprocessor does."""
         images = pixels.permute(0, 3, 1, 2).to(torch.float32)  # channels last, as the pixels are
         if not self._channels_last:
             images = images.contiguous()

@@ -76,7 +76,7 @@ def onnx_or_none(
 
 
 def export_graph(network: Network, example: np.ndarray, fixed: bool) -> bytes:
-    """Export the network as an ONNX graph with one input, `images`, of the example's shape or of any height and width."""
+    """Export an ONNX graph with one input, `images`, of the example's shape or of any height and width."""
     graph = io.BytesIO()
     arguments: Dict[str, object] = {'input_names': ['images'], 'opset_version': _OPSET}
     if not fixed:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
+from operator import attrgetter
 from typing import Any, Sequence
 
 import cv2
@@ -11,8 +13,11 @@ import pytest
 
 from executor import dist
 from executor.contract.progress import Progress, ProgressPart, silent_progress
+from executor.detection.statistics import DECODING, FINDING, NETWORK, PREPARING, SCORING, Statistics, Stopwatch
+from executor.detection.sweep import Outcome, Result, share_of_rank, sweep
+from executor.detections import no_detections
+from executor.images.loader import LoadedImage
 from executor.images.prepare import Prepared
-from executor.detection.sweep import Outcome, Sweep, Tally, describe_time
 from tests.support.peak_memory import peak_memory
 
 
@@ -28,42 +33,47 @@ class Copied:
 
 
 class Looking:
-    """A detector that finds the first pixel of an image, when it is asked for the result and not before."""
+    """Work that finds the first pixel of an image, as its score."""
 
-    threads = 2
-
-    def __init__(self, **seconds: float) -> None:
+    def __init__(self, batched: bool = True, calls_at_once: int = 2, keep_images: bool = False) -> None:
         self.prepare = Copied()
-        self.seconds = self
+        self.batched = batched
+        self.calls_at_once = calls_at_once
+        self.keep_images = keep_images
         self.batches: list[int] = []
-        self.waiting = self.most_waiting = 0
-        self._seconds = seconds
 
-    def of(self, kind: str) -> float:
-        return self._seconds.get(kind.replace('-', '_'), 0.0)
-
-    def submit(self, images: Sequence[Prepared], then: Any = None) -> Pending:
+    def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> list[Result]:
         self.batches.append(len(images))
-        self.waiting += 1
-        self.most_waiting = max(self.most_waiting, self.waiting)
-        return Pending(self, images, then)
+        return [result_of(int(image.prepared.pixels[0, 0, 0])) for image in images]
 
 
-class Pending:
-    def __init__(self, detector: Looking, images: Sequence[Prepared], then: Any) -> None:
-        self._detector = detector
-        self._images = images
-        self._then = then
+class Listing:
+    """A sink that keeps all outcomes."""
 
-    def result(self) -> list[Any]:
-        self._detector.waiting -= 1
-        found: list[Any] = [int(image.pixels[0, 0, 0]) for image in self._images]
-        if self._then is not None:
-            numbers = range(len(found))
-            for group in (numbers[1::2], numbers[::2]):  # in parts and in any order, as detectors may
-                for number, one in zip(group, self._then(group, [found[number] for number in group])):
-                    found[number] = one
-        return found
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def write(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def finish(self) -> None:
+        raise AssertionError('the task finishes its sinks, not the sweep')
+
+
+NOTHING = no_detections()
+position_of = attrgetter('position')
+
+
+def result_of(number: int) -> Result:
+    return Result(NOTHING, float(number))
+
+
+def swept(
+    paths: Sequence[str], work: Looking, batch_size: int, workers: int, progress: ProgressPart | None = None
+) -> tuple[list[Outcome], Statistics]:
+    sink = Listing()
+    statistics = sweep(paths, work, [sink], batch_size, workers, progress or silent_progress().part(0, 1))
+    return sink.outcomes, statistics
 
 
 @pytest.fixture(scope='module')
@@ -87,12 +97,8 @@ def be_rank(monkeypatch: pytest.MonkeyPatch) -> Any:
     return be
 
 
-def quiet() -> ProgressPart:
-    return silent_progress().part(0, 1)
-
-
 def expected_of(position: int) -> Outcome:
-    return Outcome(position, (position % 8 + 1, 8), position)
+    return Outcome(position, (position % 8 + 1, 8), result_of(position))
 
 
 def without(paths: Sequence[str], broken: Sequence[int], folder: Any) -> list[str]:
@@ -113,59 +119,119 @@ def test_every_position_once_over_all_ranks(paths, be_rank, count, world_size):
     outcomes = []
     for rank in range(world_size):
         be_rank(rank, world_size)
-        sweep = Sweep(paths[:count], Looking(), 2, 0, quiet())
-        here = list(sweep)
-        assert [outcome.position for outcome in here] == list(range(rank, count, world_size)) == list(sweep.positions)
-        assert sweep.tally.images == len(here)
+        here, statistics = swept(paths[:count], Looking(), 2, 0)
+        assert [outcome.position for outcome in here] == list(range(rank, count, world_size))
+        assert list(share_of_rank(count)) == list(range(rank, count, world_size))
+        assert statistics.images == len(here)
         outcomes += here
-    assert sorted(outcomes) == [expected_of(position) for position in range(count)]
+    assert sorted(outcomes, key=position_of) == [expected_of(position) for position in range(count)]
 
 
 @pytest.mark.parametrize('workers', [0, 1, 2])
 @pytest.mark.parametrize('batch_size', [1, 3, 50])
 @pytest.mark.parametrize('world_size', [1, 3])
-def test_whatever_workers_and_batches(paths, be_rank, world_size, batch_size, workers):
+@pytest.mark.parametrize('batched', [False, True])
+def test_whatever_workers_and_batches(paths, be_rank, world_size, batch_size, workers, batched):
     outcomes = []
     for rank in range(world_size):
         be_rank(rank, world_size)
-        detector = Looking()
-        here = list(Sweep(paths, detector, batch_size, workers, quiet()))
-        assert max(detector.batches) <= batch_size
-        assert sum(detector.batches) == len(here)
-        assert detector.most_waiting <= 2  # pixels of more are not kept
+        work = Looking(batched)
+        here, _ = swept(paths, work, batch_size, workers)
+        assert max(work.batches) <= (batch_size if batched else 1)
+        assert sum(work.batches) == len(here)
         outcomes += here
-    assert sorted(outcomes) == [expected_of(position) for position in range(20)]
+    assert sorted(outcomes, key=position_of) == [expected_of(position) for position in range(20)]
 
 
-def test_the_detector_has_the_next_batch_while_results_are_taken(paths):
-    detector = Looking()
-    outcomes = iter(Sweep(paths, detector, 4, 0, quiet()))
-    assert next(outcomes) == expected_of(0)
-    assert detector.batches == [4, 4]
+def test_the_next_batch_is_in_work_while_results_are_written_and_no_other(paths):
+    """Pixels of more than two batches are not kept."""
+    work, begun = Looking(), []
+
+    class Watching(Listing):
+        def write(self, outcome: Outcome) -> None:
+            deadline = time.monotonic() + 10
+            due = min(5, outcome.position // 4 + 2)
+            while len(work.batches) < due and time.monotonic() < deadline:
+                time.sleep(0.001)
+            begun.append(len(work.batches))
+
+    sweep(paths, work, [Watching()], 4, 0, silent_progress().part(0, 1))
+    assert begun == [min(5, position // 4 + 2) for position in range(20)]
 
 
-# --- what is done with what was found -------------------------------------------------------------------------------
+def test_every_sink_gets_every_outcome(paths):
+    sinks = [Listing(), Listing()]
+    sweep(paths, Looking(), sinks, 3, 0, silent_progress().part(0, 1))
+    assert sinks[0].outcomes == sinks[1].outcomes == [expected_of(position) for position in range(20)]
+
+
+# --- what the work gets ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('keep_images', [False, True])
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('broken', [[], [1, 2], range(3, 9)], ids=str)
-def test_what_comes_after_takes_the_place_of_what_was_found(tmp_path, paths, broken, workers, keep_images):
-    def after(loaded: Sequence[Any], found: Sequence[int]) -> list[tuple[str, int]]:
-        for one in loaded:
-            image = np.full((8, one.position % 8 + 1, 3), one.position, np.uint8)
-            np.testing.assert_array_equal(one.prepared.pixels, image)
-            if keep_images:
-                np.testing.assert_array_equal(one.image, image)
-            else:
-                assert one.image is None
-        assert [one.position for one in loaded] == list(found)
-        return [('seen', position) for position in found]
+def test_the_work_gets_what_could_be_decoded(tmp_path, paths, broken, workers, keep_images):
+    class Comparing(Looking):
+        def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> list[Result]:
+            for one in images:
+                image = np.full((8, one.position % 8 + 1, 3), one.position, np.uint8)
+                np.testing.assert_array_equal(one.prepared.pixels, image)
+                if keep_images:
+                    np.testing.assert_array_equal(one.image, image)
+                else:
+                    assert one.image is None
+            return super().__call__(images, stopwatch)
 
-    sweep = Sweep(without(paths, broken, tmp_path), Looking(), 3, workers, quiet(), after, keep_images)
-    assert [outcome.found for outcome in sweep] == [
-        None if position in broken else ('seen', position) for position in range(20)
+    outcomes, _ = swept(without(paths, broken, tmp_path), Comparing(keep_images=keep_images), 3, workers)
+    assert [outcome.result and outcome.result.score for outcome in outcomes] == [
+        None if position in broken else position for position in range(20)
     ]
+
+
+def test_a_failure_of_the_work_ends_the_sweep(paths):
+    class Failing(Looking):
+        def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> list[Result]:
+            raise ValueError('no such thing')
+
+    with pytest.raises(ValueError, match='no such thing'):
+        swept(paths, Failing(), 3, 2)
+
+
+# --- memory that ends -----------------------------------------------------------------------------------------------
+
+
+class Filling(Looking):
+    """Fails above `fits` images as CUDA does."""
+
+    def __init__(self, fits: int, words: str = 'CUDA out of memory. Tried to allocate 2 GiB') -> None:
+        super().__init__(batched=True, calls_at_once=1)
+        self._fits = fits
+        self._words = words
+
+    def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> list[Result]:
+        if len(images) > self._fits:
+            raise RuntimeError(self._words)
+        return super().__call__(images, stopwatch)
+
+
+@pytest.mark.parametrize(
+    'fits, batches, warnings',
+    [(8, [8, 8, 4], 0), (4, [4, 4] * 2 + [4], 1), (3, [2] * 10, 2), (1, [1] * 20, 3)],
+)
+def test_memory_that_ends_halves_the_batch_from_then_on(paths, caplog, fits, batches, warnings):
+    work = Filling(fits)
+    with caplog.at_level(logging.WARNING):
+        outcomes, _ = swept(paths, work, 8, 0)
+    assert outcomes == [expected_of(position) for position in range(20)]
+    assert work.batches == batches
+    assert caplog.text.count('out of GPU memory') == warnings
+
+
+@pytest.mark.parametrize('fits, words', [(0, 'CUDA out of memory.'), (1, 'cuDNN error')])
+def test_what_halving_does_not_help_is_raised(paths, fits, words):
+    with pytest.raises(RuntimeError, match=words):
+        swept(paths, Filling(fits, words), 2, 0)
 
 
 # --- what cannot be decoded -----------------------------------------------------------------------------------------
@@ -175,16 +241,14 @@ def test_what_comes_after_takes_the_place_of_what_was_found(tmp_path, paths, bro
 @pytest.mark.parametrize('broken', [[], [0], [19], [3, 4, 5], range(4, 16), range(20)], ids=str)
 def test_what_cannot_be_decoded(tmp_path, paths, broken, workers):
     names = without(paths, broken, tmp_path)
-    sweep = Sweep(names, Looking(), 3, workers, quiet())
-    for position, outcome in enumerate(sweep):
-        if position in broken:
-            assert outcome == Outcome(position, None, None)
-        else:
-            assert outcome == expected_of(position)
-    assert sweep.tally.images == 20
-    assert sweep.tally.broken == len(broken)
-    assert [position for position, _ in sweep.tally.first_broken] == list(broken)[:10]
-    assert all(names[position] in error for position, error in sweep.tally.first_broken)
+    outcomes, statistics = swept(names, Looking(), 3, workers)
+    assert outcomes == [
+        Outcome(position, None, None) if position in broken else expected_of(position) for position in range(20)
+    ]
+    assert statistics.images == 20
+    assert statistics.broken == len(broken)
+    assert [position for position, _ in statistics.first_broken] == list(broken)[:10]
+    assert all(names[position] in error for position, error in statistics.first_broken)
 
 
 # --- progress and log -----------------------------------------------------------------------------------------------
@@ -195,7 +259,7 @@ def test_what_cannot_be_decoded(tmp_path, paths, broken, workers):
 def test_progress_rises_to_its_end(tmp_path, paths, batch_size, broken):
     told: list[float] = []
     progress = Progress(told.append, interval=0).part(0.2, 1)
-    list(Sweep(without(paths, broken, tmp_path), Looking(), batch_size, 0, progress))
+    swept(without(paths, broken, tmp_path), Looking(), batch_size, 0, progress)
     done = [min(20, batch_size * (number + 1)) for number in range(-(-20 // batch_size))]
     assert told == pytest.approx([0.2 + 0.8 * images / 20 for images in done])
     assert told == sorted(told) and told[-1] == 1
@@ -204,7 +268,7 @@ def test_progress_rises_to_its_end(tmp_path, paths, batch_size, broken):
 @pytest.mark.parametrize('count', [1, 20])
 def test_the_last_line_of_the_log_tells_of_all(paths, caplog, count):
     caplog.set_level(logging.INFO, 'executor')
-    list(Sweep(paths[:count], Looking(), 3, 0, quiet()))
+    swept(paths[:count], Looking(), 3, 0)
     (line,) = caplog.messages
     assert line.startswith(f'{count} of {count} images, ') and line.endswith(' images/s, 0s left')
 
@@ -212,104 +276,36 @@ def test_the_last_line_of_the_log_tells_of_all(paths, caplog, count):
 def test_the_log_of_several_ranks_tells_of_all_images(paths, be_rank, caplog):
     caplog.set_level(logging.INFO, 'executor')
     be_rank(0, 4)
-    list(Sweep(paths[:10], Looking(), 3, 0, quiet()))
+    swept(paths[:10], Looking(), 3, 0)
     assert caplog.messages[-1].startswith('10 of 10 images, ')
 
 
-# --- tally ----------------------------------------------------------------------------------------------------------
+# --- statistics -----------------------------------------------------------------------------------------------------
 
 
-def test_the_tally_has_the_seconds_of_loader_and_detector(paths):
-    sweep = Sweep(paths, Looking(network=1e-9, post_processing=2e-9, scoring=4e-9), 3, 0, quiet())
-    list(sweep)
-    tally = sweep.tally
-    assert (tally.network, tally.post_processing, tally.scoring) == (1e-9, 2e-9, 4e-9)
-    assert tally.decode > 0 and tally.prepare > 0
-    assert tally.decode + tally.prepare < tally.seconds
-    assert tally.waited == pytest.approx(tally.seconds - 7e-9 / 2, abs=1e-15)
+class Busy(Looking):
+    """Says that it has worked for some seconds, whatever the clock says."""
+
+    def __init__(self, **seconds: float) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> list[Result]:
+        stopwatch.seconds.update(self._seconds)
+        return super().__call__(images, stopwatch)
+
+
+def test_the_statistics_have_the_seconds_of_loader_and_work(paths):
+    _, statistics = swept(paths, Busy(**{NETWORK: 1e-9, FINDING: 2e-9, SCORING: 4e-9}), 3, 0)
+    work = statistics.work
+    assert (work[NETWORK], work[FINDING], work[SCORING]) == (1e-9, 2e-9, 4e-9)
+    assert work[DECODING] > 0 and work[PREPARING] > 0
+    assert work[DECODING] + work[PREPARING] < statistics.seconds
+    assert statistics.waited == pytest.approx(statistics.seconds - 7e-9 / 2, abs=1e-15)
 
 
 def test_a_detector_that_is_always_busy_never_waited(paths):
-    sweep = Sweep(paths, Looking(network=1e6), 3, 0, quiet())
-    list(sweep)
-    assert sweep.tally.waited == 0
-
-
-def tally_of(images: int, broken: Sequence[int] = (), **more: float) -> Tally:
-    return Tally(images, len(broken), [(position, f'image {position}') for position in broken], **more)
-
-
-@pytest.mark.parametrize(
-    'tally, others, expected',
-    [
-        (Tally(), [], Tally()),
-        (Tally(), [Tally()], Tally()),
-        (tally_of(3, [1]), [], tally_of(3, [1])),
-        (tally_of(3, [4], seconds=5.0), [tally_of(2, [1, 7], seconds=9.0)], tally_of(5, [1, 4, 7], seconds=9.0)),
-        (
-            tally_of(30, [0, 2, 4, 6, 8], decode=1.0, prepare=2.0, network=4.0, scoring=2.0, seconds=3.0),
-            [
-                tally_of(30, [1, 3, 5], decode=0.5, prepare=0.25, network=0.125, post_processing=0.5, waited=0.75),
-                tally_of(29, [7, 9, 10, 11], decode=8.0, prepare=8.0, network=8.0, scoring=0.5, seconds=2.0),
-            ],
-            Tally(
-                images=89,
-                broken=12,
-                first_broken=[(position, f'image {position}') for position in range(10)],
-                seconds=3.0,
-                decode=9.5,
-                prepare=10.25,
-                network=12.125,
-                post_processing=0.5,
-                scoring=2.5,
-                waited=0.25,
-            ),
-        ),
-    ],
-    ids=['nothing', 'two of nothing', 'alone', 'two', 'three'],
-)
-def test_merged(tally, others, expected):
-    assert tally.merged(others) == expected
-
-
-def test_merged_counts_the_broken_that_are_not_named():
-    ten = tally_of(20, range(10))
-    ten.broken = 15  # five more were not named
-    assert ten.merged([tally_of(20, range(100, 110))]).broken == 25
-
-
-@pytest.mark.parametrize(
-    'tally, expected',
-    [
-        (
-            Tally(images=4, seconds=1, decode=0.004, scoring=0.016, waited=0.5),  # no network
-            'decode 1.00 ms, scoring 4.00 ms an image; the detector waited for images 50% of the time',
-        ),
-        (
-            Tally(
-                images=12, broken=2, seconds=8, decode=0.05, prepare=0.0234, network=0.4, post_processing=1, waited=2
-            ),
-            'decode 5.00 ms, resize 2.34 ms, network 40.00 ms, post-processing 100.00 ms an image; '
-            'the detector waited for images 25% of the time',
-        ),
-        (
-            Tally(images=3, broken=3, seconds=1, network=0.001, waited=1),
-            'network 1.00 ms an image; the detector waited for images 100% of the time',
-        ),
-    ],
-    ids=['no network', 'numbers', 'all broken'],
-)
-def test_describe_time(tally, expected):
-    assert describe_time(tally) == expected
-
-
-def test_nothing_takes_no_time():
-    assert describe_time(Tally()).endswith('an image; the detector waited for images 0% of the time')
-
-
-def test_ranks_that_each_waited_half_of_the_time_waited_half_of_the_time():
-    ranks = [Tally(images=10, seconds=8.0, waited=4.0) for _ in range(3)]
-    assert describe_time(ranks[0].merged(ranks[1:])).endswith('waited for images 50% of the time')
+    assert swept(paths, Busy(network=1e6), 3, 0)[1].waited == 0
 
 
 # --- memory ---------------------------------------------------------------------------------------------------------
@@ -319,24 +315,28 @@ import sys
 from pathlib import Path
 from executor.contract.index import read_candidate_index
 from executor.contract.output.parts import PartWriter
-from executor.detection.sweep import Sweep
-from tests.unit.detection.test_sweep import Looking, quiet
+from executor.contract.progress import silent_progress
+from executor.detection.sweep import sweep
+from tests.unit.detection.test_sweep import Looking
 
 class Forgetful(Looking):
-    def submit(self, images, then=None):
-        pending = super().submit(images, then)
+    def __call__(self, images, stopwatch):
         self.batches.clear()
-        return pending
+        return super().__call__(images, stopwatch)
+
+class Part:
+    def __init__(self, part):
+        self.part = part
+
+    def write(self, outcome):
+        assert outcome.result.score == outcome.position % 20
+        self.part.write(outcome.position, f'[{outcome.result.score}]')
 
 folder, count = Path(sys.argv[1]), int(sys.argv[2])
 index = read_candidate_index(folder / f'{count}.tsv')
 assert len(index) == count
-sweep = Sweep(index, Forgetful(), 32, 2, quiet())
 with PartWriter(folder, 'infer', 0) as part:
-    for outcome in sweep:
-        assert outcome.found == outcome.position % 20
-        part.write(outcome.position, f'[{outcome.found}]')
-assert sweep.tally.images == count
+    assert sweep(index, Forgetful(), [Part(part)], 32, 2, silent_progress().part(0, 1)).images == count
 """
 
 

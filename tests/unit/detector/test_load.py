@@ -14,8 +14,8 @@ from executor.contract.params import InferParams
 from executor.detections import to_whole_xywh
 from executor.detector.detector import _stacked
 from executor.detector.load import MMDET, RUNTIME, TORCH, load_detector
-from executor.images.prepare import Prepared
 from executor.images.decode import read_image
+from executor.images.prepare import Prepared
 from executor.local import shapes
 from tests.support.coco_scores import average_precision
 from tests.support.official import decode, greedy_nms, official_graph

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from executor.contract.errors import OutOfMemoryError
-from executor.images.prepare import Prepared
 from executor.images.loader import ImageLoader
+from executor.images.prepare import Prepared
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
