@@ -27,7 +27,7 @@ class Rule(NamedTuple):
 
 
 RULES = [
-    Rule('executor/contract/**/*.py', only=('yaml', 'executor.contract')),
+    Rule('executor/contract/**/*.py', only=('yaml', 'executor.contract', 'mining.catalog')),
     Rule('start.py', only=('executor.contract', 'executor.config.find', 'executor.process.parent', 'executor.log')),
     Rule('executor/config_files.py', only=('executor.contract',)),
     Rule('executor/launch.py', only=('executor.contract', 'executor.log', 'executor.process.temporary_folder'), module_level=True),
@@ -261,7 +261,7 @@ CONTRACT, START, CONFIG_FILES, LAUNCH, REPORT, MM, IMAGES = RULES[:7]
 @pytest.mark.parametrize(
     'rule, source, expected',
     [
-        (CONTRACT, 'import os.path, yaml\nfrom executor.contract import forms', []),
+        (CONTRACT, 'import os.path, yaml\nfrom executor.contract import parsers', []),
         (CONTRACT, 'import numpy', ['1: numpy']),
         (CONTRACT, 'import yamllint', ['1: yamllint']),
         (CONTRACT, 'from executor import contract, dist', ['1: executor.dist']),
