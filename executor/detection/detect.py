@@ -9,9 +9,8 @@ from typing import Any, List, Optional, Sequence
 from executor import dist
 from executor.contract.errors import ImageError, ParameterError
 from executor.contract.index import CandidateIndex, read_candidate_index
-from executor.contract.output.candidates import clear_candidate_results
-from executor.contract.output.parts import remove_parts
-from executor.contract.output.result_keys import ResultKeys
+from executor.contract.output.infer_result import ResultKeys
+from executor.contract.output.parts import clear_candidate_results, remove_parts
 from executor.contract.params import Job
 from executor.contract.progress import Progress
 from executor.detector.detector import NoDetector

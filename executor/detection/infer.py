@@ -10,9 +10,8 @@ import numpy as np
 
 from executor import dist
 from executor.contract.env import Env
-from executor.contract.output.candidates import Box, infer_line, write_infer_result
+from executor.contract.output.infer_result import ListedBox, ResultKeys, infer_line, write_infer_result
 from executor.contract.output.parts import INFER, PartWriter, parts_dir, read_parts
-from executor.contract.output.result_keys import ResultKeys
 from executor.contract.params import InferParams
 from executor.detections import Detections, class_counts, to_whole_xywh
 from executor.report.pictures import draw_detections, evenly_spaced, write_picture
@@ -61,7 +60,7 @@ class Inference:
 
     def take(self, outcome: Outcome) -> None:
         """Write one image's boxes; none for one that cannot be decoded."""
-        boxes: List[Box] = []
+        boxes: List[ListedBox] = []
         if outcome.size is not None:
             detections = outcome.found.detections
             detections = detections.select(detections.scores >= self._params.conf_threshold)
@@ -73,7 +72,7 @@ class Inference:
                 self._examples.append((Path(self._paths[outcome.position]), detections))
         self._part.write(outcome.position, infer_line(boxes))
 
-    def _listed(self, detections: Detections, size: Tuple[int, int]) -> List[Box]:
+    def _listed(self, detections: Detections, size: Tuple[int, int]) -> List[ListedBox]:
         whole = to_whole_xywh(detections.boxes, *size).tolist()
         names = self._params.class_names
         return [

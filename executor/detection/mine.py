@@ -12,7 +12,7 @@ import torch
 
 from executor import dist
 from executor.contract.env import Env
-from executor.contract.output.candidates import score_text, write_mining_result
+from executor.contract.output.mining_result import score_text, write_mining_result
 from executor.contract.output.parts import MINING, PartWriter, parts_dir, read_parts
 from executor.contract.params import MiningParams
 from executor.detections import Detections, HeadMap
