@@ -14,7 +14,7 @@ from executor.contract.failure import Failure, failure_of
 from executor.contract.inputs import check_inputs
 from executor.contract.output.monitor import Monitor
 from executor.contract.output.writable import check_writable, unwritable
-from executor.contract.params import read_job
+from executor.contract.config_yaml import read_job
 from executor.process.parent import Terminated, WorkerFailed, heed_termination, ignore_termination, run_in_worker
 from executor.log import set_up_logging
 

@@ -27,7 +27,7 @@ from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 
 from benchmarks.page import machine, table, write_section
-from executor.contract.output.candidates import infer_line
+from executor.contract.output.infer_result import infer_line
 from executor.contract.params import InferParams
 from executor.contract.progress import silent_progress
 from executor.detections import to_whole_xywh

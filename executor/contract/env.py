@@ -1,13 +1,13 @@
-"""env.yaml: which tasks to run, where everything lies, and the platform's protocol."""
+"""Read env.yaml: which tasks to run, where everything lies, and the platform's protocol."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Tuple
+from typing import Mapping, Optional, Tuple
 
-from executor.contract import forms
+from executor.contract import parsers
 from executor.contract.errors import ConfigError
 from executor.contract.shown import shown
 from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
@@ -19,7 +19,7 @@ NO_PROTOCOL = (0, 0)  # platforms before 1.2 write no protocol_version
 
 @dataclass(frozen=True)
 class InputPaths:
-    """What the task reads. An index file that the task does not use is None."""
+    """The files and folders that the task reads; an index file that it does not use is None."""
 
     root_dir: Path
     assets_dir: Path
@@ -33,7 +33,7 @@ class InputPaths:
 
 @dataclass(frozen=True)
 class OutputPaths:
-    """What the task writes."""
+    """The files and folders that the task writes."""
 
     root_dir: Path
     models_dir: Path
@@ -46,7 +46,7 @@ class OutputPaths:
 
 @dataclass(frozen=True)
 class Env:
-    """env.yaml, typed. `protocol` is (major, minor); `NO_PROTOCOL` where the platform names none."""
+    """The content of env.yaml; `protocol` is (major, minor), `NO_PROTOCOL` where the platform names none."""
 
     task_id: str
     protocol: Tuple[int, int]
@@ -58,13 +58,13 @@ class Env:
 
     @property
     def tasks(self) -> Tuple[str, ...]:
-        """What is to run, in words."""
+        """The names of the tasks to run."""
         asked = {'training': self.run_training, 'mining': self.run_mining, 'inference': self.run_infer}
         return tuple(name for name, runs in asked.items() if runs)
 
 
 def env_file(option: Optional[str], environ: Mapping[str, str] = os.environ) -> Path:
-    """Where env.yaml lies: the `--env` option, else the variable DEFAULT_ENV_FILE_PATH, else /in/env.yaml."""
+    """Find env.yaml: the `--env` option, else the variable DEFAULT_ENV_FILE_PATH, else /in/env.yaml."""
     return Path(option or environ.get('DEFAULT_ENV_FILE_PATH') or STANDARD_ENV_FILE)
 
 
@@ -119,7 +119,7 @@ def _output_paths(source: YamlMapping) -> OutputPaths:
     )
 
 
-def _lookup(source: YamlMapping, key: str) -> Any:
+def _lookup(source: YamlMapping, key: str) -> object:
     section, _, name = key.rpartition('.')
     if not section:
         return source.values.get(name)
@@ -149,7 +149,7 @@ def _flag(source: YamlMapping, key: str) -> bool:
     if value is None:
         return False
     try:
-        return forms.flag(value)
+        return parsers.flag(value)
     except ValueError as error:
         raise ConfigError(f'{source.where(key)}: {key} must be {error}, found {shown(value)}')
 

@@ -1,12 +1,12 @@
-"""The family of errors a task can end with, each with the code the platform shows to its user."""
+"""Define the errors that a task can end with, each with the code that the platform shows to its user."""
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Tuple, Type
 
 
 class ExecutorError(Exception):
-    """A failure told in one sentence: what is wrong, the value found, what is allowed, what to do."""
+    """A failure whose message is one sentence: what is wrong, the value found, what is allowed, what to do."""
 
     code = 160004
 
@@ -20,14 +20,14 @@ class ConfigError(ExecutorError):
 class ParameterError(ConfigError):
     """A parameter of config.yaml that proves wrong far from that file; `Job.placed` adds the line where it stands.
 
-    `key` is the parameter, with which the message begins.
+    `key` is the name of the parameter, with which the message begins.
     """
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
         self.key = key
 
-    def __reduce__(self) -> Tuple[Any, ...]:
+    def __reduce__(self) -> Tuple[Type[ParameterError], Tuple[str, str]]:
         return ParameterError, (self.key, str(self))
 
 
@@ -62,17 +62,17 @@ class NoGpuError(ExecutorError):
 
 
 class OutOfMemoryError(ExecutorError):
-    """The GPU's memory is too small for the batch."""
+    """Memory, of the GPU or of the machine, is too small."""
 
     code = 300103
 
 
 class GpuMemoryError(OutOfMemoryError):
-    """The same, where a smaller batch may help."""
+    """The GPU's memory is too small for the batch, and a smaller batch may help."""
 
 
 class OutputError(ExecutorError):
-    """What the task has to write cannot be written."""
+    """A result of the task cannot be written."""
 
 
 class NonFiniteLossError(ExecutorError):

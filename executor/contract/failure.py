@@ -1,4 +1,4 @@
-"""A failure as the platform is told it: code, one sentence, traceback. It travels between processes."""
+"""Describe a failure as the platform is told of it, in a form that travels between processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_MESSAGE = 2000
 
 @dataclass(frozen=True)
 class Failure:
-    """`message` is one sentence for the user; `traceback` its last hundred lines; `kind` the error's type by name."""
+    """A failure: one sentence for the user, the traceback's last hundred lines, and the name of the error's type."""
 
     code: int
     message: str
@@ -26,11 +26,11 @@ class Failure:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What to tell of an exception: an `ExecutorError` speaks for itself, anything else is named by its type."""
+    """Describe an exception: an `ExecutorError` by its own message, anything else with the name of its type."""
     message = str(error) if isinstance(error, ExecutorError) else f'unexpected {type(error).__name__}: {error}'
     lines = ''.join(traceback_module.format_exception(type(error), error, error.__traceback__)).splitlines()
     return Failure(
-        code=getattr(error, 'code', ExecutorError.code) if isinstance(error, ExecutorError) else ExecutorError.code,
+        code=error.code if isinstance(error, ExecutorError) else ExecutorError.code,
         message=' '.join(message.split())[:_MAX_MESSAGE],
         traceback='\n'.join(line[:_MAX_LINE] for line in lines[-_MAX_LINES:])[-_MAX_TRACEBACK:],
         kind=type(error).__name__,
@@ -38,7 +38,7 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def death_of(exitcode: int) -> ExecutorError:
-    """The error that stands for a process which ended without a word; a negative status is a signal."""
+    """Make the error for a process that ended without a message; a negative exit code is the signal that ended it."""
     if exitcode == -signal.SIGKILL:
         return OutOfMemoryError(
             'the worker was killed (SIGKILL), most often because the machine ran out of memory: '

@@ -1,16 +1,19 @@
-"""That a task's inputs are there: told by the light parent, before any library has been loaded for them."""
+"""Check that a task's inputs are there: done by the light parent, before any library has been loaded for them."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Iterator, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, Sequence, Set, Tuple
 
-from executor.contract.env import Env
-from executor.contract.errors import ConfigError, ModelError, ParameterError
-from executor.contract.index import IndexLine, check_listed, read_candidate_index, read_training_index
+from executor.contract.env import Env, InputPaths
+from executor.contract.errors import ConfigError, DatasetError, ModelError, ParameterError
+from executor.contract.index import IndexLine, read_candidate_index, read_training_index
 from executor.contract.options import RESUME_LATEST
 from executor.contract.params import Job, TrainParams
+from executor.contract.shown import clipped
+
+_REMEDY = 'export the dataset again'
 
 
 def check_inputs(job: Job) -> None:
@@ -26,7 +29,54 @@ def check_inputs(job: Job) -> None:
     else:
         for index in _training_indexes(job.env, job.training):
             _check_training_index(index, job.env)
-        _check_resume(job)
+        _check_resume(job, job.training)
+
+
+def check_listed(
+    index: Path, listed: Iterable[Tuple[int, str]], place: Callable[[int], str], folders: InputPaths
+) -> None:
+    """Check that the files of an index are there, in the folders that the task was given.
+
+    Args:
+        index: for the message.
+        listed: number and path of each.
+        place: the `file:line` that lists a number.
+        folders: of env.yaml. They may be links, as may be what lies in them: only what a path says counts.
+
+    Raises:
+        DatasetError: some are not, or lie elsewhere; with their count and the first five.
+    """
+    given = (folders.root_dir, folders.assets_dir, folders.annotations_dir)
+    inside = tuple({os.path.join(str(folder), '') for link in given for folder in (link, os.path.realpath(link))})
+    outside, lost = _FirstFiles(), _FirstFiles()
+    for number, path in listed:
+        # Most paths need no more than the first look.
+        if not (path.startswith(inside) and '..' not in path) and not os.path.normpath(path).startswith(inside):
+            outside.add(path, place, number)
+        elif not os.path.isfile(path):  # Path.is_file fails on names that no file can have
+            lost.add(path, place, number)
+    if outside.count:
+        folder_names = ', '.join(dict.fromkeys(map(str, given)))
+        raise DatasetError(f'{index} lists {outside} outside of the input folders {folder_names}: {_REMEDY}')
+    if lost.count:
+        raise DatasetError(f'{index} lists {lost} that cannot be found or may not be read: {_REMEDY}')
+
+
+class _FirstFiles:
+    """Files counted, the first five of them with their places."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: List[str] = []
+
+    def add(self, path: str, place: Callable[[int], str], number: int) -> None:
+        self.count += 1
+        if len(self._first) < 5:
+            self._first.append(f'{clipped(path)} ({place(number)})')
+
+    def __str__(self) -> str:
+        more = ', ...' if self.count > len(self._first) else ''
+        return f'{self.count} file{"s" if self.count > 1 else ""} ({", ".join(self._first)}{more})'
 
 
 def _check_candidates(env: Env) -> None:
@@ -54,8 +104,8 @@ def _check_training_index(path: Path, env: Env) -> None:
 
 
 def _files(lines: Sequence[IndexLine]) -> Iterator[Tuple[int, str]]:
-    """The files of each line by its number; an annotation of several lines once."""
-    annotations = set()
+    """Yield the files of each line with its number; an annotation file of several lines once."""
+    annotations: Set[Path] = set()
     for number, line in enumerate(lines):
         yield number, str(line.image)
         if line.annotation not in annotations:
@@ -63,8 +113,8 @@ def _files(lines: Sequence[IndexLine]) -> Iterator[Tuple[int, str]]:
             yield number, str(line.annotation)
 
 
-def _check_resume(job: Job) -> None:
-    wanted = job.training.args_options.resume
-    if wanted not in (None, RESUME_LATEST) and not os.path.isfile(wanted):
+def _check_resume(job: Job, params: TrainParams) -> None:
+    wanted = params.args_options.resume
+    if wanted is not None and wanted != RESUME_LATEST and not os.path.isfile(wanted):
         place = job.placed(ParameterError('args_options', f'args_options --resume {wanted}'))
         raise ModelError(f'{place}: no such file: name one that the container sees')

@@ -1,4 +1,4 @@
-"""The two free-text parameters: `cfg_options` (changes to mmengine's config) and `args_options` (training flags).
+"""Parse the two free-text parameters: `cfg_options` (changes to mmengine's config) and `args_options` (training flags).
 
 `cfg_options` has mmengine's form, `key.sub=value other.0.key=[1,2]`, and is read here without mmengine, so that a
 typing error is reported before torch is imported. Values are data only: numbers, true/false, None, text, lists, tuples.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, NoReturn, Optional
+from typing import Dict, List, NoReturn, Optional, Tuple
 
 _MOST_BRACKETS = 20  # more than any config has
 
@@ -18,7 +18,7 @@ RESUME_LATEST = 'latest'  # the value of `--resume` without a file
 
 @dataclass(frozen=True)
 class TrainArgs:
-    """`args_options`, typed. `resume` is None, RESUME_LATEST, or the file to resume from."""
+    """The flags of `args_options`. `resume` is None, RESUME_LATEST, or the file to resume from."""
 
     amp: bool = False
     auto_scale_lr: bool = False
@@ -26,18 +26,26 @@ class TrainArgs:
     seed: Optional[int] = None
     deterministic: bool = False
     no_validate: bool = False
-    cfg_options: Dict[str, Any] = field(default_factory=dict)
+    cfg_options: Dict[str, object] = field(default_factory=dict)
 
 
-def cfg_options(value: Any) -> Dict[str, Any]:
-    """`'a.b=1 c=[1,2]'` as a dict from dotted key to value, in order; raises ValueError completing "<key> must be"."""
+def cfg_options(value: object) -> Dict[str, object]:
+    """Parse `'a.b=1 c=[1,2]'` into a dict from dotted key to value, in order.
+
+    Raises:
+        ValueError: whose text completes "<key> must be".
+    """
     if isinstance(value, (dict, list)):
         raise ValueError('text of the form key=value key2.sub=value2')
     return dict(_key_value(item) for item in _split(str(value)))
 
 
-def train_args(value: Any) -> TrainArgs:
-    """`args_options` as `TrainArgs`; raises ValueError completing "<key> must be" and listing the flags."""
+def train_args(value: object) -> TrainArgs:
+    """Parse the flags of a training.
+
+    Raises:
+        ValueError: whose text completes "<key> must be" and lists the flags.
+    """
     parser = _flag_parser()
     if isinstance(value, (dict, list)):
         raise ValueError(f'text with flags out of {_FLAGS}')
@@ -93,7 +101,7 @@ def _seed(text: str) -> int:
 
 
 def _split(text: str) -> List[str]:
-    """Words between blanks; blanks inside brackets or quotes do not split: `a=[1, 2]`, `a='x y'`."""
+    """Split a text at its blanks, but for those inside brackets or quotes: `a=[1, 2]`, `a='x y'`."""
     words, word, depth, quote = [], '', 0, ''
     for char in text + ' ':
         if quote:
@@ -116,15 +124,15 @@ def _split(text: str) -> List[str]:
     return words
 
 
-def _key_value(item: str) -> Any:
+def _key_value(item: str) -> Tuple[str, object]:
     key, equals, value = item.partition('=')
     if not equals or not re.fullmatch(r'[\w-]+(\.[\w-]+)*', key):
         raise ValueError(f'text of the form key=value key2.sub=value2; {item!r} is not')
     return key, _value(value)
 
 
-def _value(text: str, depth: int = 0) -> Any:
-    """One value in mmengine's notation: `1,2` and `[1,2]` are lists, `(1,2)` a tuple, elements may nest.
+def _value(text: str, depth: int = 0) -> object:
+    """Parse a value in mmengine's notation: `1,2` and `[1,2]` are lists, `(1,2)` a tuple, elements may nest.
 
     Quotation marks around it fall away first, as in mmengine: `"[1,2]"` is a list too.
     """
@@ -155,10 +163,10 @@ def _elements(text: str) -> List[str]:
     return parts
 
 
-def _scalar(text: str) -> Any:
-    for kind in (int, float):
+def _scalar(text: str) -> object:
+    for number in (int, float):
         try:
-            return kind(text)
+            return number(text)
         except ValueError:
             pass
     if text == 'None':  # exactly so, as in mmengine: `reduction=none` is a word

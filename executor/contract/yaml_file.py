@@ -1,17 +1,14 @@
-"""A YAML mapping read as data, with the line of every key, so that messages can say where."""
+"""Read a YAML mapping as data, with the line of every key, so that messages can say where."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict
+from typing import Dict, Mapping
 
 import yaml
 
 from executor.contract.errors import ConfigError
-
-_MOST_CHARACTERS = 10_000_000  # room for a hundred thousand class names
 
 
 @dataclass(frozen=True)
@@ -19,11 +16,11 @@ class YamlMapping:
     """`values` as parsed; `lines` maps a key, dotted for nested ones (`input.root_dir`), to its line from 1."""
 
     path: Path
-    values: Dict[str, Any]
-    lines: Dict[str, int]
+    values: Mapping[object, object]
+    lines: Mapping[str, int]
 
     def where(self, key: str) -> str:
-        """`file:line` of a key, or the file alone for a key that is not there."""
+        """Return `file:line` of a key, or the file alone for a key that is not there."""
         line = self.lines.get(key)
         return f'{self.path}:{line}' if line else str(self.path)
 
@@ -45,11 +42,6 @@ def read_yaml_mapping(path: Path) -> YamlMapping:
         node = loader.get_single_node()
         if node is None:
             raise ConfigError(f'{path}:1: the file is empty: expected `key: value` lines')
-        if _written_out(node) > _MOST_CHARACTERS:
-            raise ConfigError(
-                f'{path}:{node.start_mark.line + 1}: with its aliases written out, the file has more than '
-                f'{_MOST_CHARACTERS} characters: write it without so many aliases'
-            )
         values = loader.construct_document(node)
     # The others: what looks like a date or a number and is none, such as 2020-99-99 or `!!bool maybe`.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
@@ -57,30 +49,9 @@ def read_yaml_mapping(path: Path) -> YamlMapping:
         place = f'{path}:{mark.line + 1}' if mark else str(path)
         problem = getattr(error, 'problem', None) or ' '.join(str(error).split())
         raise ConfigError(f'{place}: not valid YAML ({problem})')
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not isinstance(node, yaml.MappingNode):
         raise ConfigError(f'{path}:1: expected `key: value` lines, found {type(values).__name__}')
     return YamlMapping(path, values, _key_lines(node))
-
-
-def _written_out(root: yaml.Node) -> float:
-    """Characters of a document in which every alias is what it stands for; without end where one holds itself.
-
-    Ten lines of aliases of aliases are gigabytes once something writes them out or merges them.
-    """
-    sizes: Dict[int, float] = {}
-
-    def size(node: yaml.Node) -> float:
-        if id(node) not in sizes:
-            sizes[id(node)] = math.inf  # as long as it is inside itself
-            if isinstance(node, yaml.MappingNode):
-                sizes[id(node)] = 1 + sum(size(part) for pair in node.value for part in pair)
-            elif isinstance(node, yaml.SequenceNode):
-                sizes[id(node)] = 1 + sum(size(part) for part in node.value)
-            else:
-                sizes[id(node)] = 1 + len(node.value)
-        return sizes[id(node)]
-
-    return size(root)
 
 
 def _key_lines(node: yaml.MappingNode, prefix: str = '') -> Dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from mmengine.config import Config
 
-from executor.contract import forms
+from executor.contract import parsers
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
@@ -112,7 +112,7 @@ def apply_options(config: Config, options: Mapping[str, Any]) -> None:
 def _chosen_number(options: Mapping[str, Any], key: str, default: int) -> int:
     """A whole number of at least 1 that the user's options may override."""
     try:
-        return forms.integer(1)(options.get(key, default))
+        return parsers.integer(1)(options.get(key, default))
     except ValueError as error:
         raise _wrong(f'{key} must be {error}, found {shown(options[key])}')
 

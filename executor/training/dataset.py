@@ -11,7 +11,7 @@ from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 
 from executor.contract.annotations import read_records
-from executor.contract.annotations.records import Box, Record
+from executor.contract.annotations.records import Record, TrueBox
 from executor.contract.errors import ExecutorError, ImageError
 from executor.contract.index import read_training_index
 from executor.images.decode import image_size, read_image
@@ -133,7 +133,7 @@ def _entry(number: int, record: Record, size: Tuple[int, int], clipping: _Clippi
     }
 
 
-def _clip(box: Box, width: int, height: int) -> Box:
+def _clip(box: TrueBox, width: int, height: int) -> TrueBox:
     return box._replace(
         x1=min(max(box.x1, 0), width),
         y1=min(max(box.y1, 0), height),

@@ -16,7 +16,7 @@ from tests.failures.task import CONFIG, TRAINING, Task
 def sound_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a training leaves it: weights, and their config as plain data."""
     from executor.contract.env import read_env
-    from executor.contract.params import read_job
+    from executor.contract.config_yaml import read_job
     from executor.training.build_config import build_config
     from executor.config.read import config_text
     from tests.support.random_model import write_random_weights

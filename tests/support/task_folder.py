@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from executor.contract.env import Env, read_env
-from executor.contract.params import Job, read_job
+from executor.contract.config_yaml import read_job
+from executor.contract.params import Job
 from executor.local.task_folder import make_folders, write_config, write_env, write_text
 
 

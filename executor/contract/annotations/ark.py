@@ -1,4 +1,4 @@
-"""`ark` and `det-ark`: one text file an image, `class_id, xmin, ymin, xmax, ymax[, quality, angle]` a line."""
+"""Read `ark` and `det-ark`: one text file an image, `class_id, xmin, ymin, xmax, ymax[, quality, angle]` a line."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from pathlib import Path
 from typing import Sequence, Tuple
 
-from executor.contract.annotations.records import Box, Skipped, inclusive_box, malformed
+from executor.contract.annotations.records import Skipped, TrueBox, inclusive_box, malformed
 from executor.contract.errors import DatasetError
 from executor.contract.shown import clipped, shown
 
 _WANTED = 'class_id, xmin, ymin, xmax, ymax[, quality, angle]'
 
 
-def read_ark(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[Box, ...]:
-    """Boxes of one file; an empty file is an image without objects.
+def read_ark(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[TrueBox, ...]:
+    """Read the boxes of one file; an empty file is an image without objects.
 
     Raises:
         DatasetError: a line is malformed or its class id is outside `class_names`.
@@ -32,7 +32,7 @@ def read_ark(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[
                 f'({clipped(", ".join(class_names))}), found {shown(line.strip())}: export the dataset again with '
                 'these classes'
             )
-        box = inclusive_box(label, *values[1:5])
+        box = inclusive_box(label, values[1:5])
         if box.x2 <= box.x1 or box.y2 <= box.y1:
             skipped.add('no area', place)
             continue

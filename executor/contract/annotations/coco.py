@@ -1,19 +1,21 @@
-"""`coco`, `det-coco` and `seg-coco`: one json for all images, matched by file name."""
+"""Read `coco`, `det-coco` and `seg-coco`: one json for all images, matched by file name."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple, Union
 
-from executor.contract.annotations.records import Box, Skipped, malformed
+from executor.contract.annotations.records import Skipped, TrueBox, malformed
 from executor.contract.errors import DatasetError
 from executor.contract.shown import shown
 
+Key = Union[int, str]  # of an image or a category
 
-def read_coco(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mapping[str, Tuple[Box, ...]]:
-    """Boxes by image file name. Annotations of other categories are skipped and counted.
+
+def read_coco(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mapping[str, Tuple[TrueBox, ...]]:
+    """Read the boxes of a dataset, by image file name. Annotations of other categories are skipped and counted.
 
     `bbox` is x, y, width, height already, so no corner is inclusive here.
 
@@ -23,7 +25,7 @@ def read_coco(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mappi
     data = _load(path)
     labels = _labels(_entries(data, 'categories', path), class_names, path)
     names = {_key(image, 'id', path): str(_key(image, 'file_name', path)) for image in _entries(data, 'images', path)}
-    boxes: Dict[str, List[Box]] = defaultdict(list)
+    boxes: Dict[str, List[TrueBox]] = defaultdict(list)
     for number, annotation in enumerate(_entries(data, 'annotations', path)):
         place = f'{path}: annotations[{number}] (id {shown(annotation.get("id"))})'
         image_id = _key(annotation, 'image_id', place)
@@ -37,11 +39,11 @@ def read_coco(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mappi
         if w <= 0 or h <= 0:
             skipped.add('no area', place)
             continue
-        boxes[names[image_id]].append(Box(labels[category], x, y, x + w, y + h, annotation.get('iscrowd') == 1))
+        boxes[names[image_id]].append(TrueBox(labels[category], x, y, x + w, y + h, annotation.get('iscrowd') == 1))
     return {name: tuple(boxes.get(name, ())) for name in names.values()}
 
 
-def _load(path: Path) -> Mapping[str, Any]:
+def _load(path: Path) -> Mapping[str, object]:
     try:
         data = json.loads(path.read_text(encoding='utf-8'))
     except json.JSONDecodeError as error:
@@ -53,33 +55,36 @@ def _load(path: Path) -> Mapping[str, Any]:
     return data
 
 
-def _entries(data: Mapping[str, Any], section: str, path: Path) -> Sequence[Mapping[str, Any]]:
+def _entries(data: Mapping[str, object], section: str, path: Path) -> Sequence[Mapping[str, object]]:
     entries = data.get(section, [] if section == 'categories' else None)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise malformed(path, f'a list of objects under {section!r}')
     return entries
 
 
-def _labels(categories: Sequence[Mapping[str, Any]], class_names: Sequence[str], path: Path) -> Mapping[Any, int]:
-    """Category id to label: by the category's name, or by position in class_names where the file names none."""
+def _labels(categories: Sequence[Mapping[str, object]], class_names: Sequence[str], path: Path) -> Mapping[Key, int]:
+    """Map category ids to labels: by the category's name, or by position in class_names where the file names none."""
     if not categories:
-        return dict(enumerate(range(len(class_names))))
+        return {label: label for label in range(len(class_names))}
     label_of = {name: label for label, name in enumerate(class_names)}
     named = {_key(category, 'id', path): str(_key(category, 'name', path)) for category in categories}
     return {key: label_of[name] for key, name in named.items() if name in label_of}
 
 
-def _key(entry: Mapping[str, Any], key: str, place: object) -> Any:
+def _key(entry: Mapping[str, object], key: str, place: object) -> Key:
     value = entry.get(key)
     if not isinstance(value, (int, str)):
         raise malformed(place, repr(key), shown(value))
     return value
 
 
-def _bbox(annotation: Mapping[str, Any], place: str) -> Sequence[float]:
+def _bbox(annotation: Mapping[str, object], place: str) -> Sequence[float]:
     bbox = annotation.get('bbox')
     # The bound is for whole numbers too long for a float.
-    numbers = isinstance(bbox, list) and all(isinstance(v, (int, float)) and abs(v) < 1e9 for v in bbox)
-    if not numbers or len(bbox) != 4:
+    if (
+        not isinstance(bbox, list)
+        or len(bbox) != 4
+        or not all(isinstance(value, (int, float)) and abs(value) < 1e9 for value in bbox)
+    ):
         raise malformed(place, 'bbox [x, y, width, height]', shown(bbox))
     return [float(value) for value in bbox]

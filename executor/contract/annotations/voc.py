@@ -1,4 +1,4 @@
-"""`voc` and `det-voc`: one VOC xml an image; the class is given by name."""
+"""Read `voc` and `det-voc`: one VOC xml an image; the class is given by name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Dict, Sequence, Tuple
 from xml.etree import ElementTree
 
-from executor.contract.annotations.records import Box, Skipped, inclusive_box, malformed
+from executor.contract.annotations.records import Skipped, TrueBox, inclusive_box, malformed
 from executor.contract.errors import DatasetError
 from executor.contract.shown import shown
 
 
-def read_voc(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[Box, ...]:
-    """Boxes of one file; an empty file is an image without objects. Objects of other classes are skipped and counted.
+def read_voc(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[TrueBox, ...]:
+    """Read the boxes of one file; an empty file is an image without objects.
+
+    Objects of other classes are skipped and counted.
 
     Raises:
         DatasetError: the file is not VOC xml, or an object lacks its name or corners.
@@ -32,7 +34,7 @@ def read_voc(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[
             skipped.add('class not in class_names', f'{place}: {name}')
             continue
         difficult = (element.findtext('difficult') or '').strip() == '1'
-        box = inclusive_box(label_of[name], *_corners(element, place), ignore=difficult)
+        box = inclusive_box(label_of[name], _corners(element, place), ignore=difficult)
         if box.x2 <= box.x1 or box.y2 <= box.y1:
             skipped.add('no area', place)
             continue

@@ -1,4 +1,4 @@
-"""Files that always hold a whole version: written beside the target, then renamed."""
+"""Write files that hold a whole version at any moment: written beside the target, then renamed over it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,12 @@ from pathlib import Path
 from typing import Iterator, TextIO, Union
 
 
-def replace_file(path: Path, content: Union[str, bytes]) -> None:
-    """Write a file so that `path` always holds a whole version, keeping owner and mode of the one before."""
-    if isinstance(content, bytes):
-        with replaced_path(path) as beside:
-            beside.write_bytes(content)
-    else:
-        with replaced_file(path) as stream:
-            stream.write(content)
-
-
-@contextmanager
-def replaced_file(path: Path) -> Iterator[TextIO]:
-    """Do the same for text that is written piece by piece; what UTF-8 does not have is written as `\\udcff`."""
-    with replaced_path(path) as beside, beside.open('w', encoding='utf-8', errors='backslashreplace') as stream:
-        yield stream
-
-
 @contextmanager
 def replaced_path(path: Path) -> Iterator[Path]:
-    """Give the path of a file beside `path`, which takes its place at the end of the block.
+    """Give the path of a file beside `path`, for the block to write, which is renamed over `path` at its end.
 
-    After an exception in the block, `path` is as it was and nothing lies beside it.
+    Owner and mode of the version before are kept. After an exception in the block, `path` is as it was and nothing
+    lies beside it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f'.{path.name}.{os.getpid()}')
@@ -45,8 +29,28 @@ def replaced_path(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def replaced_file(path: Path) -> Iterator[TextIO]:
+    """Open a text stream whose content takes the place of `path` at the end of the block, see `replaced_path`.
+
+    Characters that UTF-8 does not have are written as `\\udcff`.
+    """
+    with replaced_path(path) as beside, beside.open('w', encoding='utf-8', errors='backslashreplace') as stream:
+        yield stream
+
+
+def replace_file(path: Path, content: Union[str, bytes]) -> None:
+    """Write a file whole, text as `replaced_file` does and bytes as they are."""
+    if isinstance(content, bytes):
+        with replaced_path(path) as beside:
+            beside.write_bytes(content)
+    else:
+        with replaced_file(path) as stream:
+            stream.write(content)
+
+
 def remove_file(path: Path) -> None:
-    """Remove a file of an earlier run, and what a kill in the middle of `replaced_file` left beside it."""
+    """Remove a file of an earlier run, and what a kill in the middle of `replaced_path` left beside it."""
     path.unlink(missing_ok=True)
     for beside in path.parent.glob(f'.{glob.escape(path.name)}.*'):
         beside.unlink()

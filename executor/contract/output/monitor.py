@@ -1,4 +1,4 @@
-"""monitor.txt: how far the task is, or why it failed."""
+"""Write monitor.txt: how far the task is, or why it failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_TRACEBACK_LINES = 100
 
 
 class Monitor:
-    """monitor.txt: one record, `task_id, seconds, percent, state[, code, message]`, a traceback below it."""
+    """The file monitor.txt: one record, `task_id, seconds, percent, state[, code, message]`, a traceback below it."""
 
     def __init__(self, path: Path, task_id: str, clock: Callable[[], float] = time.time) -> None:
         self.path = path
@@ -23,11 +23,11 @@ class Monitor:
         self._clock = clock
 
     def running(self, percent: float) -> None:
-        """The task is at `percent` in 0..1; 1 means done."""
+        """Tell that the task is at `percent` in 0..1; 1 means done."""
         self._write(percent, STATE_RUNNING)
 
     def failed(self, code: int, message: str, traceback: str) -> None:
-        """The task ended: percent stays as last told, `message` becomes one line."""
+        """Tell that the task failed: percent stays as last told, `message` becomes one line."""
         lines = traceback.strip().splitlines()[-MAX_TRACEBACK_LINES:]
         self._write(self.last_percent(), STATE_FAILED, str(code), ' '.join(message.split()), below=lines)
 
@@ -44,7 +44,7 @@ class Monitor:
                 stream.truncate()
 
     def last_percent(self) -> float:
-        """What the record says now, 0 where there is none."""
+        """Read the percent of the record, 0 where there is none."""
         try:
             return min(1.0, max(0.0, float(self.path.read_text(encoding='utf-8').split('\t')[2])))
         except (OSError, ValueError, IndexError):

@@ -1,4 +1,4 @@
-"""What the ranks found, on its way to the one file that the platform reads.
+"""Carry what the ranks found to the one file that the platform reads.
 
 Of W ranks, rank r handles positions r, r + W, r + 2 W, ... of the index and writes them, in this order, to a file of
 its own; read in turn, the W files give the whole index in order, and no rank ever holds more than a line.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Iterator, TextIO, Tuple
+from typing import Iterable, Iterator, Literal, TextIO, Tuple
 
 from executor.contract.env import Env
+from executor.contract.output.files import remove_file
 
 # Names of parts; a task may have both.
 INFER = 'infer'
@@ -19,12 +20,24 @@ MINING = 'mining'
 
 
 def parts_dir(env: Env) -> Path:
-    """Where the parts lie: hidden, since /out is shown to users."""
+    """Return the folder of the parts, which is hidden, since /out is shown to users."""
     return env.output.root_dir / '.parts'
 
 
+def clear_candidate_results(env: Env) -> None:
+    """Remove what an earlier run of the same task left in this /out; before any rank opens its part.
+
+    A task that only mines leaves the result of an inference alone, and the other way round.
+    """
+    if env.run_infer:
+        remove_file(env.output.infer_result_file)
+    if env.run_mining:
+        remove_file(env.output.mining_result_file)
+    remove_parts(env)
+
+
 def remove_parts(env: Env) -> None:
-    """Remove all parts, when they are merged or of an earlier run. What cannot be removed does no harm."""
+    """Remove all parts, when they are merged or of an earlier run; one that cannot be removed does no harm."""
     shutil.rmtree(parts_dir(env), ignore_errors=True)
 
 
@@ -55,7 +68,7 @@ class PartWriter:
 
 
 def read_parts(folder: Path, name: str, world_size: int, count: int) -> Iterator[Tuple[int, str]]:
-    """Position and line of every result, in the order of an index of `count` images.
+    """Read position and line of every result, in the order of an index of `count` images.
 
     Raises:
         AssertionError: a position is missing, occurs twice or lies in the part of another rank. That is our own bug.
@@ -79,10 +92,24 @@ def read_parts(folder: Path, name: str, world_size: int, count: int) -> Iterator
             assert not line, f'{stream.name} has a result too many: {line[:80]!r}'
 
 
+def each_once(results: Iterable[Tuple[int, str]], count: int) -> Iterator[str]:
+    """Yield the lines of `count` results, held to the positions 0, 1, 2, ...
+
+    Raises:
+        AssertionError: a position is missing, occurs twice or is out of order. That is our own bug.
+    """
+    expected = 0
+    for position, line in results:
+        assert position == expected < count, f'position {position} where {expected} of {count} is due'
+        yield line
+        expected += 1
+    assert expected == count, f'results of {expected} candidates of {count}'
+
+
 def _part_file(folder: Path, name: str, rank: int) -> Path:
     return folder / f'{name}-{rank}.tsv'
 
 
-def _open(path: Path, mode: str) -> TextIO:
+def _open(path: Path, mode: Literal['r', 'w']) -> TextIO:
     # A line ends at \n only. Text that UTF-8 does not have becomes JSON's own escape (`"\\ud83d"`).
     return open(path, mode, encoding='utf-8', errors='backslashreplace', newline='\n')

@@ -1,11 +1,11 @@
-"""result.yaml: the stages of a training and their numbers."""
+"""Write result.yaml: the stages of a training and their numbers."""
 
 from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import yaml
 
@@ -14,7 +14,7 @@ from executor.contract.output.files import replace_file
 
 LATEST_STAGES = 10  # beside the best one; the platform takes 11 at most
 
-# What tp, fp and fn are counted at; the platform shows both numbers beside the model.
+# At which tp, fp and fn are counted; the platform shows both numbers beside the model.
 EVALUATE_CONFIG = {'iou_thr': 0.5, 'conf_thr': 0.005}
 
 
@@ -42,7 +42,7 @@ class TrainingResult:
         self._result_file = env.output.training_result_file
 
     def clear(self) -> None:
-        """Forget what an earlier run in the same folder left: first the list, then what it may have listed."""
+        """Remove what an earlier run in the same folder left: first the list, then what it may have listed."""
         self._result_file.unlink(missing_ok=True)
         for path in (*self._models_dir.glob('epoch_*'), self._models_dir / 'attachments'):
             if path.is_dir():
@@ -51,10 +51,11 @@ class TrainingResult:
                 path.unlink(missing_ok=True)
 
     def stage_dir(self, stage_name: str) -> Path:
-        """Where the files of a stage lie: a folder of their own since protocol 1.1, models/ itself before."""
+        """Return the folder of a stage's files: one of its own since protocol 1.1, models/ itself before."""
         return self._models_dir / stage_name if self._protocol >= (1, 1) else self._models_dir
 
     def attachments_dir(self, section: str) -> Path:
+        """Return the folder of the attachments of one section."""
         return self._models_dir / 'attachments' / section
 
     def write(self, stages: Sequence[Stage], attachments: Mapping[str, Sequence[str]]) -> None:
@@ -69,10 +70,10 @@ class TrainingResult:
 
     def _content(
         self, stages: Sequence[Stage], best: Stage, attachments: Mapping[str, Sequence[str]]
-    ) -> Dict[str, Any]:
+    ) -> Dict[str, object]:
         if self._protocol == NO_PROTOCOL:
             return {'model': list(best.files), 'map': float(best.mAP)}
-        content: Dict[str, Any] = {
+        content: Dict[str, object] = {
             'best_stage_name': best.name,
             'mAP': float(best.mAP),
             'model_stages': {stage.name: _stage_content(stage) for stage in stages},
@@ -90,11 +91,11 @@ class TrainingResult:
 
 
 def best_stage(stages: Sequence[Stage]) -> Stage:
-    """The stage of highest mAP, the latest of several such."""
+    """Return the stage of highest mAP, the latest of several such."""
     return max(stages, key=lambda stage: (stage.mAP, stage.epoch))
 
 
-def _stage_content(stage: Stage) -> Dict[str, Any]:
+def _stage_content(stage: Stage) -> Dict[str, object]:
     return {
         'stage_name': stage.name,
         'files': list(stage.files),

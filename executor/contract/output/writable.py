@@ -1,4 +1,4 @@
-"""That a task's results can be written, tried before hours are spent on them."""
+"""Check that a task's results can be written, before hours are spent on them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_writable(env: Env) -> None:
 
 
 def _results(env: Env) -> Tuple[Sequence[Path], Sequence[Path]]:
-    """The folders and the files that the task writes."""
+    """List the folders and the files that the task writes."""
     output = env.output
     if env.run_training:
         return (output.root_dir, output.models_dir, output.tensorboard_dir), (
@@ -53,7 +53,7 @@ def _results(env: Env) -> Tuple[Sequence[Path], Sequence[Path]]:
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:
-    """What to tell of a result that cannot be written."""
+    """Make the error for a result that cannot be written."""
     if is_full(error):
         return OutputError(
             f'{path} cannot be written, the disk is full: free some space there, and start the task again'
@@ -68,5 +68,5 @@ def unwritable(path: Path, error: OSError) -> OutputError:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether the disk, or what a user may have of it, is used up."""
+    """Tell whether the disk, or what a user may have of it, is used up."""
     return error.errno in _FULL

@@ -14,24 +14,6 @@ def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING,
     return Case(f'env-{id}', what, task, breaks, 300001, words, **more)
 
 
-def bomb(key: str) -> str:
-    """YAML of a few hundred bytes whose `key`, written out, has a billion words."""
-    levels = ''.join(
-        f'level{n}: &level{n} [{", ".join([f"*level{n - 1}"] * 9)}]\n' if n else 'level0: &level0 [lol, lol, lol]\n'
-        for n in range(10)
-    )
-    return f'{levels}{key}: *level9\n'
-
-
-def merge_bomb() -> str:
-    """The same by merge keys, which copy what they name."""
-    levels = ''.join(
-        f'level{n}: &level{n} {{<<: [{", ".join([f"*level{n - 1}"] * 9)}]}}\n' if n else 'level0: &level0 {a: 1}\n'
-        for n in range(9)
-    )
-    return levels
-
-
 CASES: Tuple[Case, ...] = (
     _case('missing', 'env.yaml is missing', removed(_ENV), '/in/env.yaml cannot be read', 'the platform writes it'),
     _case('folder', 'env.yaml is a folder', folder(_ENV), '/in/env.yaml cannot be read', 'Is a directory'),
@@ -119,14 +101,6 @@ CASES: Tuple[Case, ...] = (
         '/in/env.yaml:1',
         'not valid YAML',
         'python/object/apply:os.system',
-    ),
-    _case('bomb', 'env.yaml grows a billionfold', content(_ENV, bomb('task_id')), '/in/env.yaml:1', 'aliases'),
-    _case(
-        'merge-bomb',
-        'env.yaml grows a billionfold by merge keys',
-        content(_ENV, merge_bomb()),
-        '/in/env.yaml',
-        'aliases',
     ),
     _case(
         'deep', 'env.yaml is nested without end', content(_ENV, 'task_id: ' + '[' * 5000), '/in/env.yaml', 'not valid'

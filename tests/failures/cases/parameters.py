@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Tuple
 
 from tests.failures.case import Case
-from tests.failures.cases.contract import bomb
 from tests.failures.task import (
     INFERENCE,
     MINING,
@@ -48,7 +47,6 @@ CASES: Tuple[Case, ...] = (
         '/in/config.yaml:',
         'not valid YAML',
     ),
-    _case('bomb', 'config.yaml grows a billionfold', content(_CONFIG, bomb('class_names')), _LINE, 'aliases'),
     _case(
         'python-tag',
         'config.yaml would make a Python object',

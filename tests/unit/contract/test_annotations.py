@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from executor.contract import annotations
 from executor.contract.annotations import FORMATS, read_records
 from executor.contract.annotations.ark import read_ark
 from executor.contract.annotations.coco import read_coco
-from executor.contract.annotations.records import Box, Record, Skipped
+from executor.contract.annotations.records import Record, Skipped, TrueBox
 from executor.contract.annotations.voc import read_voc
 from executor.contract.errors import DatasetError
 from executor.contract.index import IndexLine
@@ -32,13 +34,13 @@ def write(folder: Path, name: str, text: str) -> Path:
         ('', []),
         ('\n  \n', []),
         # The corners are inclusive: the width of 107..287 is 181, so x2 is 288.
-        ('0, 107, 50, 287, 99', [Box(0, 107, 50, 288, 100)]),
-        ('2,107,50,287,99\n', [Box(2, 107, 50, 288, 100)]),
-        ('1 , 1 ,\t2 , 3 , 4 \r\n\r\n0,5,6,7,8\r\n', [Box(1, 1, 2, 4, 5), Box(0, 5, 6, 8, 9)]),
-        ('0, 10, 20, 10, 20', [Box(0, 10, 20, 11, 21)]),  # one pixel
-        ('0, 1, 2, 3, 4, 0.5', [Box(0, 1, 2, 4, 5)]),
-        ('0, 1, 2, 3, 4, -1.0, 0.0', [Box(0, 1, 2, 4, 5)]),
-        ('0, -3, 0.5, 3.5, 4', [Box(0, -3, 0.5, 4.5, 5)]),
+        ('0, 107, 50, 287, 99', [TrueBox(0, 107, 50, 288, 100)]),
+        ('2,107,50,287,99\n', [TrueBox(2, 107, 50, 288, 100)]),
+        ('1 , 1 ,\t2 , 3 , 4 \r\n\r\n0,5,6,7,8\r\n', [TrueBox(1, 1, 2, 4, 5), TrueBox(0, 5, 6, 8, 9)]),
+        ('0, 10, 20, 10, 20', [TrueBox(0, 10, 20, 11, 21)]),  # one pixel
+        ('0, 1, 2, 3, 4, 0.5', [TrueBox(0, 1, 2, 4, 5)]),
+        ('0, 1, 2, 3, 4, -1.0, 0.0', [TrueBox(0, 1, 2, 4, 5)]),
+        ('0, -3, 0.5, 3.5, 4', [TrueBox(0, -3, 0.5, 4.5, 5)]),
     ],
 )
 def test_ark(tmp_path, text, boxes):
@@ -91,7 +93,7 @@ def test_ark_that_is_no_text(tmp_path):
 def test_ark_boxes_without_area_are_counted(tmp_path):
     path = write(tmp_path, 'a.txt', '0, 5, 5, 4, 9\n0, 5, 5, 5, 5\n1, 5, 5, 9, 3\n')
     skipped = Skipped()
-    assert read_ark(path, CLASSES, skipped) == (Box(0, 5, 5, 6, 6),)
+    assert read_ark(path, CLASSES, skipped) == (TrueBox(0, 5, 5, 6, 6),)
     assert skipped.lines() == (f'2 boxes skipped: no area, first {path}:1',)
 
 
@@ -114,22 +116,22 @@ def voc_object(name: str, *corners: object, more: str = '') -> str:
         ('', []),
         (' \n', []),
         (voc(), []),
-        (voc(voc_object('cat', 107, 50, 287, 99)), [Box(0, 107, 50, 288, 100)]),
+        (voc(voc_object('cat', 107, 50, 287, 99)), [TrueBox(0, 107, 50, 288, 100)]),
         (
             voc(voc_object('traffic light', 1, 2, 3, 4), voc_object(' dog\n', 5, 6, 7, 8)),
-            [Box(2, 1, 2, 4, 5), Box(1, 5, 6, 8, 9)],
+            [TrueBox(2, 1, 2, 4, 5), TrueBox(1, 5, 6, 8, 9)],
         ),
-        (voc(voc_object('cat', '1.5', ' 2 ', '3', '4e0')), [Box(0, 1.5, 2, 4, 5)]),
-        (voc(voc_object('cat', 1, 2, 3, 4, more='<difficult>0</difficult>')), [Box(0, 1, 2, 4, 5, ignore=False)]),
-        (voc(voc_object('cat', 1, 2, 3, 4, more='<difficult> 1 </difficult>')), [Box(0, 1, 2, 4, 5, ignore=True)]),
+        (voc(voc_object('cat', '1.5', ' 2 ', '3', '4e0')), [TrueBox(0, 1.5, 2, 4, 5)]),
+        (voc(voc_object('cat', 1, 2, 3, 4, more='<difficult>0</difficult>')), [TrueBox(0, 1, 2, 4, 5, ignore=False)]),
+        (voc(voc_object('cat', 1, 2, 3, 4, more='<difficult> 1 </difficult>')), [TrueBox(0, 1, 2, 4, 5, ignore=True)]),
         (
             voc(
                 '<object><part><name>tail</name><bndbox><xmin>9</xmin></bndbox></part><name>cat</name>'
                 '<bndbox><ymax>4</ymax><xmax>3</xmax><ymin>2</ymin><xmin>1</xmin></bndbox></object>'
             ),
-            [Box(0, 1, 2, 4, 5)],
+            [TrueBox(0, 1, 2, 4, 5)],
         ),
-        ('<?xml version="1.0" encoding="utf-8"?>\n' + voc(voc_object('cat', 1, 2, 3, 4)), [Box(0, 1, 2, 4, 5)]),
+        ('<?xml version="1.0" encoding="utf-8"?>\n' + voc(voc_object('cat', 1, 2, 3, 4)), [TrueBox(0, 1, 2, 4, 5)]),
     ],
 )
 def test_voc(tmp_path, text, boxes):
@@ -143,7 +145,7 @@ def test_voc_in_the_encoding_it_declares(tmp_path):
     text = '<?xml version="1.0" encoding="{}"?>' + voc(voc_object('Café', 1, 2, 3, 4))
     for encoding in ('utf-8', 'latin-1', 'utf-16'):
         path.write_bytes(text.format(encoding).encode(encoding))
-        assert read_voc(path, ('Café',), Skipped()) == (Box(0, 1, 2, 4, 5),)
+        assert read_voc(path, ('Café',), Skipped()) == (TrueBox(0, 1, 2, 4, 5),)
 
 
 def test_voc_other_classes_and_boxes_without_area_are_counted(tmp_path):
@@ -158,7 +160,7 @@ def test_voc_other_classes_and_boxes_without_area_are_counted(tmp_path):
         ),
     )
     skipped = Skipped()
-    assert read_voc(path, CLASSES, skipped) == (Box(0, 1, 2, 4, 5),)
+    assert read_voc(path, CLASSES, skipped) == (TrueBox(0, 1, 2, 4, 5),)
     assert skipped.lines() == (
         f'2 boxes skipped: class not in class_names, first {path}, object 2: Cat',
         f'1 boxes skipped: no area, first {path}, object 4',
@@ -228,18 +230,18 @@ def coco_box(image_id: object, category_id: object, bbox: object, **more: object
         ([], None, {'a.jpg': [], 'b.jpg': []}),
         ([], [(0, 'cat')], {'a.jpg': [], 'b.jpg': []}),
         # x, y, width, height: nothing is inclusive, 107 + 181 is 288.
-        ([coco_box(7, 0, [107, 50, 181, 50])], None, {'a.jpg': [Box(0, 107, 50, 288, 100)], 'b.jpg': []}),
-        ([coco_box(8, 2, [1, 2, 3, 4])], None, {'a.jpg': [], 'b.jpg': [Box(2, 1, 2, 4, 6)]}),
+        ([coco_box(7, 0, [107, 50, 181, 50])], None, {'a.jpg': [TrueBox(0, 107, 50, 288, 100)], 'b.jpg': []}),
+        ([coco_box(8, 2, [1, 2, 3, 4])], None, {'a.jpg': [], 'b.jpg': [TrueBox(2, 1, 2, 4, 6)]}),
         # By name where the file names its categories, whatever their ids and order.
         (
             [coco_box(8, 18, [1, 2, 3, 4]), coco_box(7, 0, [5, 6, 7, 8]), coco_box(8, 3, [0.5, 0, 1, 1])],
             [(18, 'dog'), (0, 'traffic light'), (3, 'cat')],
-            {'a.jpg': [Box(2, 5, 6, 12, 14)], 'b.jpg': [Box(1, 1, 2, 4, 6), Box(0, 0.5, 0, 1.5, 1)]},
+            {'a.jpg': [TrueBox(2, 5, 6, 12, 14)], 'b.jpg': [TrueBox(1, 1, 2, 4, 6), TrueBox(0, 0.5, 0, 1.5, 1)]},
         ),
         (
             [coco_box(7, 0, [1, 2, 3, 4], iscrowd=1), coco_box(7, 0, [1, 2, 3, 4], iscrowd=0)],
             None,
-            {'a.jpg': [Box(0, 1, 2, 4, 6, ignore=True), Box(0, 1, 2, 4, 6, ignore=False)], 'b.jpg': []},
+            {'a.jpg': [TrueBox(0, 1, 2, 4, 6, ignore=True), TrueBox(0, 1, 2, 4, 6, ignore=False)], 'b.jpg': []},
         ),
     ],
 )
@@ -261,7 +263,7 @@ def test_coco_other_classes_and_boxes_without_area_are_counted(tmp_path, categor
     ]
     path = write(tmp_path, 'c.json', coco(annotations, categories))
     skipped = Skipped()
-    assert read_coco(path, CLASSES, skipped) == {'a.jpg': (Box(0, 1, 2, 4, 6),), 'b.jpg': ()}
+    assert read_coco(path, CLASSES, skipped) == {'a.jpg': (TrueBox(0, 1, 2, 4, 6),), 'b.jpg': ()}
     assert skipped.lines() == (
         f'2 boxes skipped: class not in class_names, first {path}: annotations[1] (id 1): category_id 3',
         f'2 boxes skipped: no area, first {path}: annotations[3] (id 1)',
@@ -341,7 +343,7 @@ def test_each_format_gives_the_same_records(tmp_path, export_format, caplog):
     lines = [IndexLine(image, file, 'i:1') for image, file in zip(images, files)]
     assert read_records(lines, export_format, CLASSES) == (
         Record(images[0], ()),
-        Record(images[1], (Box(1, 107, 50, 288, 100),)),
+        Record(images[1], (TrueBox(1, 107, 50, 288, 100),)),
     )
     assert caplog.records == []
 
@@ -352,7 +354,7 @@ def test_one_warning_for_each_reason(tmp_path, caplog):
         write(tmp_path, 'b.xml', voc(voc_object('fish', 1, 2, 3, 4), voc_object('cat', 1, 2, 3, 4))),
     ]
     lines = [IndexLine(Path(f'/in/{n}.jpg'), file, f'i:{n}') for n, file in enumerate(files)]
-    assert [record.boxes for record in read_records(lines, 'voc:raw', CLASSES)] == [(), (Box(0, 1, 2, 4, 5),)]
+    assert [record.boxes for record in read_records(lines, 'voc:raw', CLASSES)] == [(), (TrueBox(0, 1, 2, 4, 5),)]
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.WARNING, f'2 boxes skipped: class not in class_names, first {files[0]}, object 1: bird'),
         (logging.WARNING, f'1 boxes skipped: no area, first {files[0]}, object 2'),
@@ -367,6 +369,29 @@ def test_an_image_that_coco_does_not_list(tmp_path):
     message = f"{path}: no entry under images has the file_name 'c.jpg' of /in/i.tsv:2: export the dataset again"
     assert str(caught.value) == message
     assert caught.value.code == 300002
+
+
+def test_the_reader_of_the_table_is_called_for_a_format_of_one_file_for_all(tmp_path, monkeypatch, caplog):
+    """A new format of this kind is its reader and a line of the table."""
+    read_files = []
+
+    def read_toy(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mapping[str, tuple[TrueBox, ...]]:
+        read_files.append(path)
+        skipped.add('too small', f'{path}:1')
+        return {'a.jpg': (TrueBox(len(class_names), 1, 2, 3, 4),), 'b.jpg': ()}
+
+    monkeypatch.setitem(annotations.READERS, 'toy', annotations.one_file_for_all(read_toy))
+    files = [tmp_path / 'one.toy', tmp_path / 'two.toy', tmp_path / 'one.toy']
+    images = [Path('/in/0a/b.jpg'), Path('/in/0b/a.jpg'), Path('/in/0c/a.jpg')]
+    lines = [IndexLine(image, file, 'i:1') for image, file in zip(images, files)]
+    box = TrueBox(3, 1, 2, 3, 4)
+    assert [record.boxes for record in read_records(lines, 'toy:raw', CLASSES)] == [(), (box,), (box,)]
+    assert read_files == files[:2]
+    assert [record.getMessage() for record in caplog.records] == [
+        f'2 boxes skipped: too small, first {tmp_path}/one.toy:1'
+    ]
+    with pytest.raises(DatasetError, match="two.toy: no entry under images has the file_name 'c.jpg' of i:4"):
+        read_records([IndexLine(Path('/in/c.jpg'), tmp_path / 'two.toy', 'i:4')], 'toy:raw', CLASSES)
 
 
 # --- what the platform really exports ---------------------------------------------------------------------------------
@@ -408,4 +433,4 @@ def test_one_bccd_box_read_by_eye(shared_data: Path, name):
     records = read_records(bccd_lines(shared_data, name, 'train')[:1], f'{name}:raw', BCCD_CLASSES)
     assert records[0].image.name == '15277d07a8c7b6ec8f257a53f31552b8fa570b98.jpg'
     assert len(records[0].boxes) == 19
-    assert [box for box in records[0].boxes if box.label == 1] == [Box(1, 68, 315, 287, 481)]
+    assert [box for box in records[0].boxes if box.label == 1] == [TrueBox(1, 68, 315, 287, 481)]

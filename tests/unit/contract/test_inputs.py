@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from executor.contract.errors import ConfigError, DatasetError, ModelError
-from executor.contract.inputs import check_inputs
+from executor.contract.inputs import check_inputs, check_listed
 from executor.contract.params import Job
 from executor.local.task_folder import add_annotation, add_image, write_index
 from tests.support.task_folder import TaskFolder, line_of
@@ -149,3 +150,113 @@ def test_the_file_to_resume_from(exported: TaskFolder, name, found):
 
 def test_resuming_from_the_latest_needs_no_file(exported: TaskFolder):
     check_inputs(exported.job(args_options='--resume'))
+
+
+# --- the files that an index lists ----------------------------------------------------------------------------------
+
+LOST = 'that cannot be found or may not be read: export the dataset again'
+
+
+def listed(ymir_task: TaskFolder, *paths: str) -> None:
+    """Check paths as those of the lines 11, 12, ... of an index; `{in}` is the input folder, `{root}` the task's."""
+    folders = {'in': ymir_task.root / 'in', 'root': ymir_task.root}
+    lines = [(number, path.format(**folders)) for number, path in enumerate(paths)]
+    check_listed(Path('/in/i.tsv'), lines, lambda number: f'i.tsv:{number + 11}', ymir_task.env().input)
+
+
+@pytest.mark.parametrize(
+    'paths',
+    [
+        [],
+        ['{in}/assets/a.jpg'],
+        ['{in}/assets/a.jpg', '{in}/annotations/a.txt', '{in}/top.txt'],
+        ['{in}/assets/../assets/a.jpg', '{in}//assets/./a.jpg', '{root}/out/../in/assets/a.jpg'],
+        ['{in}/assets/0a/..jpg'],  # dots that lead nowhere
+    ],
+)
+def test_listed_files_that_are_there(exported: TaskFolder, paths):
+    add_image(exported.root, '0a/..jpg')
+    exported.write('in/top.txt', '')
+    listed(exported, *paths)
+
+
+@pytest.mark.parametrize(
+    'paths, counted',
+    [
+        (['{in}/assets/x.jpg'], '1 file ({in}/assets/x.jpg (i.tsv:11))'),
+        (['{in}/assets/a.jpg', '{in}/assets'], '1 file ({in}/assets (i.tsv:12))'),  # a folder is no file
+        (['{in}/assets/a.jpg/b.jpg'], '1 file ({in}/assets/a.jpg/b.jpg (i.tsv:11))'),
+        (
+            ['{in}/assets/x.jpg', '{in}/assets/a.jpg', '{in}/assets/y.jpg'],
+            '2 files ({in}/assets/x.jpg (i.tsv:11), {in}/assets/y.jpg (i.tsv:13))',
+        ),
+        (
+            [f'{{in}}/assets/lost{n}.jpg' for n in range(5)],
+            '5 files (' + ', '.join(f'{{in}}/assets/lost{n}.jpg (i.tsv:{n + 11})' for n in range(5)) + ')',
+        ),
+        (
+            [f'{{in}}/assets/lost{n}.jpg' for n in range(6)],
+            '6 files (' + ', '.join(f'{{in}}/assets/lost{n}.jpg (i.tsv:{n + 11})' for n in range(5)) + ', ...)',
+        ),
+        (['{in}/assets/a.jpg\0'], '1 file ({in}/assets/a.jpg\0 (i.tsv:11))'),  # names that no file can have
+    ],
+)
+def test_listed_files_that_are_missing(exported: TaskFolder, paths, counted):
+    with pytest.raises(DatasetError) as caught:
+        listed(exported, *paths)
+    named = counted.format(**{'in': exported.root / 'in'})
+    assert str(caught.value) == f'/in/i.tsv lists {named} {LOST}'
+    assert caught.value.code == 300002
+
+
+def test_a_listed_name_that_is_too_long_for_a_file_is_shortened(ymir_task: TaskFolder):
+    with pytest.raises(DatasetError) as caught:
+        listed(ymir_task, '{in}/assets/' + 'x' * 100_000)
+    assert str(caught.value).startswith(f'/in/i.tsv lists 1 file ({ymir_task.root}/in/assets/xxx')
+    assert str(caught.value).endswith(f'xxx (i.tsv:11)) {LOST}')
+    assert len(str(caught.value)) < 400
+
+
+def test_of_a_hundred_thousand_missing_files_five_are_named(ymir_task: TaskFolder):
+    with pytest.raises(DatasetError) as caught:
+        listed(ymir_task, *(f'{{in}}/assets/{number}.jpg' for number in range(100_000)))
+    five = ', '.join(f'{ymir_task.root}/in/assets/{number}.jpg (i.tsv:{number + 11})' for number in range(5))
+    assert str(caught.value) == f'/in/i.tsv lists 100000 files ({five}, ...) {LOST}'
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        '/etc/hostname',
+        'relative.jpg',
+        '',
+        '{in}/../out/a.jpg',
+        '{in}/assets/../../../etc/hostname',
+        '{in}',  # the folder itself
+        '{in}side/a.jpg',  # begins like the folder
+    ],
+)
+def test_a_listed_file_lies_outside_of_the_input_folders(exported: TaskFolder, path):
+    exported.write('out/a.jpg', '')
+    exported.write('inside/a.jpg', '')
+    with pytest.raises(DatasetError) as caught:
+        listed(exported, '{in}/assets/a.jpg', path)
+    inside, named = exported.root / 'in', path.format(**{'in': exported.root / 'in'})
+    assert str(caught.value) == (
+        f'/in/i.tsv lists 1 file ({named} (i.tsv:12)) outside of the input folders {inside}, {inside}/assets, '
+        f'{inside}/annotations: export the dataset again'
+    )
+
+
+def test_outside_counts_before_missing(ymir_task: TaskFolder):
+    with pytest.raises(DatasetError, match=r'lists 2 files \(/a \(i.tsv:12\), /b \(i.tsv:13\)\) outside'):
+        listed(ymir_task, '{in}/assets/missing.jpg', '/a', '/b')
+
+
+def test_input_folders_and_listed_files_may_be_links(ymir_task: TaskFolder):
+    """The platform of some sites links assets from a store; what a path says counts, not where it leads."""
+    ymir_task.write('store/a.jpg', '')
+    (ymir_task.root / 'in/assets').rmdir()
+    (ymir_task.root / 'in/assets').symlink_to(ymir_task.root / 'store')
+    (ymir_task.root / 'in/linked.jpg').symlink_to(ymir_task.root / 'store/a.jpg')
+    listed(ymir_task, '{in}/assets/a.jpg', '{in}/linked.jpg', '{root}/store/a.jpg')

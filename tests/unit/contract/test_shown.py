@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from executor.contract.shown import clipped, shown
+from executor.contract.shown import clipped, first_line, shown
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,20 @@ def test_a_tree_of_a_million_million_leaves_ends():
 )
 def test_clipped(text, expected):
     assert clipped(text) == expected
+
+
+@pytest.mark.parametrize(
+    'error, line',
+    [
+        (ValueError('one'), 'one'),
+        (ValueError('one\ntwo'), 'one'),
+        (ValueError(), 'ValueError'),
+        (ValueError(''), 'ValueError'),
+        (ValueError('\ntwo'), 'ValueError'),
+        (KeyError('a'), "'a'"),
+        (OSError(2, 'No such file', '/a'), "[Errno 2] No such file: '/a'"),
+        (KeyboardInterrupt(), 'KeyboardInterrupt'),
+    ],
+)
+def test_the_first_line_of_an_error(error, line):
+    assert first_line(error) == line

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from executor.contract.errors import ConfigError
-from executor.contract.output.candidates import infer_line
+from executor.contract.output.infer_result import infer_line
 from executor.contract.params import InferParams
 from executor.detections import to_whole_xywh
 from executor.detector.detector import _stacked

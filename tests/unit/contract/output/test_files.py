@@ -7,22 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from executor.contract.output.files import remove_file, replace_file, replaced_file
+from executor.contract.output.files import remove_file, replace_file, replaced_file, replaced_path
 from tests.support.task_folder import names_in
 
 
-def test_a_first_version_makes_its_folder(tmp_path):
-    replace_file(tmp_path / 'models' / 'a.yaml', 'ü\n')
-    assert (tmp_path / 'models' / 'a.yaml').read_bytes() == b'\xc3\xbc\n'
+@pytest.mark.parametrize('content, data', [('ü\n', b'\xc3\xbc\n'), (b'\xff\n', b'\xff\n'), ('', b''), (b'', b'')])
+def test_a_first_version_makes_its_folder(tmp_path, content, data):
+    replace_file(tmp_path / 'models' / 'a.yaml', content)
+    assert (tmp_path / 'models' / 'a.yaml').read_bytes() == data
     assert names_in(tmp_path / 'models') == ['a.yaml']
 
 
+@pytest.mark.parametrize('content', ['new', b'new'])
 @pytest.mark.parametrize('mode', [0o600, 0o640, 0o666, 0o777])
-def test_the_mode_is_kept(tmp_path, mode):
+def test_the_mode_is_kept(tmp_path, mode, content):
     path = tmp_path / 'a.txt'
     path.write_text('old')
     path.chmod(mode)
-    replace_file(path, 'new')
+    replace_file(path, content)
     assert path.read_text() == 'new'
     assert stat.S_IMODE(path.stat().st_mode) == mode
 
@@ -117,6 +119,21 @@ def test_an_exception_in_the_middle(tmp_path, error, before):
         stream.write('new' * 10000)
         raise error
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == ([('a.txt', before)] if before else [])
+
+
+def test_a_path_for_a_writer_that_opens_files_itself(tmp_path):
+    path = tmp_path / 'sub' / 'a.bin'
+    for data in (b'old', b'new'):
+        with replaced_path(path) as beside:
+            beside.write_bytes(data)
+            assert (beside.parent, beside != path) == (path.parent, True)
+        assert path.read_bytes() == data
+        assert names_in(path.parent) == ['a.bin']
+    with pytest.raises(KeyboardInterrupt), replaced_path(path) as beside:
+        beside.write_bytes(b'half')
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b'new'
+    assert names_in(path.parent) == ['a.bin']
 
 
 def test_a_file_is_removed_with_what_lies_beside_it(tmp_path):

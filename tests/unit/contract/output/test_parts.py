@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from executor.contract.output.parts import INFER, MINING, PartWriter, parts_dir, read_parts, remove_parts
+from executor.contract.output.infer_result import ResultKeys, infer_line, write_infer_result
+from executor.contract.output.mining_result import score_text, write_mining_result
+from executor.contract.output.parts import (
+    INFER,
+    MINING,
+    PartWriter,
+    clear_candidate_results,
+    parts_dir,
+    read_parts,
+    remove_parts,
+)
+from tests.support.peak_memory import peak_memory
 from tests.support.task_folder import TaskFolder, names_in
 
 
@@ -105,3 +117,96 @@ def test_parts_lie_hidden_in_the_output_and_are_removed(ymir_task: TaskFolder):
     remove_parts(env)
     remove_parts(env)
     assert names_in(ymir_task.root / 'out') == ['models', 'tensorboard']
+
+
+@pytest.mark.parametrize(
+    'tasks, left', [(['infer'], ['result.tsv']), (['mining'], ['infer-result.json']), (['infer', 'mining'], [])]
+)
+def test_clear_forgets_an_earlier_run_of_the_same_task(ymir_task: TaskFolder, tasks, left):
+    env = ymir_task.env(*tasks)
+    clear_candidate_results(env)  # nothing there
+    for name in ('infer-result.json', 'result.tsv'):
+        (ymir_task.root / 'out' / name).write_text('old')
+    PartWriter(parts_dir(env), INFER, 5).close()
+    clear_candidate_results(env)
+    assert names_in(ymir_task.root / 'out') == sorted(['models', 'tensorboard', *left])
+
+
+# --- from the parts to the two files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('old', [None, 'old'])
+@pytest.mark.parametrize('positions', [[], [0], [0, 1], [0, 2], [0, 1, 1], [0, 0, 1], [1, 0, 2], [0, 1, 2, 3]])
+def test_a_position_missing_doubled_or_misplaced_leaves_the_old_file(ymir_task: TaskFolder, positions, old):
+    env = ymir_task.env('infer', 'mining')
+    files = (env.output.infer_result_file, env.output.mining_result_file)
+    for file in files if old else ():
+        file.write_text(old)
+    paths = ['a', 'b', 'c']
+    for write, listed in ((write_infer_result, ResultKeys(paths)), (write_mining_result, paths)):
+        with pytest.raises(AssertionError, match='position|results of'):
+            write(env, listed, [(position, '1') for position in positions])
+    assert [file.read_text() if file.exists() else None for file in files] == [old, old]
+    assert len(names_in(ymir_task.root / 'out')) == (4 if old else 2)
+
+
+@pytest.mark.parametrize('world_size', [1, 2, 3, 4, 7])
+def test_ten_candidates_on_any_number_of_ranks(ymir_task: TaskFolder, world_size):
+    env = ymir_task.env('infer', 'mining')
+    folder = parts_dir(env)
+    paths = [f'/in/{position}.jpg' for position in range(10)]
+    scores = [0.3, 0.9, 0.1, 0.3, 0.5, 0.3, 0.0, 0.8, 0.2, 0.3]
+    for rank in range(world_size):
+        with PartWriter(folder, INFER, rank) as boxes, PartWriter(folder, MINING, rank) as ranking:
+            for position in range(rank, 10, world_size):
+                boxes.write(position, infer_line([('cat', 0.5, (position, 0, 1, 1))]))
+                ranking.write(position, score_text(scores[position]))
+    write_infer_result(env, ResultKeys(paths), read_parts(folder, INFER, world_size, 10))
+    write_mining_result(env, paths, read_parts(folder, MINING, world_size, 10))
+
+    content = json.loads(env.output.infer_result_file.read_text(), parse_constant=pytest.fail)
+    assert [(key, value['boxes'][0]['box']['x']) for key, value in content['detection'].items()] == [
+        (f'{position}.jpg', position) for position in range(10)
+    ]
+    ranked = [line.split('\t')[0] for line in env.output.mining_result_file.read_text().splitlines()]
+    assert ranked == [f'/in/{position}.jpg' for position in (1, 7, 4, 0, 3, 5, 9, 8, 2, 6)]
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from executor.contract.env import read_env
+from executor.contract.index import read_candidate_index
+from executor.contract.output.infer_result import ResultKeys, infer_line, write_infer_result
+from executor.contract.output.mining_result import score_text, write_mining_result
+from executor.contract.output.parts import PartWriter, parts_dir, read_parts
+
+env = read_env(Path(sys.argv[1]))
+index = read_candidate_index(env.input.candidate_index_file)
+task, lines = sys.argv[2], {'infer': lambda i: infer_line([('cat', 0.5, (i, 2, 3, 4))] * 3),
+                            'mining': lambda i: score_text(i * 7919 % len(index) / 3)}
+for rank in range(2):
+    with PartWriter(parts_dir(env), task, rank) as part:
+        for position in range(rank, len(index), 2):
+            part.write(position, lines[task](position))
+parts = read_parts(parts_dir(env), task, 2, len(index))
+if task == 'infer':
+    write_infer_result(env, ResultKeys(index), parts)
+else:
+    write_mining_result(env, index, parts)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('task, limit', [('infer', 500), ('mining', 220)])  # MB; the index takes 75
+def test_a_million_results_take_no_more_memory_than_is_fine(ymir_task: TaskFolder, task, limit):
+    env = ymir_task.env(task)
+    peaks = []
+    for count in (1000, 1_000_000):
+        with env.input.candidate_index_file.open('w') as stream:
+            stream.writelines(f'/in/assets/{i % 256:02x}/{i:040x}.jpg\n' for i in range(count))
+        peaks.append(peak_memory(WRITE, ymir_task.root / 'in' / 'env.yaml', task))
+    assert peaks[1] - peaks[0] < limit
+    file: Path = env.output.infer_result_file if task == 'infer' else env.output.mining_result_file
+    with file.open() as stream:
+        assert sum('.jpg' in line for line in stream) == 1_000_000

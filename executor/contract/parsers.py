@@ -1,24 +1,24 @@
-"""Values of the platform's web form made into Python values.
+"""Parse the values of the platform's web form.
 
-Each function takes what YAML gave (a number may arrive as '16', a flag as 'True') and returns the typed value, or
-raises ValueError whose text completes the sentence "<key> must be ...".
+Each parser takes what YAML gave (a number may arrive as '16', a flag as 'True') and returns the typed value, or raises
+a ValueError whose text completes the sentence "<key> must be ...".
 """
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any, Callable, Optional, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from executor.contract.shown import shown
 
 
-def integer(minimum: Optional[int] = None, maximum: Optional[int] = None) -> Callable[[Any], int]:
-    """A whole number from `minimum` to `maximum`; 16, '16' and 16.0 are all 16."""
+def integer(minimum: Optional[int] = None, maximum: Optional[int] = None) -> Callable[[object], int]:
+    """Make a parser of whole numbers from `minimum` to `maximum`; 16, '16' and 16.0 are all 16."""
     wanted = 'a whole number' + (f' of at least {minimum}' if minimum is not None else '')
     wanted += f' and at most {maximum}' if maximum is not None else ''
 
-    def parse(value: Any) -> int:
+    def parse(value: object) -> int:
         number = _to_float(value, wanted)
         if number != int(number) or (minimum is not None and number < minimum):
             raise ValueError(wanted)
@@ -29,11 +29,11 @@ def integer(minimum: Optional[int] = None, maximum: Optional[int] = None) -> Cal
     return parse
 
 
-def number(low: float, high: float) -> Callable[[Any], float]:
-    """A number in [low, high]."""
+def number(low: float, high: float) -> Callable[[object], float]:
+    """Make a parser of numbers in [low, high]."""
     wanted = f'a number from {low:g} to {high:g}'
 
-    def parse(value: Any) -> float:
+    def parse(value: object) -> float:
         result = _to_float(value, wanted)
         if not low <= result <= high:
             raise ValueError(wanted)
@@ -42,8 +42,8 @@ def number(low: float, high: float) -> Callable[[Any], float]:
     return parse
 
 
-def flag(value: Any) -> bool:
-    """True or false, also as text or as 0 and 1."""
+def flag(value: object) -> bool:
+    """Parse true or false, also as text or as 0 and 1."""
     word = '' if isinstance(value, (dict, list)) else str(value).strip().lower()
     if word in ('true', 'yes', 'on', '1'):
         return True
@@ -52,17 +52,17 @@ def flag(value: Any) -> bool:
     raise ValueError('true or false')
 
 
-def text(value: Any) -> str:
-    """Text; a number that YAML recognised is taken as it reads."""
+def text(value: object) -> str:
+    """Parse text; a number that YAML recognised is taken as it reads."""
     if isinstance(value, (dict, list)):
         raise ValueError('text')
     return str(value).strip()
 
 
-def choice(*allowed: str) -> Callable[[Any], str]:
-    """One of the given words."""
+def choice(*allowed: str) -> Callable[[object], str]:
+    """Make a parser of one of the given words."""
 
-    def parse(value: Any) -> str:
+    def parse(value: object) -> str:
         word = text(value)
         if word not in allowed:
             raise ValueError('one of ' + ', '.join(allowed) if len(allowed) > 1 else allowed[0])
@@ -71,28 +71,23 @@ def choice(*allowed: str) -> Callable[[Any], str]:
     return parse
 
 
-def texts(value: Any) -> Tuple[str, ...]:
-    """A list of texts, or one text with commas between them."""
-    if isinstance(value, dict):
-        raise ValueError('a list of names')
-    items = value if isinstance(value, (list, tuple)) else str(value).split(',')
+def texts(value: object) -> Tuple[str, ...]:
+    """Parse a list of texts, or one text with commas between them."""
+    items = _items(value, 'a list of names')
     if any(isinstance(item, (dict, list)) or item is None for item in items):
         raise ValueError('a list of names')
     return tuple(str(item).strip() for item in items if str(item).strip())
 
 
-def numbers(value: Any) -> Tuple[float, ...]:
-    """A list of finite numbers, or one text with commas between them."""
+def numbers(value: object) -> Tuple[float, ...]:
+    """Parse a list of finite numbers, or one text with commas between them."""
     wanted = "numbers with commas between them, such as '1.0,0.5'"
     # Not `texts`: an empty item must not shift the ones after it.
-    if isinstance(value, dict):
-        raise ValueError(wanted)
-    items = value if isinstance(value, (list, tuple)) else str(value).split(',')
-    return tuple(_to_float(item, wanted) for item in items)
+    return tuple(_to_float(item, wanted) for item in _items(value, wanted))
 
 
-def patterns(value: Any) -> Tuple[str, ...]:
-    """Regular expressions with commas between them."""
+def patterns(value: object) -> Tuple[str, ...]:
+    """Parse regular expressions with commas between them."""
     result = texts(value)
     for pattern in result:
         try:
@@ -102,10 +97,10 @@ def patterns(value: Any) -> Tuple[str, ...]:
     return result
 
 
-def gpu_ids(value: Any) -> Tuple[int, ...]:
-    """GPU numbers inside the container, '0,1'; nothing means CPU."""
+def gpu_ids(value: object) -> Tuple[int, ...]:
+    """Parse GPU numbers inside the container, '0,1'; nothing means CPU."""
     wanted = "GPU numbers with commas between them, such as '0,1', or empty for CPU"
-    ids = []
+    ids: List[int] = []
     for item in texts(value):
         if not (item.isascii() and item.isdigit()) or int(item) in ids:
             raise ValueError(wanted)
@@ -113,12 +108,18 @@ def gpu_ids(value: Any) -> Tuple[int, ...]:
     return tuple(ids)
 
 
-def _to_float(value: Any, wanted: str) -> float:
-    if isinstance(value, bool):
+def _items(value: object, wanted: str) -> Sequence[object]:
+    if isinstance(value, dict):
+        raise ValueError(wanted)
+    return value if isinstance(value, (list, tuple)) else str(value).split(',')
+
+
+def _to_float(value: object, wanted: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(wanted)
     try:
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         raise ValueError(wanted)
     if not math.isfinite(number):
         raise ValueError(wanted)

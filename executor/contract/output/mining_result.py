@@ -1,0 +1,42 @@
+"""Write result.tsv: every candidate with its score, the most worth labelling first."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import Iterable, Sequence, Tuple
+
+from executor.contract.env import Env
+from executor.contract.output.files import replaced_file
+from executor.contract.output.parts import each_once
+
+
+def score_text(score: float) -> str:
+    """Write a score as the shortest text that reads back as the same double.
+
+    So no two scores that differ become one, and the order that we sort by is the order of what is printed, also for
+    scores that were computed in double precision.
+
+    Raises:
+        AssertionError: the score is not finite.
+    """
+    score = float(score) + 0.0  # + 0.0 makes -0.0 plain
+    assert math.isfinite(score), f'a score of {score}'
+    return repr(score)
+
+
+def write_mining_result(env: Env, paths: Sequence[str], results: Iterable[Tuple[int, str]]) -> None:
+    """Write result.tsv, whole or not at all: by descending score, ties in index order.
+
+    Args:
+        paths: N image paths, as in the index; one that is listed twice has two lines.
+        results: position and `score_text` of every candidate, in the order of the index.
+
+    Raises:
+        AssertionError: a position is missing, occurs twice or is out of order, or a score is not finite.
+    """
+    scores = array('d', (float(line) for line in each_once(results, len(paths))))
+    with replaced_file(env.output.mining_result_file) as stream:
+        # `reverse` keeps the order of equal scores.
+        for position in sorted(range(len(scores)), key=scores.__getitem__, reverse=True):
+            stream.write(f'{paths[position]}\t{score_text(scores[position])}\n')

@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import pytest
+import yaml
+
+from executor.contract.config_yaml import read_job
+from executor.contract.errors import ConfigError, ModelError
+from executor.contract.options import TrainArgs
+from executor.contract.params import InferParams, MiningParams, TrainParams
+from executor.local.task_folder import add_model_file
+from mining.catalog import ALGORITHMS
+from tests.support.task_folder import TaskFolder, line_of
+
+# Written down by hand: what the predecessor's users know.
+TRAIN_DEFAULTS = TrainParams(
+    class_names=('cat', 'dog'),
+    gpu_ids=(),
+    model_files=(),
+    shm_size='128G',
+    export_format='ark:raw',
+    samples_per_gpu=16,
+    workers_per_gpu=4,
+    max_epochs=100,
+    config_file='configs/yolox/yolox_tiny_8x8_300e_coco.py',
+    args_options=TrainArgs(
+        amp=False, auto_scale_lr=False, resume=None, seed=None, deterministic=False, no_validate=False, cfg_options={}
+    ),
+    cfg_options={},
+    metric='bbox',
+    val_interval=1,
+    max_keep_checkpoints=1,
+    ymir_saved_file_patterns=(),
+)
+INFER_DEFAULTS = InferParams(
+    class_names=('cat', 'dog'), gpu_ids=(), model_files=(), shm_size='128G', conf_threshold=0.2, cfg_options={}
+)
+MINING_DEFAULTS = MiningParams(
+    class_names=('cat', 'dog'),
+    gpu_ids=(),
+    model_files=(),
+    shm_size='128G',
+    mining_algorithm='aldd',
+    class_distribution_scores=(),
+    cfg_options={},
+)
+TASKS = [
+    ('training', TRAIN_DEFAULTS),
+    ('mining', MINING_DEFAULTS),
+    ('infer', INFER_DEFAULTS),
+]
+
+
+def template_keys(params) -> list[str]:
+    """The fields a template has: all but those that the platform fills in, and where each key stands."""
+    others = ('class_names', 'gpu_ids', 'model_files', 'places')
+    return [f.name for f in dataclasses.fields(params) if f.name not in others]
+
+
+@pytest.mark.parametrize('task, defaults', TASKS)
+def test_missing_keys_are_defaults(ymir_task: TaskFolder, task, defaults):
+    job = ymir_task.job(task)
+    assert getattr(job, task) == defaults
+
+
+@pytest.mark.parametrize('empty', [None, '', '  '])
+@pytest.mark.parametrize('task, defaults', TASKS)
+def test_empty_fields_are_defaults(ymir_task: TaskFolder, task, defaults, empty):
+    job = ymir_task.job(
+        task,
+        **dict.fromkeys(template_keys(defaults), empty),
+        gpu_id=empty,
+        gpu_count=empty,
+        pretrained_model_params=empty,
+        model_params_path=empty,
+    )
+    assert getattr(job, task) == defaults
+
+
+@pytest.mark.parametrize('task, defaults', TASKS)
+def test_a_template_holds_the_defaults(ymir_task: TaskFolder, repository: Path, task, defaults):
+    template = (repository / f'{task}-template.yaml').read_text(encoding='utf-8')
+    assert sorted(yaml.safe_load(template)) == sorted(template_keys(defaults))
+    ymir_task.write('in/config.yaml', f'{template}\nclass_names: [cat, dog]\n')
+    job = read_job(ymir_task.env(task))
+    assert getattr(job, task) == defaults
+
+
+@pytest.mark.parametrize('task, defaults', TASKS)
+def test_a_template_explains_each_key(repository: Path, task, defaults):
+    lines = (repository / f'{task}-template.yaml').read_text(encoding='utf-8').splitlines()
+    keys = [number for number, line in enumerate(lines) if not line.startswith('#')]
+    assert len(keys) == len(template_keys(defaults))
+    assert [lines[n] for n in keys if n == 0 or not lines[n - 1].startswith('# ')] == []
+
+
+@pytest.mark.parametrize(
+    'task, key, value, expected',
+    [
+        ('training', 'shm_size', '1G', '1G'),
+        ('training', 'export_format', 'coco:raw', 'coco:raw'),
+        ('training', 'samples_per_gpu', '8', 8),
+        ('training', 'workers_per_gpu', '0', 0),
+        ('training', 'max_epochs', ' 10 ', 10),
+        ('training', 'config_file', ' my_config.py ', 'my_config.py'),
+        ('training', 'args_options', '--amp --seed 3', TrainArgs(amp=True, seed=3)),
+        ('training', 'cfg_options', 'a.b=1 c=[1, 2]', {'a.b': 1, 'c': [1, 2]}),
+        ('training', 'val_interval', '-1', -1),
+        ('training', 'max_keep_checkpoints', '-1', -1),
+        ('training', 'ymir_saved_file_patterns', r'best.*\.pth,.*\.py', (r'best.*\.pth', r'.*\.py')),
+        ('infer', 'conf_threshold', '0.35', 0.35),
+        ('infer', 'cfg_options', 'model.test_cfg.nms.iou_threshold=0.5', {'model.test_cfg.nms.iou_threshold': 0.5}),
+        ('mining', 'mining_algorithm', 'cald', 'cald'),
+        ('mining', 'class_distribution_scores', '1.0,0.1', (1.0, 0.1)),
+        ('mining', 'class_distribution_scores', '0,2', (0.0, 2.0)),
+    ],
+)
+def test_values_as_a_web_form_sends_them(ymir_task: TaskFolder, task, key, value, expected):
+    job = ymir_task.job(task, **{key: value})
+    defaults = dict(TASKS)[task]
+    assert getattr(job, task) == dataclasses.replace(defaults, **{key: expected})
+
+
+_WEIGHTS = 'numbers from 0 up, at most one for each of the 2 classes (cat, dog), in this order'
+
+
+@pytest.mark.parametrize(
+    'task, key, value, allowed',
+    [
+        ('training', 'samples_per_gpu', 4097, 'a whole number of at least 1 and at most 4096'),
+        ('infer', 'samples_per_gpu', 4097, 'a whole number of at least 1 and at most 4096'),
+        ('training', 'workers_per_gpu', 257, 'a whole number of at least 0 and at most 256'),
+        ('mining', 'workers_per_gpu', 257, 'a whole number of at least 0 and at most 256'),
+        ('infer', 'gpu_count', -1, 'a whole number of at least 0'),
+        ('mining', 'class_distribution_scores', '1,1,1', _WEIGHTS),
+        ('mining', 'class_distribution_scores', '1,-0.5', _WEIGHTS),
+        ('mining', 'class_distribution_scores', -1, _WEIGHTS),
+    ],
+)
+def test_wrong_values(ymir_task: TaskFolder, task, key, value, allowed):
+    with pytest.raises(ConfigError) as caught:
+        ymir_task.job(task, **{key: value})
+    message = str(caught.value)
+    place = f'{ymir_task.config_file}:{line_of(ymir_task.config_file, key + ":")}'
+    assert message.startswith(f'{place}: {key} must be {allowed}')
+    assert message.endswith(f'found {value!r}')
+    assert caught.value.code == 300001
+
+
+def test_mining_and_inference_share_one_config(ymir_task: TaskFolder, caplog):
+    weights = add_model_file(ymir_task.root, 'best/a.pth')
+    job = ymir_task.job(
+        'mining',
+        'infer',
+        conf_threshold='0.3',
+        mining_algorithm='random',
+        cfg_options='a=1',
+        gpu_id='1',
+        gpu_count=1,
+        model_params_path=[str(weights)],
+    )
+    shared = {'gpu_ids': (1,), 'model_files': (weights,), 'cfg_options': {'a': 1}}
+    assert job.training is None
+    assert job.mining == dataclasses.replace(MINING_DEFAULTS, mining_algorithm='random', **shared)
+    assert job.infer == dataclasses.replace(INFER_DEFAULTS, conf_threshold=0.3, **shared)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize('task', ['training', 'mining', 'infer'])
+def test_only_the_asked_task_is_read(ymir_task: TaskFolder, task):
+    job = ymir_task.job(task)
+    assert [name for name in ('training', 'mining', 'infer') if getattr(job, name) is not None] == [task]
+    assert job.env.task_id == 'task-1'
+
+
+@pytest.mark.parametrize(
+    'task, config, warned',
+    [
+        ('training', {}, []),
+        ('training', {'pretrained_model_params': [], 'run_training': True, 'model_params_path': []}, []),
+        ('training', {'lr': 1, 'samples_per_gpus': 2}, ['lr, samples_per_gpus']),
+        ('training', {'conf_threshold': 0.5}, ['conf_threshold']),
+        ('mining', {'conf_threshold': 0.5, 'max_epochs': 3}, ['conf_threshold, max_epochs']),
+        ('infer', {'mining_algorithm': 'nothing'}, ['mining_algorithm']),
+    ],
+)
+def test_one_warning_for_all_unknown_keys(ymir_task: TaskFolder, caplog, task, config, warned):
+    ymir_task.job(task, **config)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * len(warned)
+    wanted = [f'{ymir_task.config_file}: ignoring unknown keys: {keys}' for keys in warned]
+    assert [record.getMessage() for record in caplog.records] == wanted
+
+
+@pytest.mark.parametrize(
+    'value, expected',
+    [
+        (['cat'], ('cat',)),
+        ('cat', ('cat',)),
+        ('cat, guide dog', ('cat', 'guide dog')),
+        (['dog', 'cat'], ('dog', 'cat')),
+        ([1, '2'], ('1', '2')),
+        (['a,b', 'c'], ('a,b', 'c')),
+    ],
+)
+def test_class_names(ymir_task: TaskFolder, value, expected):
+    assert ymir_task.job(class_names=value).training.class_names == expected
+
+
+@pytest.mark.parametrize(
+    'value, parts',
+    [
+        (None, ['class_names must list the classes', 'found None']),
+        ('', ['class_names must list the classes', "found ''"]),
+        (['cat', 'dog', 'cat'], ['class_names must be different', 'cat']),
+        (['cat', ' cat'], ['class_names must be different', 'cat']),
+        (['cat', None], ['class_names must be a list of names', "found ['cat', None]"]),
+        ([['cat']], ['class_names must be a list of names', "found [['cat']]"]),
+        ({'cat': 0}, ['class_names must', "found {'cat': 0}"]),
+        # Dropping the empty one would make class 2 of the annotations class 1.
+        (['cat', '', 'dog'], ['class_names must', "found ['cat', '', 'dog']"]),
+        (['', ' '], ['class_names must', "found ['', ' ']"]),
+    ],
+)
+def test_wrong_class_names(ymir_task: TaskFolder, value, parts):
+    with pytest.raises(ConfigError) as caught:
+        ymir_task.job(class_names=value)
+    message = str(caught.value)
+    assert message.startswith(f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "class_names:")}: ')
+    assert [part for part in parts if part not in message] == []
+    assert caught.value.code == 300001
+
+
+def test_no_class_names(ymir_task: TaskFolder):
+    path = ymir_task.write('in/config.yaml', 'max_epochs: 1\n')
+    with pytest.raises(ConfigError) as caught:
+        read_job(ymir_task.env())
+    assert str(caught.value).startswith(f'{path}: class_names must list the classes')
+
+
+@pytest.mark.parametrize(
+    'gpu_id, gpu_count, expected',
+    [
+        (None, None, ()),
+        ('', '', ()),
+        ('', 0, ()),
+        ('', 2, ()),
+        ([], None, ()),
+        ('0', 0, ()),
+        ('0,1', '0', ()),
+        ('0', 1, (0,)),
+        (0, 1, (0,)),
+        ('0', None, (0,)),
+        ('0,1', '2', (0, 1)),
+        ('2, 0', 2, (2, 0)),
+        ([0, 3], 2, (0, 3)),
+    ],
+)
+def test_gpus(ymir_task: TaskFolder, gpu_id, gpu_count, expected):
+    assert ymir_task.job(gpu_id=gpu_id, gpu_count=gpu_count).training.gpu_ids == expected
+
+
+@pytest.mark.parametrize(
+    'task, key',
+    [('training', 'pretrained_model_params'), ('mining', 'model_params_path'), ('infer', 'model_params_path')],
+)
+@pytest.mark.parametrize(
+    'names, expected',
+    [
+        ([], []),
+        (['{models}/stage/a.pth', '{models}/stage/a.py'], ['{models}/stage/a.pth', '{models}/stage/a.py']),  # since 2.0
+        (['stage/a.pth', 'b.pth'], ['{models}/stage/a.pth', '{models}/b.pth']),
+        (['b.pth', '{root}/elsewhere.pth'], ['{models}/b.pth', '{root}/elsewhere.pth']),
+        ('stage/a.pth, b.pth', ['{models}/stage/a.pth', '{models}/b.pth']),
+    ],
+)
+def test_model_files(ymir_task: TaskFolder, task, key, names, expected):
+    for name in ('stage/a.pth', 'stage/a.py', 'b.pth'):
+        add_model_file(ymir_task.root, name)
+    ymir_task.write('elsewhere.pth', '')
+    folders = {'models': str(ymir_task.root / 'in' / 'models'), 'root': str(ymir_task.root)}
+    value = [name.format(**folders) for name in names] if isinstance(names, list) else names
+    job = ymir_task.job(task, **{key: value})
+    assert getattr(job, task).model_files == tuple(Path(name.format(**folders)) for name in expected)
+
+
+@pytest.mark.parametrize(
+    'names, counted',
+    [
+        (['lost.pth'], '1 of 1 files of model_params_path is not there, or may not be read: {models}/lost.pth'),
+        (
+            ['here.pth', '/no/lost.pth'],
+            '1 of 2 files of model_params_path is not there, or may not be read: /no/lost.pth',
+        ),
+        (
+            ['folder', 'lost.py'],
+            '2 of 2 files of model_params_path are not there, or may not be read: {models}/folder, {models}/lost.py',
+        ),
+        (
+            [f'{n}.pth' for n in range(6)],  # the first five of them
+            '6 of 6 files of model_params_path are not there, or may not be read: '
+            + ', '.join(f'{{models}}/{n}.pth' for n in range(5))
+            + ', ...',
+        ),
+        (
+            ['null\0byte'],  # no file can have this name
+            '1 of 1 files of model_params_path is not there, or may not be read: {models}/null\0byte',
+        ),
+    ],
+)
+def test_a_model_file_is_missing(ymir_task: TaskFolder, names, counted):
+    add_model_file(ymir_task.root, 'here.pth')
+    add_model_file(ymir_task.root, 'folder/here.pth')
+    with pytest.raises(ModelError) as caught:
+        ymir_task.job('infer', model_params_path=names)
+    place = f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "model_params_path:")}'
+    named = counted.format(models=ymir_task.root / 'in' / 'models')
+    assert str(caught.value) == f'{place}: {named}: choose a model whose files the container sees'
+    assert caught.value.code == 300004
+
+
+def test_a_model_file_with_a_name_that_is_too_long(ymir_task: TaskFolder):
+    with pytest.raises(ModelError) as caught:
+        ymir_task.job('infer', model_params_path=['x' * 100_000])
+    assert 'model_params_path is not there, or may not be read: ' in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize('task', ['training', 'mining', 'infer'])
+def test_the_line_of_each_key_is_known(ymir_task: TaskFolder, task):
+    job = ymir_task.job(task, cfg_options='a=1', config_file=None, **{'1': 2})
+    places = getattr(job, task).places
+    assert sorted(places) == sorted(yaml.safe_load(ymir_task.config_file.read_text()))
+    assert places['cfg_options'] == f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "cfg_options:")}'
+    assert places['class_names'] == f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "class_names:")}'
+
+
+@pytest.mark.parametrize('algorithm', ALGORITHMS)
+def test_every_algorithm_of_the_catalog_can_be_asked_for(ymir_task: TaskFolder, algorithm):
+    assert ymir_task.job('mining', mining_algorithm=algorithm).mining.mining_algorithm == algorithm

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from executor.contract.errors import ConfigError
+from executor.contract.yaml_file import read_yaml_mapping
+
+
+@pytest.mark.parametrize(
+    'text, line, part',
+    [
+        ('', 1, 'the file is empty'),
+        ('# nothing\n', 1, 'the file is empty'),
+        ('null\n', 1, 'found NoneType'),
+        ('- task_id\n', 1, 'found list'),
+        ('just words\n', 1, 'found str'),
+        ('task_id: a\ninput: [1\noutput: 2\n', 3, 'not valid YAML'),
+        ('task_id: a\n\n\tinput: b\n', 3, 'not valid YAML'),
+        ('task_id: a\ninput: *nowhere\n', 2, 'nowhere'),
+        ('task_id: a\n---\ntask_id: b\n', 2, 'not valid YAML'),
+        ('task_id: !!python/object:os.system a\n', 1, 'not valid YAML'),
+        ('task_id: 2020-99-99\n', None, 'month must be in 1..12'),
+        ('task_id: !!bool perhaps\n', None, 'not valid YAML'),
+        ('task_id: !!int ""\n', None, 'not valid YAML'),
+        ('task_id: a\x00b\n', None, 'not valid YAML'),
+    ],
+)
+def test_broken_yaml(tmp_path, text, line, part):
+    path = tmp_path / 'env.yaml'
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_yaml_mapping(path)
+    assert str(caught.value).startswith(f'{path}:{line}: ' if line else f'{path}')
+    assert part in str(caught.value)
+    assert '\n' not in str(caught.value)
+    assert caught.value.code == 300001
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(ConfigError, match=r'/env\.yaml cannot be read \(No such file or directory\)'):
+        read_yaml_mapping(tmp_path / 'env.yaml')
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    (tmp_path / 'env.yaml').write_bytes(b'task_id: \xff\xfe')
+    with pytest.raises(ConfigError, match=r'/env\.yaml is not UTF-8 text \(byte 9\)'):
+        read_yaml_mapping(tmp_path / 'env.yaml')
+
+
+def test_lines_of_keys(tmp_path):
+    path = tmp_path / 'a.yaml'
+    path.write_text('# one\nkey: 1\nsection:\n  # four\n  key: 2\n  deep:\n    key: 3\n1: number\n')
+    source = read_yaml_mapping(path)
+    assert source.values == {'key': 1, 'section': {'key': 2, 'deep': {'key': 3}}, 1: 'number'}
+    places = {key: source.where(key) for key in ('key', 'section', 'section.key', 'section.deep', 'nowhere')}
+    assert places == {
+        'key': f'{path}:2',
+        'section': f'{path}:3',
+        'section.key': f'{path}:5',
+        'section.deep': f'{path}:6',
+        'nowhere': str(path),
+    }
+
+
+@pytest.mark.parametrize(
+    'text, values',
+    [
+        ('a: &a 1\nb: *a\n', {'a': 1, 'b': 1}),
+        ('a: &a {x: 1}\nb: {<<: *a, y: 2}\n', {'a': {'x': 1}, 'b': {'x': 1, 'y': 2}}),
+        ('a: &a [1, 2]\nb: [*a, *a]\n', {'a': [1, 2], 'b': [[1, 2], [1, 2]]}),
+    ],
+)
+def test_aliases_are_what_they_stand_for(tmp_path, text, values):
+    (tmp_path / 'a.yaml').write_text(text)
+    assert read_yaml_mapping(tmp_path / 'a.yaml').values == values
+
+
+def test_brackets_without_end(tmp_path):
+    (tmp_path / 'a.yaml').write_text('a: ' + '[' * 100_000)
+    with pytest.raises(ConfigError, match=r'a\.yaml: not valid YAML \(maximum recursion depth'):
+        read_yaml_mapping(tmp_path / 'a.yaml')
