@@ -20,7 +20,8 @@ from executor.detection.infer import Inference
 from executor.log import duration
 from executor.detection.mine import Mining, scorer_of
 from executor.detection.sweep import Sweep, Tally, describe_time
-from mining.base import Needs, Scorer
+from mining.base import Scorer
+from mining.catalog import ALGORITHMS, Needs
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def _sweep(
         if scorer is not None:
             mining = stack.enter_context(Mining(env, job.mining, scorer, detector, index))
             takers.append(mining)
-        views = scorer is not None and scorer.needs.views is not None
+        views = job.mining is not None and ALGORITHMS[job.mining.mining_algorithm].views
         sweep = Sweep(
             index,
             detector,
@@ -90,7 +91,7 @@ def _sweep(
 
 def _load(job: Job, scorer: Optional[Scorer]) -> Any:
     """The detector with what both tasks need of it; none where the scorer needs none and nobody else does."""
-    needs = scorer.needs if scorer is not None else Needs()
+    needs = ALGORITHMS[job.mining.mining_algorithm] if job.mining else Needs()
     if scorer is None:
         return load_detector(job.infer, score_threshold=job.infer.conf_threshold)
     if job.infer is None and not (needs.detections or needs.head_maps):

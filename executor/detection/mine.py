@@ -6,7 +6,7 @@ import heapq
 import logging
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import torch
 
@@ -20,20 +20,10 @@ from executor.detector.detector import Found
 from executor.images.loader import Loaded
 from executor.report.pictures import draw_detections, write_picture
 from executor.detection.sweep import Outcome
-from mining.aldd import AlddScorer
-from mining.base import Batch, Scorer, SeenView, generator
-from mining.cald import CaldScorer
-from mining.entropy import EntropyScorer
-from mining.random import RandomScorer
+from mining.base import Candidates, Scorer, SeenView, ViewScorer
+from mining.catalog import ALGORITHMS, Settings, make_scorer
 
 logger = logging.getLogger(__name__)
-
-SCORERS: Dict[str, Callable[[MiningParams], Scorer]] = {
-    'aldd': lambda params: AlddScorer(weights=params.class_distribution_scores, exact=params.aldd_exact),
-    'cald': lambda params: CaldScorer(),
-    'entropy': lambda params: EntropyScorer(),
-    'random': lambda params: RandomScorer(params.seed),
-}
 
 _MOST_DETECTIONS = 100  # an image, beside the model's own score threshold
 _UNDECODABLE = -100.0  # below every score of every algorithm
@@ -44,7 +34,8 @@ _PICTURE_FILE = 'mining-examples.jpg'
 
 def scorer_of(params: MiningParams) -> Scorer:
     """The algorithm that the task names."""
-    return SCORERS[params.mining_algorithm](params)
+    settings = Settings(params.class_distribution_scores, params.aldd_exact, params.seed)
+    return make_scorer(params.mining_algorithm, settings)
 
 
 class Mining:
@@ -76,20 +67,20 @@ class Mining:
     def score(self, loaded: Sequence[Loaded], found: Sequence[Found]) -> List[Found]:
         """Score images of one batch; what only the scorer needed is dropped."""
         started = time.perf_counter()
-        needs, detector = self._scorer.needs, self._detector
+        needs, detector = ALGORITHMS[self._params.mining_algorithm], self._detector
         detections = [self._counted(one.detections) for one in found]
         working = 0.0  # of the detector, on the views
-        views = None
-        if needs.views is not None:
-            views, working = self._views(loaded, detections)
-        batch = Batch(
+        views: Sequence[Sequence[SeenView]] = ()
+        if isinstance(self._scorer, ViewScorer):
+            views, working = self._views(self._scorer, loaded, detections)
+        candidates = Candidates(
             positions=[one.position for one in loaded],
             detections=detections,
             views=views,
-            head_maps=_together([one.head_maps for one in found]) if needs.head_maps else None,
+            head_maps=_together([one.head_maps for one in found]) if needs.head_maps else (),
             input_size=found[0].input_size,
         )
-        scores = self._scorer.score(batch)
+        scores = self._scorer.score(candidates)
         detector.seconds.add('scoring', time.perf_counter() - started - working)
         return [one._replace(score=float(score), head_maps=()) for one, score in zip(found, scores)]
 
@@ -98,13 +89,11 @@ class Mining:
         chosen = detections.scores >= self._detector.score_threshold
         return detections.select(chosen).select(slice(_MOST_DETECTIONS))
 
-    def _views(self, loaded: Sequence[Loaded], detections: Sequence[Detections]) -> Tuple[List[List[SeenView]], float]:
+    def _views(
+        self, scorer: ViewScorer, loaded: Sequence[Loaded], detections: Sequence[Detections]
+    ) -> Tuple[List[List[SeenView]], float]:
         """What the detector finds in the views of each image, all views as one batch, and the seconds it took."""
-        make_views = self._scorer.needs.views
-        made = [
-            make_views(one.image, here, generator(self._params.seed, one.position))
-            for one, here in zip(loaded, detections)
-        ]
+        made = [scorer.make_views(one.image, here, one.position) for one, here in zip(loaded, detections)]
         prepared = [self._detector.prepare(view.image) for views in made for view in views]
         started = time.perf_counter()
         found = iter(self._detector.detect_here(prepared))

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from executor.contract.params import InferParams
 from executor.detector.load import load_detector
 from executor.images.decode import read_image
-from mining.aldd import aldd_scores
+from mining.aldd.score import aldd_scores
 from mining.entropy import entropy_score
 from tests.support.official import decode, greedy_nms, official_graph
 from tests.support.random_model import NANO
