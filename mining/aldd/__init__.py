@@ -1,9 +1,7 @@
 """Score by the uncertainty of a dense head between neighbouring pixels (Aghdam et al., ICCV 2019).
 
-`definition` says plainly what is computed, `score` computes it fast; docs/aldd.md explains both.
-
-Departures from the predecessor: no box regression among the maps, class weights count, borders are part of the map,
-sizes that are no multiple of 32 end in smaller cells instead of losing their rest.
+`definition` says plainly what is computed, `score` computes it fast; docs/aldd.md explains both, and names the
+departures from the predecessor.
 """
 
 from __future__ import annotations

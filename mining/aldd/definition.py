@@ -1,6 +1,6 @@
 """Compute aldd as its definition reads (Aghdam et al., ICCV 2019), in numpy and double precision.
 
-The fast way is tested against this one, which therefore uses nothing of it; docs/aldd.md has the formulas. For each
+The fast ways are tested against this one, which therefore uses nothing of them; docs/aldd.md has the formulas. For each
 class and level of the head, p = sigmoid(objectness) sigmoid(class) is resized to the network's input, of H x W pixels.
 There the uncertainty is H(mean p) - mean H(p), with the binary entropy H in nats and means over a window of 9 x 9
 pixels, summed over the levels. A class's value is the mean over cells of 32 x 32 pixels of the largest uncertainty; the
@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -62,11 +61,16 @@ def _uncertainty(p: Floats) -> Floats:
 
 
 def _window_mean(values: Floats) -> Floats:
-    """Average (H, W) over those pixels of each 9 x 9 window that lie in the image, along one axis and the other."""
-    for _ in range(2):
-        padded = np.pad(values, ((0, 0), (REACH, REACH)), constant_values=np.nan)
-        values = np.nanmean(sliding_window_view(padded, 2 * REACH + 1, axis=1), axis=2).T
-    return values
+    """Average (H, W) over those pixels of each 9 x 9 window that lie in the image: along one axis, then the other."""
+    rows, columns = (_averaging(pixels) for pixels in values.shape)
+    return rows @ values @ columns.T
+
+
+def _averaging(pixels: int) -> Floats:
+    """Give each pixel of a line, (n, n), equal weights for those that lie at most REACH beside it."""
+    place = np.arange(pixels)
+    near = abs(place[:, None] - place) <= REACH
+    return near / near.sum(axis=1, keepdims=True)
 
 
 def _entropy(p: Floats) -> Floats:

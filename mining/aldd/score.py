@@ -1,8 +1,8 @@
-"""Compute aldd scores fast: at every pixel in the cells that count, and as estimates or not at all in the others.
+"""Compute aldd fast: every pixel of the cells that count, and an estimate of the others, or nothing.
 
 Almost all of a score comes from few of the classes x cells. Which these are, and what the rest adds, is the difference
-between the two ways: `exact` leaves out what is proven to change the score by less than TOLERANCE, the quick way what
-an estimate says is small, and adds the estimate. Letters: L levels, C classes, R rows and K columns of cells.
+between the two ways: the exact one leaves out what is proven to change the score by less than TOLERANCE, the quick one
+what an estimate says is small, and adds the estimate. Letters: L levels, C classes, R rows and K columns of cells.
 """
 
 from __future__ import annotations
