@@ -26,10 +26,11 @@ from executor.contract.params import InferParams, MiningParams
 from executor.contract.progress import silent_progress
 from executor.detector.load import load_detector
 from executor.detection.infer import Inference
-from executor.detection.mine import SCORERS, Mining
+from executor.detection.mine import Mining, scorer_of
 from executor.weights.checkpoint import read_checkpoint, save_weights
 from executor.detection.sweep import Sweep, describe_time
 from executor.local.task_folder import write_env
+from mining.catalog import ALGORITHMS, Needs
 
 INFERENCE, EXACT = 'inference', 'aldd, exact'
 NAMES = (INFERENCE, 'entropy', 'cald', 'aldd', EXACT)
@@ -53,12 +54,12 @@ class Contender:
             algorithm = name.partition(',')[0]
             self._mining = MiningParams(**common, mining_algorithm=algorithm, aldd_exact=name == EXACT)
         self._env = read_env(write_env(folder, training=False, infer=True, mining=True))
-        needs = SCORERS[self._mining.mining_algorithm](self._mining).needs if self._mining else None
+        needs = ALGORITHMS[self._mining.mining_algorithm] if self._mining else Needs()
         self._detector = load_detector(
             self._infer or self._mining,
             score_threshold=self._infer.conf_threshold if self._infer else None,
-            class_scores=bool(needs and needs.class_scores),
-            head_maps=bool(needs and needs.head_maps),
+            class_scores=needs.class_scores,
+            head_maps=needs.head_maps,
         )
         self.profile = ''
 
@@ -67,8 +68,7 @@ class Contender:
         params: Any = self._infer or self._mining
         mining = None
         if self._mining is not None:
-            scorer = SCORERS[self._mining.mining_algorithm](self._mining)
-            mining = Mining(self._env, self._mining, scorer, self._detector, self._images)
+            mining = Mining(self._env, self._mining, scorer_of(self._mining), self._detector, self._images)
         sweep = Sweep(
             self._images,
             self._detector,
@@ -76,7 +76,7 @@ class Contender:
             params.workers_per_gpu,
             silent_progress().part(0, 1),
             after=mining.score if mining else None,
-            keep_images=mining is not None and scorer.needs.views is not None,
+            keep_images=self._mining is not None and ALGORITHMS[self._mining.mining_algorithm].views,
         )
         self._detector.seconds.clear()
         times = []

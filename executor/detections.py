@@ -1,11 +1,15 @@
-"""What a detector says of one image, and the conversions of its boxes."""
+"""Describe what a detector finds in one image, and convert and compare its boxes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch  # many who import this work without
 
 
 @dataclass(frozen=True)
@@ -16,20 +20,20 @@ class Detections:
         boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the original image, x2 and y2 exclusive; not clipped.
         scores: (N,) float32 in 0..1.
         labels: (N,) int64, class ids from 0.
-        class_scores: (N, C) float32 in 0..1, what the detector says of every class for the box, not normalised; None
-            where it was not asked for.
+        class_scores: (N, C) float32 in 0..1, the score of every class for each box, not normalised; None where they
+            were not asked for.
     """
 
-    boxes: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
-    class_scores: Optional[np.ndarray] = None
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    class_scores: Optional[NDArray[np.float32]] = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
-    def select(self, index: np.ndarray) -> Detections:
-        """Those that a boolean mask or an array of positions chooses."""
+    def select(self, index: NDArray[np.generic] | slice) -> Detections:
+        """Return the detections that a boolean mask, an array of positions or a slice chooses."""
         return Detections(
             self.boxes[index],
             self.scores[index],
@@ -39,7 +43,7 @@ class Detections:
 
 
 def no_detections(classes: Optional[int] = None) -> Detections:
-    """Nothing found; with `classes`, class scores of shape (0, classes)."""
+    """Return detections without a box; with `classes`, their class scores have the shape (0, classes)."""
     return Detections(
         boxes=np.zeros((0, 4), np.float32),
         scores=np.zeros(0, np.float32),
@@ -58,12 +62,12 @@ class HeadMap(NamedTuple):
     Both are tensors on the detector's device.
     """
 
-    class_logits: Any
-    objectness_logits: Optional[Any]
+    class_logits: torch.Tensor
+    objectness_logits: Optional[torch.Tensor]
 
 
-def to_whole_xywh(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
-    """(N, 4) x1 y1 x2 y2 as (N, 4) int64 x y w h of whole pixels, inside a width x height image, w and h at least 1.
+def to_whole_xywh(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.int64]:
+    """Convert (N, 4) x1 y1 x2 y2 to x y w h of whole pixels inside a width x height image, w and h at least 1.
 
     Corners go to the nearest pixel border, halves up, as mmdet's numbers with whole-pixel boxes do.
     """
@@ -76,20 +80,27 @@ def to_whole_xywh(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.concatenate([start, end - start], axis=1)
 
 
-def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
-    """How many boxes each class has, (classes,) int64."""
+def class_counts(labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Count the boxes of each class, (classes,)."""
     return np.bincount(labels, minlength=classes)
 
 
-def iou_matrix(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU of each of (N, 4) with each of (M, 4) x1 y1 x2 y2 boxes, (N, M) float64; 0 where a box has no area."""
-    boxes, others = boxes.astype(np.float64), others.astype(np.float64)
-    start = np.maximum(boxes[:, None, :2], others[None, :, :2])  # (N, M, 2)
-    end = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    overlap = np.clip(end - start, 0, None).prod(axis=2)  # (N, M)
-    union = _area(boxes)[:, None] + _area(others)[None, :] - overlap
+def iou_matrix(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Compute the IoU of each of (N, 4) with each of (M, 4) x1 y1 x2 y2 boxes, (N, M); 0 where a box has no area."""
+    overlap = overlap_areas(boxes, others)
+    union = areas(boxes)[:, None] + areas(others)[None, :] - overlap
     return np.divide(overlap, union, out=np.zeros_like(overlap), where=overlap > 0)
 
 
-def _area(boxes: np.ndarray) -> np.ndarray:
+def overlap_areas(boxes: NDArray[np.generic], others: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Compute the area that each of (N, 4) has in common with each of (M, 4) x1 y1 x2 y2 boxes, (N, M)."""
+    boxes, others = boxes.astype(np.float64), others.astype(np.float64)
+    start = np.maximum(boxes[:, None, :2], others[None, :, :2])  # (N, M, 2)
+    end = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    return np.clip(end - start, 0, None).prod(axis=2)
+
+
+def areas(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Compute the area of each of (N, 4) x1 y1 x2 y2 boxes, (N,)."""
+    boxes = boxes.astype(np.float64)
     return np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)

@@ -1,4 +1,4 @@
-"""How much a candidate image is worth labelling: four algorithms, arrays in and one number an image out.
+"""Score how much each candidate image is worth labelling: arrays in, one number an image out.
 
-Pure: no files, no processes, no ranks, no clock. `base` says what a scorer gets and what it wants of the detector.
+Pure: no files, no processes, no ranks, no clock. `catalog` names the algorithms, `base` says what a scorer is given.
 """

@@ -1,11 +1,12 @@
-"""What a scorer wants of the detector, what it gets, and what it returns."""
+"""Define what a scorer is given, what it returns, and where its random numbers come from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, List, Optional, Protocol, Sequence, Tuple
+from typing import List, Protocol, Sequence, Tuple, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from executor.detections import Detections, HeadMap
 
@@ -19,62 +20,54 @@ class View:
         boxes: (N, 4) float32, the N boxes found in the image as they lie in the view, x1 y1 x2 y2 in its pixels.
     """
 
-    image: np.ndarray
-    boxes: np.ndarray
+    image: NDArray[np.uint8]
+    boxes: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class SeenView:
-    """What a scorer gets of a view: the boxes moved into it, (N, 4), and what the detector found there."""
+    """The boxes of an image moved into a view, (N, 4), and the detections of the view itself."""
 
-    boxes: np.ndarray
+    boxes: NDArray[np.float32]
     found: Detections
 
 
-# A decoded image, what was found in it and the image's generator, made into views; none where nothing was found.
-MakeViews = Callable[[np.ndarray, Detections, np.random.Generator], List[View]]
-
-
 @dataclass(frozen=True)
-class Needs:
-    """What the detector has to say of an image before it can be scored. Nothing of all this: no detector is needed."""
-
-    detections: bool = False
-    class_scores: bool = False  # of the image's detections and of its views'
-    head_maps: bool = False
-    views: Optional[MakeViews] = None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B candidates and what the detector said of them; what the scorer does not need is None.
+class Candidates:
+    """B images to score and what the detector found in them; what the algorithm does not need may be left out.
 
     Attributes:
         positions: (B,), each image's place in the index.
-        detections: (B,), what was found in each.
+        detections: (B,), the boxes found in each.
         views: (B,), each image's views; empty where nothing was found in it.
-        head_maps: a level of the head each, for all B images.
+        head_maps: the levels of the head, each for all B images.
         input_size: (height, width) of the network's input, which the head maps cover.
     """
 
     positions: Sequence[int]
-    detections: Optional[Sequence[Detections]] = None
-    views: Optional[Sequence[Sequence[SeenView]]] = None
-    head_maps: Optional[Sequence[HeadMap]] = None
-    input_size: Optional[Tuple[int, int]] = None
+    detections: Sequence[Detections] = ()
+    views: Sequence[Sequence[SeenView]] = ()
+    head_maps: Sequence[HeadMap] = ()
+    input_size: Tuple[int, int] = (0, 0)
 
 
 class Scorer(Protocol):
-    """An algorithm. A score depends on the image, its position and the seed, never on the rest of the batch."""
+    """An algorithm with its settings. A score depends on the image, its position and the seed, never on the batch."""
 
-    @property
-    def needs(self) -> Needs: ...
+    def score(self, candidates: Candidates) -> NDArray[np.float64]:
+        """Compute (B,) finite scores in the order of the candidates; higher is more worth labelling."""
+        ...
 
-    def score(self, batch: Batch) -> np.ndarray:
-        """(B,) float64, finite, in the order of the batch; higher is more worth labelling."""
+
+@runtime_checkable
+class ViewScorer(Scorer, Protocol):
+    """A scorer that compares an image with its views."""
+
+    def make_views(self, image: NDArray[np.uint8], detections: Detections, position: int) -> List[View]:
+        """Make the views of an image, (H, W, 3) BGR, and of the boxes found in it; none where nothing was found."""
         ...
 
 
 def generator(seed: int, position: int) -> np.random.Generator:
-    """The random numbers of one image: the same on any number of ranks and in any batch."""
+    """Return the random numbers of one image, the same on any number of ranks and in any batch."""
     return np.random.default_rng([seed, position])

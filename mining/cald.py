@@ -1,4 +1,4 @@
-"""Consistency between an image and changed views of it (Yu et al., CVPR workshops 2022).
+"""Score by how little an image and changed views of it agree (Yu et al., CVPR workshops 2022).
 
 For each box, moved into a view, and its match there: IoU plus agreement of class and confidence, compared with BALANCE.
 Small differences are the informative ones: neither lost nor certain.
@@ -11,13 +11,15 @@ the top of a pool is filled by empty images and by boxes that flicker at the sco
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Sequence
+from typing import List, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from executor.detections import Detections, iou_matrix
+from mining.base import Candidates, SeenView, View, generator
+from mining.catalog import Settings
 from mining.views import make_views
-from mining.base import Batch, Needs, SeenView
 
 BALANCE = 1.3  # the paper's base point
 
@@ -26,21 +28,29 @@ BALANCE = 1.3  # the paper's base point
 NOTHING_FOUND = -2.0
 
 
+def scorer(settings: Settings) -> CaldScorer:
+    """Build the scorer of `mining_algorithm: cald`."""
+    return CaldScorer(settings.seed)
+
+
 @dataclass(frozen=True)
 class CaldScorer:
-    """High where what the detector finds does not stay the same when the image is changed a little."""
+    """High where the detections do not stay the same when the image is changed a little; the seed is the views'."""
 
-    needs: ClassVar[Needs] = Needs(detections=True, class_scores=True, views=make_views)
+    seed: int
 
-    def score(self, batch: Batch) -> np.ndarray:
-        pairs = zip(batch.detections, batch.views)
+    def make_views(self, image: NDArray[np.uint8], detections: Detections, position: int) -> List[View]:
+        return make_views(image, detections, generator(self.seed, position))
+
+    def score(self, candidates: Candidates) -> NDArray[np.float64]:
+        pairs = zip(candidates.detections, candidates.views)
         return np.array([cald_score(found, views) for found, views in pairs], np.float64)
 
 
 def cald_score(reference: Detections, views: Sequence[SeenView]) -> float:
-    """-M, in -1.3..0, of an image's detections and its views; NOTHING_FOUND where the image itself has no detections.
+    """Compute -M, in -1.3..0, of an image's detections and its views; NOTHING_FOUND where there are no detections.
 
-    Both sides carry class scores.
+    The detections of the image and of the views carry class scores.
     """
     if len(reference) == 0:
         return NOTHING_FOUND
@@ -48,9 +58,10 @@ def cald_score(reference: Detections, views: Sequence[SeenView]) -> float:
 
 
 def _view_value(reference: Detections, view: SeenView) -> float:
-    """The smallest difference over the boxes, once a view; the predecessor added a running minimum at each box."""
+    """Return the smallest difference over the boxes, once a view; the predecessor added a running minimum at each."""
     if len(view.found) == 0:
         return BALANCE  # the formula's value for no overlap and no score
+    assert reference.class_scores is not None and view.found.class_scores is not None  # the catalog says so
     ious = iou_matrix(view.boxes, view.found.boxes)  # (N, M)
     # The first of equals: detections come by descending score, so where none overlaps it is the highest-scoring one.
     match = ious.argmax(axis=1)  # (N,)
@@ -60,22 +71,22 @@ def _view_value(reference: Detections, view: SeenView) -> float:
     return float(np.abs(overlap + 0.5 * (1 - divergence) * confidence - BALANCE).min())
 
 
-def _distribution(class_scores: np.ndarray) -> np.ndarray:
-    """(N, C) scores as (N, C) float64 of sum 1; a single class becomes the pair (p, 1 - p)."""
+def _distribution(class_scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Scale (N, C) scores to (N, C) of sum 1; a single class becomes the pair (p, 1 - p)."""
     scores = class_scores.astype(np.float64)
     if scores.shape[1] == 1:
         return np.concatenate([scores, 1 - scores], axis=1)  # (N, 2)
     return scores / np.maximum(scores.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
 
 
-def js_divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Jensen-Shannon divergence (not its square root, the distance) in nats, 0..ln 2, between rows of (N, C): (N,)."""
+def js_divergence(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute the Jensen-Shannon divergence (not its square root) of rows of (N, C), in nats, 0..ln 2: (N,)."""
     mean = (p + q) / 2
-    divergence = (_relative(p, mean) + _relative(q, mean)) / 2
+    divergence = (_kl_divergence(p, mean) + _kl_divergence(q, mean)) / 2
     return np.clip(divergence, 0.0, np.log(2))  # rounding only
 
 
-def _relative(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Kullback-Leibler divergence of rows; q is above 0 wherever p is."""
+def _kl_divergence(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute the Kullback-Leibler divergence of rows of (N, C); q is above 0 wherever p is."""
     ratio = np.divide(p, q, out=np.ones_like(p), where=p > 0)
     return (p * np.log(ratio)).sum(axis=1)

@@ -1,30 +1,34 @@
-"""Entropy of the detections' scores (Joshi et al., CVPR 2009, carried to detection)."""
+"""Score by the entropy of the detections' scores (Joshi et al., CVPR 2009, carried to detection)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mining.base import Batch, Needs
+from mining.base import Candidates
+from mining.catalog import Settings
 
 # Below every entropy, which is never negative; the value is the predecessor's.
 NOTHING_FOUND = -10.0
+
+
+def scorer(settings: Settings) -> EntropyScorer:
+    """Build the scorer of `mining_algorithm: entropy`."""
+    return EntropyScorer()
 
 
 @dataclass(frozen=True)
 class EntropyScorer:
     """High where many boxes are uncertain."""
 
-    needs: ClassVar[Needs] = Needs(detections=True)
-
-    def score(self, batch: Batch) -> np.ndarray:
-        return np.array([entropy_score(found.scores) for found in batch.detections], np.float64)
+    def score(self, candidates: Candidates) -> NDArray[np.float64]:
+        return np.array([entropy_score(found.scores) for found in candidates.detections], np.float64)
 
 
-def entropy_score(scores: np.ndarray) -> float:
-    """-sum p log2 p over (N,) scores in 0..1, of which 0 and 1 add nothing; NOTHING_FOUND for N = 0."""
+def entropy_score(scores: NDArray[np.float32]) -> float:
+    """Compute -sum p log2 p over (N,) scores in 0..1, of which 0 and 1 add nothing; NOTHING_FOUND for N = 0."""
     if len(scores) == 0:
         return NOTHING_FOUND
     p = scores.astype(np.float64)

@@ -1,4 +1,4 @@
-"""The four views of cald: flipped, partly covered, smaller, turned.
+"""Make the four views of cald: flipped, partly covered, smaller, turned.
 
 Boxes are in continuous coordinates, the pixel i covers i..i+1. All views have the image's own size, so that a detector
 that fits its input to the image sees a smaller object where the view makes it smaller; what is not image is black, as
@@ -11,8 +11,9 @@ from typing import List
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from executor.detections import Detections
+from executor.detections import Detections, areas, overlap_areas
 from mining.base import View
 
 SHRINK = 0.8
@@ -23,16 +24,16 @@ CUT_SIDE = (0.05, 0.2)  # of the image's height and of its width
 CUT_COVERS = (0.1, 0.4)  # of the area of the box that a cut covers most
 
 
-def make_views(image: np.ndarray, detections: Detections, rng: np.random.Generator) -> List[View]:
-    """The views of an image, (H, W, 3) uint8 BGR, in which `detections` were found; none where nothing was found."""
+def make_views(image: NDArray[np.uint8], detections: Detections, rng: np.random.Generator) -> List[View]:
+    """Make the views of an image, (H, W, 3) BGR, and of the boxes found in it; none where nothing was found."""
     if len(detections) == 0:
         return []
     boxes = detections.boxes
     return [flip(image, boxes), cut_out(image, boxes, rng), shrink(image, boxes), rotate(image, boxes)]
 
 
-def flip(image: np.ndarray, boxes: np.ndarray) -> View:
-    """Left becomes right."""
+def flip(image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> View:
+    """Mirror the image and its boxes, left to right."""
     width = image.shape[1]
     mirrored = boxes.copy()
     mirrored[:, 0] = width - boxes[:, 2]
@@ -40,8 +41,8 @@ def flip(image: np.ndarray, boxes: np.ndarray) -> View:
     return View(np.ascontiguousarray(image[:, ::-1]), mirrored)
 
 
-def cut_out(image: np.ndarray, boxes: np.ndarray, rng: np.random.Generator) -> View:
-    """Up to CUTS black rectangles of random size and place; the boxes stay what they are.
+def cut_out(image: NDArray[np.uint8], boxes: NDArray[np.float32], rng: np.random.Generator) -> View:
+    """Cover the image with up to CUTS black rectangles of random size and place; the boxes stay as they are.
 
     The first of CUT_TRIES rectangles are taken whose effect is worth seeing: the box that one covers most is covered
     neither too little nor too much. So there may be fewer, and none where there is no box.
@@ -59,8 +60,8 @@ def cut_out(image: np.ndarray, boxes: np.ndarray, rng: np.random.Generator) -> V
     return View(image, boxes.copy())
 
 
-def shrink(image: np.ndarray, boxes: np.ndarray) -> View:
-    """SHRINK times as large, in the top left corner."""
+def shrink(image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> View:
+    """Scale the image and its boxes by SHRINK, into the top left corner of the canvas."""
     height, width = image.shape[:2]
     new_width, new_height = max(1, round(width * SHRINK)), max(1, round(height * SHRINK))
     canvas = np.zeros_like(image)
@@ -69,8 +70,8 @@ def shrink(image: np.ndarray, boxes: np.ndarray) -> View:
     return View(canvas, (boxes * scale).astype(np.float32))
 
 
-def rotate(image: np.ndarray, boxes: np.ndarray) -> View:
-    """Turned by ANGLE around the centre: the canvas grows with the turned image and is shrunk to the image's size.
+def rotate(image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> View:
+    """Turn by ANGLE around the centre; the canvas grows with the turned image and is shrunk to the image's size.
 
     As in the paper's code; the predecessor cuts the corners off, and with them objects. A box becomes the upright
     rectangle around its turned corners, inside the canvas.
@@ -92,11 +93,7 @@ def rotate(image: np.ndarray, boxes: np.ndarray) -> View:
     return View(turned, np.clip(upright, 0, np.tile(size, 2)).astype(np.float32))
 
 
-def _covered_share(boxes: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """How much of each of (N, 4) boxes lies in each of (M, 4) rectangles, 0..1, (N, M); 0 for a box without area."""
-    boxes, cuts = boxes.astype(np.float64), cuts.astype(np.float64)
-    start = np.maximum(boxes[:, None, :2], cuts[None, :, :2])  # (N, M, 2)
-    end = np.minimum(boxes[:, None, 2:], cuts[None, :, 2:])
-    overlap = np.clip(end - start, 0, None).prod(axis=2)  # (N, M)
-    area = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)[:, None]  # (N, 1)
+def _covered_share(boxes: NDArray[np.float32], cuts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Compute the share, 0..1, of each of (N, 4) boxes that each of (M, 4) cuts covers, (N, M); 0 for an empty box."""
+    overlap, area = overlap_areas(boxes, cuts), areas(boxes)[:, None]  # (N, M), (N, 1)
     return np.divide(overlap, area, out=np.zeros_like(overlap), where=area > 0)

@@ -13,7 +13,7 @@ from executor.detections import Detections, HeadMap, no_detections
 from executor.detector.detector import Detector, Found
 from executor.images.loader import LoadedImage
 from executor.images.prepare import Preparation, Prepared, SizeOnly
-from mining.base import Candidates, Scorer, SeenView
+from mining.base import Candidates, Scorer, SeenView, ViewScorer
 
 _MOST_DETECTIONS = 100  # that an algorithm counts, beside the model's own score threshold
 _VIEWS = 4  # of an image, about
@@ -63,20 +63,20 @@ class DetectAndScore:
         self, scorer: Scorer, images: Sequence[LoadedImage], found: Sequence[Found], stopwatch: Stopwatch
     ) -> List[float]:
         detections = [self._counted(one.detections) for one in found]
-        views = self._views(scorer, images, detections, stopwatch) if self._needs.views else None
+        views = self._views(scorer, images, detections, stopwatch) if isinstance(scorer, ViewScorer) else ()
         with stopwatch.timed(SCORING):
             candidates = Candidates(
                 positions=[one.position for one in images],
                 detections=detections,
                 views=views,
-                head_maps=_together([one.head_maps for one in found]) if self._needs.head_maps else None,
+                head_maps=_together([one.head_maps for one in found]) if self._needs.head_maps else (),
                 input_size=found[0].input_size,
             )
             return scorer.score(candidates).tolist()
 
     def _views(
         self,
-        scorer: Scorer,
+        scorer: ViewScorer,
         images: Sequence[LoadedImage],
         detections: Sequence[Detections],
         stopwatch: Stopwatch,

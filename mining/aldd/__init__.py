@@ -1,38 +1,25 @@
-"""Uncertainty of a dense head between neighbouring pixels (Aghdam et al., ICCV 2019).
+"""Score by the uncertainty of a dense head between neighbouring pixels (Aghdam et al., ICCV 2019).
 
-For each class and level, p = sigmoid(objectness) sigmoid(class), resized to the input; with H the binary entropy in
-nats, u = H(mean p) - mean H(p) over a window of 9 x 9 pixels inside the image, summed over the levels. A class's value
-is the mean over cells of 32 x 32 pixels of the largest u; the score is the sum of the classes' values by their weights.
-
-Almost all of a score comes from few of the classes x cells, so only these are computed at every pixel (`aldd_cells`).
-Which, and what the rest adds, is the difference between the two ways: `exact` leaves out what is proven to change the
-score by less than TOLERANCE, the other one what an estimate says is small, and adds the estimate.
-
-Departures from the predecessor: no box regression among the maps, class weights count, borders are part of the map,
-sizes that are no multiple of 32 end in smaller cells instead of losing their rest.
+`definition` says plainly what is computed, `score` computes it fast; docs/aldd.md explains both, and names the
+departures from the predecessor.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, List, Sequence, Tuple
+from typing import Tuple
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from executor.detections import HeadMap
-from mining.aldd.cells import cell_maxima
-from mining.aldd.estimate import bound, estimate
-from mining.base import Batch, Needs
+from mining.aldd.score import aldd_scores
+from mining.base import Candidates
+from mining.catalog import Settings
 
-TOLERANCE = 1e-3  # relative error of an exact score, at most
 
-# The quick way computes the cells that an estimate gives at least this share of the score.
-_SHARE = 1 / 1000
-# It leaves out the classes with the smallest peaks, of this part of the sum of all peaks together.
-_SMALL_CLASSES = 0.005
-# What makes the estimates right on average; from image to image 1.27 to 1.32 with 80 classes, on COCO and blood cells.
-_CALIBRATION = 1.3
+def scorer(settings: Settings) -> AlddScorer:
+    """Build the scorer of `mining_algorithm: aldd`."""
+    return AlddScorer(settings.class_weights, settings.exact)
 
 
 @dataclass(frozen=True)
@@ -41,106 +28,11 @@ class AlddScorer:
 
     Attributes:
         weights: of the classes in their order; classes without one count 1.0.
-        exact: whether the score is right to TOLERANCE, or about right and several times as fast.
+        exact: whether the score is right to a thousandth, or about right and several times as fast.
     """
 
-    needs: ClassVar[Needs] = Needs(head_maps=True)
-    weights: Tuple[float, ...] = ()
-    exact: bool = False
+    weights: Tuple[float, ...]
+    exact: bool
 
-    def score(self, batch: Batch) -> np.ndarray:
-        return aldd_scores(batch.head_maps, batch.input_size, self.weights, self.exact)
-
-
-def aldd_scores(
-    head_maps: Sequence[HeadMap], input_size: Tuple[int, int], weights: Sequence[float] = (), exact: bool = False
-) -> np.ndarray:
-    """(B,) float64 of a head's levels for B images whose input is (height, width).
-
-    The operations are many and small: where the CPU does them, torch should use one thread for each and the caller
-    score several images at a time. Threads that wait for each other took 90 times as long as soon as another process
-    was busy on one of two cores.
-    """
-    batch, _, classes = head_maps[0].class_logits.shape[:3]
-    device = head_maps[0].class_logits.device
-    full_weights = torch.from_numpy(padded_weights(weights, classes)).to(device)
-    score_levels = _exact_score if exact else _quick_score
-
-    def score(image: int) -> float:
-        with torch.no_grad():  # counts in the thread that says it
-            return score_levels(_probabilities(head_maps, image), input_size, full_weights)
-
-    # One by one: an image's score does not depend on its batch, nor the memory needed on the batch's size.
-    return np.array([score(image) for image in range(batch)], np.float64)
-
-
-def padded_weights(weights: Sequence[float], classes: int) -> np.ndarray:
-    """(classes,) float64: the weights given, then 1.0."""
-    if len(weights) > classes:
-        raise ValueError(f'{len(weights)} class weights for {classes} classes: {list(weights)}')
-    if not all(np.isfinite(weight) and weight >= 0 for weight in weights):
-        raise ValueError(f'class weights are numbers from 0 up, found {list(weights)}')
-    return np.concatenate([np.asarray(weights, np.float64), np.ones(classes - len(weights))])
-
-
-def _probabilities(head_maps: Sequence[HeadMap], image: int) -> List[torch.Tensor]:
-    """Each level's (C, h, w) of one image; where a position has several anchors, the largest of theirs."""
-    levels = []
-    for level in head_maps:
-        # On a GPU, products of float32 matrices may be cut to ten bits (TF32, the default of torch 1.10): too few for
-        # differences of entropies. Double precision costs nothing that counts there.
-        dtype = torch.float32 if level.class_logits.device.type == 'cpu' else torch.float64
-        p = level.class_logits[image].to(dtype).sigmoid()  # (A, C, h, w)
-        if level.objectness_logits is not None:
-            p = p * level.objectness_logits[image].to(dtype).sigmoid()[:, None]
-        levels.append(p.amax(dim=0))
-    return levels
-
-
-def _quick_score(levels: Sequence[torch.Tensor], size: Tuple[int, int], weights: torch.Tensor) -> float:
-    peaks = sum(level.amax(dim=(1, 2)) for level in levels).double() * weights  # (C,)
-    if not peaks.sum() > 0:
-        return 0.0
-    # Of 80 classes most do: together they hold less than this part of the peaks, and about as much of the score.
-    ordered, order = peaks.sort()
-    classes = order[ordered.cumsum(0) > peaks.sum() * _SMALL_CLASSES].sort().values
-    levels, weights = [level[classes] for level in levels], weights[classes]
-    about = estimate(levels, size).double() * weights[:, None, None] * _CALIBRATION  # (C, R, K)
-    chosen = (about > about.sum() * _SHARE).nonzero()  # (N, 3)
-    everything = torch.ones(len(levels), len(chosen), dtype=torch.bool, device=chosen.device)
-    values = cell_maxima(levels, chosen, everything, size).double() * weights[chosen[:, 0]]
-    rest = about.sum() - about[chosen.unbind(1)].sum()
-    in_classes = (values.sum() + rest) / about[0].numel()
-    return float(in_classes * peaks.sum() / peaks[classes].sum())
-
-
-def _exact_score(levels: Sequence[torch.Tensor], size: Tuple[int, int], weights: torch.Tensor) -> float:
-    at_most = torch.stack([bound(level, size) for level in levels]).double() * weights[:, None, None]  # (L, C, R, K)
-    in_cells = at_most.sum(dim=0)
-    first = in_cells > in_cells.sum() * _SHARE
-    total = _sum_of_cells(levels, size, weights, first, torch.ones_like(at_most, dtype=torch.bool))
-    # What is known by now is at most the score. Leave out the smallest of the others as long as all that is left out
-    # adds up to less than the tolerated part of it: a level of a cell changes the cell's maximum by its own bound at
-    # most.
-    others = torch.where(first, torch.zeros_like(at_most), at_most)
-    ordered, order = others.flatten().sort()
-    left_out = order[ordered.cumsum(0) <= total * TOLERANCE]
-    keep = torch.ones(at_most.numel(), dtype=torch.bool, device=at_most.device)
-    keep[left_out] = False
-    keep = keep.view_as(at_most)
-    total += _sum_of_cells(levels, size, weights, ~first & keep.any(dim=0), keep)
-    return total / in_cells[0].numel()
-
-
-def _sum_of_cells(
-    levels: Sequence[torch.Tensor],
-    size: Tuple[int, int],
-    weights: torch.Tensor,
-    chosen: torch.Tensor,
-    keep: torch.Tensor,
-) -> float:
-    """The weighted sum of the largest uncertainties in chosen cells, (C, R, K) bool, of the levels to keep in each."""
-    wanted = chosen.nonzero()  # (N, 3)
-    c, r, k = wanted.unbind(1)
-    values = cell_maxima(levels, wanted, keep[:, c, r, k], size)
-    return float((values.double() * weights[c]).sum())
+    def score(self, candidates: Candidates) -> NDArray[np.float64]:
+        return aldd_scores(candidates.head_maps, candidates.input_size, self.weights, self.exact)

@@ -1,4 +1,4 @@
-"""The uncertainty of chosen cells, at every pixel: the definition, without ever holding a map of the input's size.
+"""Compute the uncertainty at every pixel of chosen cells, without ever holding a map of the input's size.
 
 Letters: N cells of one level, n positions of the head a cell can see along an axis, S = CELL + WINDOW - 1 pixels of a
 cell with the margin its windows need. Resizing is a product with a weight matrix on either side, and so is resizing
@@ -14,6 +14,7 @@ from typing import Sequence, Tuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 CELL = 32  # pixels of the input
 WINDOW = 9
@@ -44,7 +45,7 @@ class Axis:
 
 @lru_cache(maxsize=64)  # a detector has few input sizes and few levels; pure, so only time is kept
 def axis(pixels: int, positions: int, dtype: torch.dtype, device: torch.device) -> Axis:
-    """The axis of `positions` in the head that covers `pixels` of the input."""
+    """Prepare the axis of `positions` in the head that covers `pixels` of the input."""
     cells = -(-pixels // CELL)
     span = np.arange(-_MARGIN, CELL + _MARGIN)
     windows = np.stack([(abs(span - centre) <= _MARGIN).astype(float) for centre in range(CELL)])  # (CELL, S)
@@ -70,8 +71,8 @@ def axis(pixels: int, positions: int, dtype: torch.dtype, device: torch.device) 
     return Axis(torch.from_numpy(np.stack(index)).to(device), *made)
 
 
-def bilinear(pixels: int, positions: int) -> np.ndarray:
-    """(pixels, positions) weights of bilinear resizing as torch's interpolate does it with align_corners=False."""
+def bilinear(pixels: int, positions: int) -> NDArray[np.float64]:
+    """Compute (pixels, positions) weights of bilinear resizing, torch's interpolate with align_corners=False."""
     place = np.maximum((np.arange(pixels) + 0.5) * positions / pixels - 0.5, 0)
     low = np.minimum(place.astype(int), positions - 1)
     high = np.minimum(low + 1, positions - 1)
@@ -85,7 +86,7 @@ def bilinear(pixels: int, positions: int) -> np.ndarray:
 def cell_maxima(
     levels: Sequence[torch.Tensor], wanted: torch.Tensor, keep: torch.Tensor, size: Tuple[int, int]
 ) -> torch.Tensor:
-    """The largest uncertainty in each wanted cell, (N,).
+    """Find the largest uncertainty in each wanted cell, (N,).
 
     Args:
         levels: (C, h, w) probabilities of each level of one image.
@@ -112,7 +113,7 @@ def cell_maxima(
 
 
 def _uncertainty(level: torch.Tensor, rows: Axis, columns: Axis, wanted: torch.Tensor) -> torch.Tensor:
-    """H(mean p) - mean H(p) at the pixels of N cells of one level, (N, CELL, CELL); 0 outside the image."""
+    """Compute H(mean p) - mean H(p) at the pixels of N cells of one level, (N, CELL, CELL); 0 outside the image."""
     c, r, k = wanted.unbind(1)
     patch = level[c[:, None, None], rows.index[r][:, :, None], columns.index[k][:, None, :]]  # (N, n, n)
     p = torch.bmm(torch.bmm(rows.resize[r], patch), columns.resize[k].transpose(1, 2))  # (N, S, S)
@@ -122,14 +123,14 @@ def _uncertainty(level: torch.Tensor, rows: Axis, columns: Axis, wanted: torch.T
 
 
 def negative_entropy(p: torch.Tensor) -> torch.Tensor:
-    """Of a coin with probability p, in nats: p ln p + (1 - p) ln(1 - p)."""
+    """Compute p ln p + (1 - p) ln(1 - p), in nats."""
     p = p.clamp(1e-30, 1 - 2**-24)
     tail = p.neg().log1p_()  # in float32 the 1 - p of a small p has lost what counts
     return torch.addcmul(tail, p, p.log().sub_(tail))
 
 
 def _window_sums(values: torch.Tensor) -> torch.Tensor:
-    """(N, S, S) to sums over WINDOW x WINDOW, (N, CELL, CELL): 2, 4, 8 and 9 numbers along each axis in turn."""
+    """Add up (N, S, S) over each WINDOW x WINDOW, (N, CELL, CELL): 2, 4, 8 and 9 numbers along each axis in turn."""
     for dim in (1, 2):
         sums = values
         for step in (1, 2, 4):

@@ -1,4 +1,4 @@
-"""What the uncertainty of every cell is about, and what it is at most: cheap, to choose the cells worth computing."""
+"""Estimate and bound the uncertainty of every cell, cheaply, to choose the cells worth computing (docs/aldd.md)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VARIANCE = (WINDOW**2 - 1) / 12
 
 
 def estimate(levels: Sequence[torch.Tensor], size: Tuple[int, int]) -> torch.Tensor:
-    """About what the largest uncertainty in each cell is, (C, R, K), of levels of (C, h, w) probabilities.
+    """Estimate the largest uncertainty in each cell, (C, R, K), of levels of (C, h, w) probabilities.
 
     The formula on every fourth point, the window replaced by three points along each axis that have its variance. It
     misses the sharpest peaks and comes out near three quarters of the true value, of large and of small cells alike.
@@ -36,7 +36,7 @@ def estimate(levels: Sequence[torch.Tensor], size: Tuple[int, int]) -> torch.Ten
 
 
 def _three_points(values: torch.Tensor) -> torch.Tensor:
-    """(1, C, h, w) means over the window's stand-in: the point and its neighbours, the border's point repeated."""
+    """Average (1, C, h, w) over the three points that stand for the window, along each axis; the border is repeated."""
     side = _VARIANCE / (2 * _STEP**2)
     padded = F.pad(values, (1, 1, 1, 1), mode='replicate')
     for dim in (2, 3):
@@ -47,12 +47,9 @@ def _three_points(values: torch.Tensor) -> torch.Tensor:
 
 
 def bound(level: torch.Tensor, size: Tuple[int, int]) -> torch.Tensor:
-    """What the uncertainty of a level is at most in each cell, (C, R, K), for (C, h, w) probabilities.
+    """Bound the uncertainty of a level in each cell from above, (C, R, K), for (C, h, w) probabilities.
 
-    The uncertainty is what a pixel of the window tells about a coin thrown with that pixel's p, so it is at most the
-    capacity of a channel whose two inputs give the smallest and the largest p of the window. It is also the mean of
-    KL(p, mean p), and KL is at most the chi-squared distance, so it is at most variance / (mean (1 - mean)). Between
-    the head's positions p is bilinear: it never leaves their range, and changes no faster than from one to the next.
+    The smaller of two bounds, by the capacity of a channel and by the variance in a window; docs/aldd.md proves both.
     """
     height, width = (axis(pixels, n, level.dtype, level.device) for pixels, n in zip(size, level.shape[1:]))
     low = -_largest(-level, height.index, width.index)
@@ -62,27 +59,23 @@ def bound(level: torch.Tensor, size: Tuple[int, int]) -> torch.Tensor:
     slope_y = _largest(down, _without_last(height.index), width.index) * (level.shape[1] / size[0])  # a pixel
     slope_x = _largest(right, height.index, _without_last(width.index)) * (level.shape[2] / size[1])
     reach = torch.minimum((slope_y + slope_x) * (WINDOW - 1), high - low)
-    # Capacity is convex in the channel, so [a, a + reach] gives most at one end of the cell's range.
     capacity = torch.maximum(_capacity(low + reach, reach), _capacity(1 - high + reach, reach))
-    # Over coordinates independent of each other, variance is at most the sum of what each makes alone (Efron-Stein).
     variance = (slope_y**2 + slope_x**2) * _VARIANCE
     return torch.minimum(capacity, variance / (low * (1 - high)).clamp_min(1e-30))
 
 
 def _largest(values: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """The largest of what each cell sees of (C, h, w), by the positions (R, n) and (K, m): (C, R, K)."""
+    """Find the largest value that each cell sees of (C, h, w), by the positions (R, n) and (K, m): (C, R, K)."""
     return values[:, rows].amax(dim=2)[:, :, columns].amax(dim=3)
 
 
 def _without_last(index: torch.Tensor) -> torch.Tensor:
+    """Drop the last of the positions that a cell sees; of steps to the next position there is one less."""
     return index[:, : max(index.shape[1] - 1, 1)]
 
 
 def _capacity(b: torch.Tensor, reach: torch.Tensor) -> torch.Tensor:
-    """At most the capacity, in nats, of the channel with a = b - reach and b.
-
-    Convex in a and 0 at a = b, so at most its value at a = 0 (the Z-channel's, in closed form) times 1 - a / b.
-    """
+    """Bound the capacity, in nats, of the channel whose inputs give 1 with probability b - reach and b."""
     b = b.clamp(1e-30, 1)
     z_channel = torch.log1p(b * (1 - b) ** ((1 - b) / b))
     return (reach / b).clamp_max(1) * z_channel

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from executor.detections import no_detections
-from mining.views import make_views
-from mining.base import Batch, Needs, SeenView
+from mining.base import Candidates, SeenView, generator
 from mining.cald import BALANCE, NOTHING_FOUND, CaldScorer, cald_score, js_divergence
+from mining.views import make_views
 from tests.unit.mining.found import found
 
 A, B = (0, 0, 10, 10), (100, 100, 120, 110)
@@ -132,10 +132,21 @@ def test_the_divergence_is_in_nats_and_no_distance(p, q, expected):
 
 
 def test_a_batch_keeps_its_order():
-    batch = Batch(
+    candidates = Candidates(
         positions=[0, 1],
         detections=[no_detections(2), reference()],
         views=[[], [seen([A, B], no_detections(2))] * 4],
     )
-    np.testing.assert_allclose(CaldScorer().score(batch), [NOTHING_FOUND, -1.3])
-    assert CaldScorer.needs == Needs(detections=True, class_scores=True, views=make_views)
+    np.testing.assert_allclose(CaldScorer(seed=0).score(candidates), [NOTHING_FOUND, -1.3])
+
+
+def test_views_depend_on_seed_and_position():
+    image, detections = np.full((90, 130, 3), 60, np.uint8), found([(30, 20, 60, 40)], [0.9])
+    made = CaldScorer(seed=3).make_views(image, detections, 8)
+    expected = make_views(image, detections, generator(3, 8))
+    assert len(made) == len(expected) == 4
+    for one, other in zip(made, expected):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+    for seed, position in ((4, 8), (3, 9)):
+        assert (CaldScorer(seed).make_views(image, detections, position)[1].image != made[1].image).any()

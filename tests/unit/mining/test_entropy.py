@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from executor.detections import no_detections
-from mining.base import Batch, Needs
+from mining.base import Candidates
 from mining.entropy import EntropyScorer, entropy_score
 from tests.unit.mining.found import found
 
@@ -34,9 +34,8 @@ def test_many_small_scores_are_added_in_double_precision():
 
 
 def test_a_batch_keeps_its_order():
-    batch = Batch(
+    candidates = Candidates(
         positions=[4, 5, 6],
         detections=[found([[0, 0, 1, 1]], [0.25]), no_detections(), found([[0, 0, 1, 1]], [1])],
     )
-    np.testing.assert_array_equal(EntropyScorer().score(batch), [0.5, -10, 0])
-    assert EntropyScorer.needs == Needs(detections=True)
+    np.testing.assert_array_equal(EntropyScorer().score(candidates), [0.5, -10, 0])

@@ -11,7 +11,8 @@ from scipy.stats import spearmanr
 from executor.contract.params import InferParams
 from executor.detector.load import load_detector
 from executor.images.decode import read_image
-from mining.aldd import aldd_scores
+from mining.aldd.definition import aldd_by_definition
+from mining.aldd.score import aldd_scores
 from mining.entropy import entropy_score
 from tests.support.official import decode, greedy_nms, official_graph
 from tests.support.random_model import NANO
@@ -69,34 +70,7 @@ def entropy_in_numpy(output: np.ndarray, scale) -> float:
 def aldd_in_numpy(output: np.ndarray) -> float:
     """All weights 1. Classes that are nowhere more likely than 1e-5 are left out: together they add next to nothing."""
     p = (output[:, 4:5] * output[:, 5:]).astype(np.float64)  # (3549, 80)
-    ends = np.cumsum([0, *(n * n for n in LEVELS)])
-    maps = [p[start:end].reshape(n, n, 80) for start, end, n in zip(ends, ends[1:], LEVELS)]
-    score = 0.0
-    for c in np.flatnonzero(p.max(axis=0) > 1e-5):
-        uncertainty = np.zeros((SIDE, SIDE))
-        for level in maps:
-            resize = np.stack([np.interp(places(len(level)), np.arange(len(level)), row) for row in np.eye(len(level))])
-            large = resize.T @ level[..., c] @ resize
-            uncertainty += entropy(window_mean(large)) - window_mean(entropy(large))
-        score += uncertainty.reshape(13, 32, 13, 32).max(axis=(1, 3)).mean()
-    return score
-
-
-def places(n: int) -> np.ndarray:
-    return (np.arange(SIDE) + 0.5) * n / SIDE - 0.5
-
-
-def entropy(p: np.ndarray) -> np.ndarray:
-    p = np.clip(p, 1e-300, 1 - 1e-16)
-    return -p * np.log(p) - (1 - p) * np.log1p(-p)
-
-
-def window_mean(values: np.ndarray) -> np.ndarray:
-    """Over 9 x 9 pixels, those inside, by sums over all pixels above and to the left."""
-    low = np.clip(np.arange(SIDE) - 4, 0, SIDE)
-    high = np.clip(np.arange(SIDE) + 5, 0, SIDE)
-    sums = np.zeros((SIDE + 1, SIDE + 1))
-    sums[1:, 1:] = values.cumsum(axis=0).cumsum(axis=1)
-    rows = sums[high] - sums[low]
-    count = (high - low)[:, None] * (high - low)[None]
-    return (rows[:, high] - rows[:, low]) / count
+    logits = np.log(p / (1 - p))[:, p.max(axis=0) > 1e-5].T
+    levels = np.split(logits, np.cumsum([n * n for n in LEVELS])[:-1], axis=1)
+    maps = [(level.reshape(-1, n, n), None) for level, n in zip(levels, LEVELS)]
+    return aldd_by_definition(maps, (SIDE, SIDE), [1.0] * len(logits))

@@ -7,22 +7,22 @@ import sys
 
 import numpy as np
 
-from mining.base import Batch, Needs
+from mining.base import Candidates
 from mining.random import RandomScorer
 
 
 def test_a_score_depends_on_seed_and_position_not_on_the_batch():
-    whole = RandomScorer(seed=3).score(Batch(positions=range(50)))
+    whole = RandomScorer(seed=3).score(Candidates(positions=range(50)))
     assert whole.dtype == np.float64
     assert whole.shape == (50,)
-    parts = [RandomScorer(seed=3).score(Batch(positions=part)) for part in ([7, 2], [49], [])]
+    parts = [RandomScorer(seed=3).score(Candidates(positions=part)) for part in ([7, 2], [49], [])]
     np.testing.assert_array_equal(np.concatenate(parts), whole[[7, 2, 49]])
     assert len(set(whole)) == 50
-    assert not np.isin(whole, RandomScorer(seed=4).score(Batch(positions=range(50)))).any()
+    assert not np.isin(whole, RandomScorer(seed=4).score(Candidates(positions=range(50)))).any()
 
 
 def test_scores_are_uniform():
-    scores = RandomScorer(seed=0).score(Batch(positions=range(2000)))
+    scores = RandomScorer(seed=0).score(Candidates(positions=range(2000)))
     assert scores.min() >= 0
     assert scores.max() < 1
     counts = np.histogram(scores, bins=4, range=(0, 1))[0]
@@ -31,11 +31,10 @@ def test_scores_are_uniform():
 
 def test_the_draw_is_numpys_for_seed_and_position():
     expected = np.random.default_rng([5, 11]).random()
-    assert RandomScorer(seed=5).score(Batch(positions=[11]))[0] == expected
+    assert RandomScorer(seed=5).score(Candidates(positions=[11]))[0] == expected
 
 
-def test_it_needs_no_detector_and_nothing_heavy(repository):
-    assert RandomScorer.needs == Needs()
+def test_it_imports_nothing_heavy(repository):
     code = "import sys, mining.random; print([name for name in ('torch', 'cv2', 'mmdet') if name in sys.modules])"
     run = subprocess.run([sys.executable, '-c', code], cwd=repository, capture_output=True, text=True, timeout=60)
     assert (run.stdout, run.stderr) == ('[]\n', '')
