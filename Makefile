@@ -8,7 +8,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BUILD = $(DOCKER) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) $(BUILD_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-failures lint format benchmark image image-cu111 test-image test-image-cu111 clean
+.PHONY: help install demo test test-fast test-failures failures-page lint format benchmark image image-cu111 test-image test-image-cu111 clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,11 @@ test: install  ## all tests but the slow rows of test-failures; those that need 
 test-fast: install  ## the tests that need neither a GPU nor a whole training run
 	$(RUN) -m pytest -m "not gpu and not slow"
 
-test-failures: install  ## what users are told of every failure, through start.py; rewrites docs/failures.md
+test-failures: install  ## what users are told of every failure, through start.py; a quarter of an hour
 	$(RUN) -m pytest tests/failures
+
+failures-page: install  ## the same rows, and docs/failures.md written from what they told
+	$(RUN) -m tests.failures.page
 
 lint: install  ## check style and types; changes nothing
 	$(RUN) -m ruff check .
@@ -49,7 +52,7 @@ image:  ## build the image with docker, as ymir-mmdet:VERSION
 image-cu111:  ## build the image for drivers that stop at CUDA 11.1, as ymir-mmdet:VERSION-cu111
 	$(BUILD) -t ymir-mmdet:$(VERSION)-cu111 -f Dockerfile.cu111 .
 
-test-image: install  ## build the image without docker and let it train, infer and mine; takes root, 5 to 15 minutes
+test-image: install  ## build the image without docker and let it train, infer and mine; needs root, 5 to 15 minutes
 	$(RUN) -m docker.image_test
 
 test-image-cu111: install  ## the same for the image for older drivers, on Debian 11; stages go to .venv's stack and back

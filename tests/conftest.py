@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 from tests.support.task_folder import TaskFolder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# For torch, here and in the processes of tasks: beside other work, threads that wait by spinning take ten times as long.
+os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 
 
 @pytest.fixture

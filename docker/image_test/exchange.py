@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tests.support.exports import write_candidates_task, write_task
+from tests.support.exports import write_task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Rounding differs between the stacks, and with it now and then which of two boxes NMS keeps.
@@ -26,9 +26,10 @@ def train_here(root: Path, export: Path, **config: Any) -> Path:
     return models / yaml.safe_load((models / 'result.yaml').read_text(encoding='utf-8'))['best_stage_name']
 
 
-def find_here(root: Path, export: Path, stage: Path) -> Path:
+def find_here(root: Path, export: Path, stage: Path, **config: Any) -> Path:
     """What this environment finds with a stage: infer-result.json."""
-    _start(write_candidates_task(root, export, model_params_path=[str(path) for path in sorted(stage.iterdir())]))
+    model = [str(path) for path in sorted(stage.iterdir())]
+    _start(write_task(root, export, infer=True, model_params_path=model, **config))
     return root / 'out' / 'infer-result.json'
 
 

@@ -1,4 +1,4 @@
-"""`make demo`: train on a small task, mine and infer with the model, all through start.py, and show what came out."""
+"""Run `make demo`: train on drawn shapes, mine and infer with the model, all by start.py, and show what came out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import List
 
 import yaml
 
@@ -19,7 +20,7 @@ TRAIN_IMAGES, VAL_IMAGES, NEW_IMAGES = 200, 50, 40
 
 
 def main() -> int:
-    """Returns start.py's exit status."""
+    """Run both tasks and return start.py's exit status."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     env_file = shapes.write_task(
         FOLDER,
@@ -38,13 +39,12 @@ def main() -> int:
     status = _start(env_file)
     if status:
         return status
-    trained = time.monotonic() - started
-    new_env_file = _write_candidates(env_file)
+    model = _show_training(env_file, time.monotonic() - started)
+    new_env_file = shapes.write_candidates_task(FOLDER / 'new', NEW_IMAGES, model_params_path=model)
     print(f'\n{NEW_IMAGES} new images to mine and infer: {FOLDER}/new/in')
     status = _start(new_env_file)
     if status == 0:
-        _show(env_file, trained)
-        _show_new(new_env_file)
+        _show_candidates(new_env_file)
     return status
 
 
@@ -52,29 +52,22 @@ def _start(env_file: Path) -> int:
     return subprocess.call([sys.executable, 'start.py', '--env', str(env_file)], cwd=str(REPOSITORY))
 
 
-def _write_candidates(env_file: Path) -> Path:
-    """A mining and inference task on new images, with the best stage as its model."""
-    env = read_env(env_file)
-    result = yaml.safe_load(env.output.training_result_file.read_text(encoding='utf-8'))
+def _show_training(env_file: Path, seconds: float) -> List[str]:
+    """Say what the training left, and return the files of its best stage."""
+    output = read_env(env_file).output
+    result = yaml.safe_load(output.training_result_file.read_text(encoding='utf-8'))
     best = result['best_stage_name']
-    model = [str(env.output.models_dir / best / file) for file in result['model_stages'][best]['files']]
-    return shapes.write_candidates_task(FOLDER / 'new', NEW_IMAGES, model_params_path=model)
-
-
-def _show(env_file: Path, seconds: float) -> None:
-    env = read_env(env_file)
-    result = yaml.safe_load(env.output.training_result_file.read_text(encoding='utf-8'))
-    best = result['best_stage_name']
-    files = ', '.join(result['model_stages'][best]['files'])
+    files = result['model_stages'][best]['files']
     print()
     print(f'trained in {seconds:.0f} s; AP50 per class: the table above, over all classes {result["mAP"]:.3f} ({best})')
-    print(f'the model: {env.output.models_dir / best}/ ({files})')
-    picture = env.output.models_dir / 'attachments/evaluation/validation.jpg'
+    print(f'the model: {output.models_dir / best}/ ({", ".join(files)})')
+    picture = output.models_dir / 'attachments/evaluation/validation.jpg'
     print(f'validation images with predicted and true boxes: {picture}')
-    print(f'curves: .venv/bin/tensorboard --logdir {env.output.tensorboard_dir}')
+    print(f'curves: .venv/bin/tensorboard --logdir {output.tensorboard_dir}')
+    return [str(output.models_dir / best / file) for file in files]
 
 
-def _show_new(env_file: Path) -> None:
+def _show_candidates(env_file: Path) -> None:
     out = read_env(env_file).output.root_dir
     lines = (out / 'result.tsv').read_text(encoding='utf-8').splitlines()
     print()

@@ -1,10 +1,9 @@
-"""A small YMIR task of drawn shapes in three classes: what the demo trains on, and whole-run tests."""
+"""Draw images of shapes in three classes, and write small YMIR tasks on them: for the demo, tests and benchmarks."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Any, List, Sequence, Tuple
+from typing import List, Tuple
 
 import cv2
 import numpy as np
@@ -18,8 +17,8 @@ SIDE = 320  # pixels, of each image
 CONFIG_FILE = 'configs/yolox/yolox_nano_8x8_300e_coco.py'
 
 
-def size_options(side: int) -> str:
-    """cfg_options that make YOLOX-nano train and test at `side` pixels."""
+def size_options(side: int, spread: int = 64) -> str:
+    """Return cfg_options that make YOLOX-nano test at `side` pixels and train at up to `spread` more or fewer."""
     pipeline = 'train_dataloader.dataset.pipeline'
     sizes = f'({side},{side})'
     return ' '.join(
@@ -29,30 +28,35 @@ def size_options(side: int) -> str:
             f'{pipeline}.4.scale={sizes}',
             f'val_dataloader.dataset.pipeline.1.scale={sizes}',
             f'test_dataloader.dataset.pipeline.1.scale={sizes}',
-            f'model.data_preprocessor.batch_augments.0.random_size_range=({side - 64},{side + 64})',
+            f'model.data_preprocessor.batch_augments.0.random_size_range=({side - spread},{side + spread})',
         ]
     )
 
 
-def write_task(root: Path, train_images: int, val_images: int, seed: int = 0, **config: Any) -> Path:
+def write_task(
+    root: Path, train_images: int, val_images: int, *, seed: int = 0, protocol: object = '1.1.0', **config: object
+) -> Path:
     """Write a whole training task below `root` and return its env.yaml; `config` goes over config.yaml."""
     rng = np.random.default_rng(seed)
-    for name, count in (('train', train_images), ('val', val_images)):
-        write_index(root, f'{name}-index.tsv', [_write_sample(root, rng) for _ in range(count)])
-    write_config(root, **{'class_names': list(CLASS_NAMES), 'config_file': CONFIG_FILE, **config})
-    return write_env(root, task_id='shapes')
-
-
-def write_candidates_task(root: Path, images: int, seed: int = 100, **config: Any) -> Path:
-    """A mining and inference task below `root` on new images; returns its env.yaml."""
-    rng = np.random.default_rng(seed)
-    write_index(root, 'candidate-index.tsv', [_write_sample(root, rng)[:1] for _ in range(images)])
+    for part, count in (('train', train_images), ('val', val_images)):
+        write_index(root, f'{part}-index.tsv', [_write_sample(root, f'{part}-{n}', rng) for n in range(1, count + 1)])
+    config.setdefault('config_file', CONFIG_FILE)
     write_config(root, **{'class_names': list(CLASS_NAMES), **config})
-    return write_env(root, task_id='shapes-new', training=False, mining=True, infer=True)
+    return write_env(root, protocol=protocol)
+
+
+def write_candidates_task(
+    root: Path, images: int, *, mining: bool = True, infer: bool = True, seed: int = 100, **config: object
+) -> Path:
+    """Write a mining or inference task on new images, or one of both, below `root` and return its env.yaml."""
+    rng = np.random.default_rng(seed)
+    write_index(root, 'candidate-index.tsv', [_write_sample(root, f'new-{n}', rng)[:1] for n in range(1, images + 1)])
+    write_config(root, **{'class_names': list(CLASS_NAMES), **config})
+    return write_env(root, training=False, mining=mining, infer=infer)
 
 
 def draw(rng: np.random.Generator) -> Tuple[np.ndarray, List[Tuple[int, int, int, int, int]]]:
-    """An image (SIDE, SIDE, 3) uint8 of one to six shapes, and for each (label, xmin, ymin, xmax, ymax), inclusive."""
+    """Return an image (SIDE, SIDE, 3) uint8 of one to six shapes, and of each (label, xmin, ymin, xmax, ymax)."""
     low = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     image = cv2.resize(low, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     image = (image * 0.5 + rng.integers(0, 40, image.shape)).astype(np.uint8)
@@ -68,8 +72,8 @@ def draw(rng: np.random.Generator) -> Tuple[np.ndarray, List[Tuple[int, int, int
         image[y : y + size, x : x + size][mask > 0] = rng.integers(96, 256, 3)
         taken[y : y + size, x : x + size] = 1
         rows, columns = np.where(mask > 0)
-        boxes.append((label, x + columns.min(), y + rows.min(), x + columns.max(), y + rows.max()))
-    return image, [tuple(int(v) for v in box) for box in boxes]
+        boxes.append((label, x + int(columns.min()), y + int(rows.min()), x + int(columns.max()), y + int(rows.max())))
+    return image, boxes
 
 
 def _mask(label: int, size: int) -> np.ndarray:
@@ -84,12 +88,9 @@ def _mask(label: int, size: int) -> np.ndarray:
     return mask
 
 
-def _write_sample(root: Path, rng: np.random.Generator) -> Sequence[Path]:
+def _write_sample(root: Path, name: str, rng: np.random.Generator) -> Tuple[Path, Path]:
+    """Write an image and its annotation in ark's form, whose corners are inclusive."""
     image, boxes = draw(rng)
-    data = cv2.imencode('.jpg', image)[1].tobytes()
-    digest = hashlib.sha1(data).hexdigest()
     lines = ''.join(', '.join(str(value) for value in box) + ', -1.0, 0.0\n' for box in boxes)
-    return (
-        add_image(root, f'{digest[-2:]}/{digest}.jpg', data),
-        add_annotation(root, f'{digest[-2:]}/{digest}.txt', lines),
-    )
+    data = cv2.imencode('.jpg', image)[1].tobytes()
+    return add_image(root, f'{name}.jpg', data), add_annotation(root, f'{name}.txt', lines)

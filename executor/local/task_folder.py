@@ -1,4 +1,4 @@
-"""A YMIR task as files: `<root>/in` and `<root>/out`, laid out as the platform lays out /in and /out."""
+"""Write a YMIR task as files: `<root>/in` and `<root>/out`, laid out as the platform lays out /in and /out."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ CLASS_NAMES = ('cat', 'dog')
 def env_values(
     root: Path,
     *,
-    protocol: Any = '1.1.0',
+    protocol: object = '1.1.0',
     training: bool = True,
     mining: bool = False,
     infer: bool = False,
     task_id: str = 'task-1',
     assets: Path | None = None,
-) -> dict[str, Any]:
-    """env.yaml as the platform writes it, with paths below `root`; `protocol=None` leaves the version out.
+) -> dict[str, object]:
+    """Return env.yaml as the platform writes it, with paths below `root`, which is / in a container.
 
-    `assets`: where the listed images lie, if not below `root`.
+    `protocol=None` leaves the version out. `assets`: where the listed images lie, if not below `root`.
     """
     inside, out = root / 'in', root / 'out'
     candidates = mining or infer
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         'task_id': task_id,
         'run_training': training,
         'run_mining': mining,
@@ -62,10 +62,10 @@ def env_values(
 def write_env(root: Path, **options: Any) -> Path:
     """Make the folders of a task and write its env.yaml; `options` as for `env_values`."""
     make_folders(root)
-    return write_text(root / 'in' / 'env.yaml', yaml.safe_dump(env_values(root, **options)))
+    return write_text(root / 'in' / 'env.yaml', yaml.safe_dump(env_values(root, **options), sort_keys=False))
 
 
-def write_config(root: Path, **values: Any) -> Path:
+def write_config(root: Path, **values: object) -> Path:
     """Write config.yaml: what the platform fills in (two classes, CPU), then `values` over it; None becomes null."""
     reserved = {
         'task_id': 'task-1',
@@ -83,10 +83,7 @@ def write_index(root: Path, name: str, rows: Iterable[Iterable[object]]) -> Path
 
 
 def add_image(root: Path, name: str, data: bytes = b'') -> Path:
-    path = root / 'in' / 'assets' / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
+    return write_bytes(root / 'in' / 'assets' / name, data)
 
 
 def add_annotation(root: Path, name: str, text: str = '') -> Path:
@@ -94,10 +91,7 @@ def add_annotation(root: Path, name: str, text: str = '') -> Path:
 
 
 def add_model_file(root: Path, name: str, data: bytes = b'') -> Path:
-    path = root / 'in' / 'models' / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
+    return write_bytes(root / 'in' / 'models' / name, data)
 
 
 def make_folders(root: Path) -> None:
@@ -106,6 +100,10 @@ def make_folders(root: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> Path:
+    return write_bytes(path, text.encode('utf-8'))
+
+
+def write_bytes(path: Path, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding='utf-8')
+    path.write_bytes(data)
     return path

@@ -66,6 +66,13 @@ class Case:
     xfail: str = ''
 
 
+class Told(NamedTuple):
+    """Code and message of one case."""
+
+    code: str
+    message: str
+
+
 class Outcome(NamedTuple):
     """What is left of a run.
 
@@ -82,12 +89,12 @@ class Outcome(NamedTuple):
         return self.monitor.partition('\n')[0].split('\t')
 
     @property
-    def told(self) -> Tuple[str, str]:
-        """(code, message) as the platform reads them, or as the log ends where monitor.txt cannot be written."""
+    def told(self) -> Told:
+        """As the platform reads it, or as the log ends where monitor.txt cannot be written."""
         if len(self.record) == 6:
-            return self.record[4], self.record[5]
+            return Told(self.record[4], self.record[5])
         last = re.search(r'ERROR (.*) \(code (\d+)\)$', self.output.rstrip())
-        return (last.group(2), last.group(1)) if last else ('none', 'none')
+        return Told(last.group(2), last.group(1)) if last else Told('none', 'none')
 
 
 def run(case: Case, task: Task) -> Outcome:

@@ -1,24 +1,22 @@
-"""What the failure matrix needs once: a sound model, and the page of what users are told."""
+"""What the failure matrix needs once: a sound model."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Iterator
 
 import pytest
 
 from executor.local import shapes
-from tests.failures import page
 from tests.failures.task import CONFIG, TRAINING, Task
 
 
 @pytest.fixture(scope='session')
 def sound_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a training leaves it: weights, and their config as plain data."""
+    from executor.config.read import config_text
     from executor.contract.env import read_env
     from executor.contract.config_yaml import read_job
     from executor.training.build_config import build_config
-    from executor.config.read import config_text
     from tests.support.random_model import write_random_weights
 
     folder = tmp_path_factory.mktemp('sound_model')
@@ -28,12 +26,3 @@ def sound_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     meta = {'dataset_meta': {'classes': shapes.CLASS_NAMES}, 'mAP': 0.5, 'epoch': 1}
     write_random_weights(folder / 'epoch_1.pth', shapes.CONFIG_FILE, shapes.CLASS_NAMES, **meta)
     return folder
-
-
-@pytest.fixture(scope='session')
-def told() -> Iterator[Dict[str, page.Told]]:
-    """What each case told; written to docs/failures.md when all cases ran."""
-    found: Dict[str, page.Told] = {}
-    yield found
-    if set(found) == {case.id for case in page.all_cases()}:
-        page.FILE.write_text(page.text(found), encoding='utf-8')

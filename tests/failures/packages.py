@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, Tuple
 
-from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, config, content
+from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, config, content, placed
 
 TOUCH = 'touch {root}/canary'
 
@@ -135,9 +135,9 @@ def set_in_config(name: str, *steps: Any, value: Any) -> Change:
         for step in steps[:-1]:
             place = place[step]
         if steps[-1] == 'append':
-            place.append(_placed(task, value))
+            place.append(placed(task, value))
         else:
-            place[steps[-1]] = _placed(task, value)
+            place[steps[-1]] = placed(task, value)
         file.write_text(config_text(whole), encoding='utf-8')
 
     return change
@@ -159,12 +159,3 @@ def with_teacher(name: str, config_file: Any, weights: Any) -> Change:
         set_in_config(name, 'model', value=pupil)(task)
 
     return change
-
-
-def _placed(task: Task, value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace('{root}', str(task.root))
-    if isinstance(value, dict):
-        return {key: _placed(task, item) for key, item in value.items()}
-    items: List[Any] = [_placed(task, item) for item in value] if isinstance(value, list) else value
-    return items

@@ -3,64 +3,66 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, Mapping, Optional
 
-import cv2
-import numpy as np
 import yaml
 
 from executor.local import shapes
-from executor.local.task_folder import env_values, make_folders, write_config, write_index
+from executor.local.task_folder import add_model_file, write_bytes
 
 CONFIG = 'yolox_nano_8x8_300e_coco.py'
 PACKAGE = 'in/models/epoch_1'
 WEIGHTS = f'{PACKAGE}/epoch_1.pth'
 SIDE = 96  # pixels of the network's input
-SMALL_TEST = f'test_dataloader.dataset.pipeline.1.scale=({SIDE},{SIDE})'
-SMALL_TRAINING = shapes.size_options(SIDE).replace(f'({SIDE - 64},{SIDE + 64})', f'({SIDE},{SIDE})')
 REMOVED = object()  # as a value: the key goes away
 
 TRAINING, INFERENCE, MINING = 'training', 'inference', 'mining'
 
-_IMAGES = {'training': ('train-1', 'train-2', 'train-3', 'train-4', 'val-1', 'val-2'), 'other': ('new-1', 'new-2')}
+_TRAINING_IMAGES = ('train-1', 'train-2', 'train-3', 'train-4', 'val-1', 'val-2')
 
 
 class Task:
-    """The files of one task below `root`, to be broken.
+    """The files of one task on a few drawn shapes below `root`, to be broken.
 
     Attributes:
         root: the folder that holds `in` and `out`.
         kind: TRAINING, INFERENCE or MINING.
-        model: folder of a sound model package with epoch_1.pth and its config, None where only names matter.
         canary: a file that appears when something of the task was executed.
     """
 
-    def __init__(self, root: Path, kind: str, model: Any = None) -> None:
+    def __init__(self, root: Path, kind: str, model: Optional[Path] = None) -> None:
+        """`model`: folder of a sound model package with epoch_1.pth and its config, None where only names matter."""
         self.root = root
         self.kind = kind
-        self.model = model
         self.canary = root / 'canary'
-        make_folders(root)
-        self._write_images()
-        self._write_package()
-        self._write_settings()
+        for name in ('epoch_1.pth', CONFIG):
+            data = (model / name).read_bytes() if model else b'stands for a file of a model\n'
+            add_model_file(root, f'epoch_1/{name}', data)
+        values: Dict[str, Any] = {'samples_per_gpu': 2, 'workers_per_gpu': 0}
+        if kind == TRAINING:
+            values.update(max_epochs=1, config_file=shapes.CONFIG_FILE, cfg_options=shapes.size_options(SIDE, spread=0))
+            shapes.write_task(root, 4, 2, **values)
+            return
+        values.update(model_params_path=[str(self.path(WEIGHTS)), str(self.path(f'{PACKAGE}/{CONFIG}'))])
+        if kind == MINING:
+            values.update(mining_algorithm='entropy')
+        shapes.write_candidates_task(root, 2, mining=kind == MINING, infer=kind == INFERENCE, **values)
 
     @property
     def env_file(self) -> Path:
-        return self.root / 'in' / 'env.yaml'
+        return self.path('in/env.yaml')
 
     def path(self, name: str) -> Path:
         return self.root / name
 
     def write(self, name: str, content: Any) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode('utf-8'))
+        write_bytes(self.path(name), content if isinstance(content, bytes) else content.encode('utf-8'))
 
     def read(self, name: str) -> str:
-        return (self.root / name).read_text(encoding='utf-8')
+        return self.path(name).read_text(encoding='utf-8')
 
     def update_yaml(self, name: str, values: Mapping[str, Any]) -> None:
         """Change keys, dotted for nested ones; REMOVED takes one away."""
@@ -74,49 +76,10 @@ class Task:
                 place[last] = value
         self.write(name, yaml.safe_dump(content, sort_keys=False))
 
-    def _write_images(self) -> None:
-        names = _IMAGES['training' if self.kind == TRAINING else 'other']
-        rng = np.random.default_rng(0)
-        for name in names:
-            image, boxes = shapes.draw(rng)
-            self.write(f'in/assets/{name}.jpg', cv2.imencode('.jpg', image)[1].tobytes())
-            lines = ''.join(', '.join(str(value) for value in box) + '\n' for box in boxes)
-            if self.kind == TRAINING:
-                self.write(f'in/annotations/{name}.txt', lines)
-        if self.kind == TRAINING:
-            self.write_training_indexes('txt')
-        else:
-            write_index(self.root, 'candidate-index.tsv', [[self.path(f'in/assets/{name}.jpg')] for name in names])
-
-    def write_training_indexes(self, suffix: str, one: str = '') -> None:
-        """An annotation for each image, or `one` for all."""
-        for part in ('train', 'val'):
-            names = [name for name in _IMAGES['training'] if name.startswith(part)]
-            rows = [
-                (self.path(f'in/assets/{name}.jpg'), self.path(f'in/annotations/{one or f"{name}.{suffix}"}'))
-                for name in names
-            ]
-            write_index(self.root, f'{part}-index.tsv', rows)
-
-    def _write_package(self) -> None:
-        for name in ('epoch_1.pth', CONFIG):
-            if self.model is None:
-                self.write(f'{PACKAGE}/{name}', 'stands for a file of a model\n')
-            else:
-                self.path(PACKAGE).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(self.model / name, self.path(f'{PACKAGE}/{name}'))
-
-    def _write_settings(self) -> None:
-        tasks = {'training': self.kind == TRAINING, 'mining': self.kind == MINING, 'infer': self.kind == INFERENCE}
-        self.write('in/env.yaml', yaml.safe_dump(env_values(self.root, task_id='task-1', **tasks), sort_keys=False))
-        values: Dict[str, Any] = {'class_names': list(shapes.CLASS_NAMES), 'samples_per_gpu': 2, 'workers_per_gpu': 0}
-        if self.kind == TRAINING:
-            values.update(max_epochs=1, config_file=shapes.CONFIG_FILE, cfg_options=SMALL_TRAINING)
-        else:
-            values.update(model_params_path=[str(self.path(WEIGHTS)), str(self.path(f'{PACKAGE}/{CONFIG}'))])
-        if self.kind == MINING:
-            values.update(mining_algorithm='entropy')
-        write_config(self.root, **values)
+    def list_annotations(self, name: str) -> None:
+        r"""List annotations of another name, in which \1 stands for that of the image."""
+        for index in ('in/train-index.tsv', 'in/val-index.tsv'):
+            self.write(index, re.sub(r'/annotations/(\S+)\.txt', f'/annotations/{name}', self.read(index)))
 
 
 # --- changes --------------------------------------------------------------------------------------------------------
@@ -136,7 +99,7 @@ def changes(*several: Change) -> Change:
 
 def config(**values: Any) -> Change:
     """Keys of config.yaml; '{root}' in a text becomes the task's folder."""
-    return lambda task: task.update_yaml('in/config.yaml', {key: _placed(task, v) for key, v in values.items()})
+    return lambda task: task.update_yaml('in/config.yaml', {key: placed(task, v) for key, v in values.items()})
 
 
 def options(*more: str) -> Change:
@@ -144,24 +107,24 @@ def options(*more: str) -> Change:
 
     def change(task: Task) -> None:
         known = yaml.safe_load(task.read('in/config.yaml')).get('cfg_options', '')
-        task.update_yaml('in/config.yaml', {'cfg_options': ' '.join([known, *(_placed(task, word) for word in more)])})
+        task.update_yaml('in/config.yaml', {'cfg_options': ' '.join([known, *(placed(task, word) for word in more)])})
 
     return change
 
 
 def env(values: Mapping[str, Any]) -> Change:
     """Keys of env.yaml, dotted for nested ones."""
-    return lambda task: task.update_yaml('in/env.yaml', {key: _placed(task, v) for key, v in values.items()})
+    return lambda task: task.update_yaml('in/env.yaml', {key: placed(task, v) for key, v in values.items()})
 
 
 def content(name: str, new: Any) -> Change:
     """Another content of a file, text or bytes."""
-    return lambda task: task.write(name, _placed(task, new))
+    return lambda task: task.write(name, placed(task, new))
 
 
 def more_lines(name: str, *lines: str) -> Change:
     """Lines added at the end of a file."""
-    return lambda task: task.write(name, task.read(name) + ''.join(_placed(task, line) + '\n' for line in lines))
+    return lambda task: task.write(name, task.read(name) + ''.join(placed(task, line) + '\n' for line in lines))
 
 
 def removed(*names: str) -> Change:
@@ -197,20 +160,20 @@ def replaced(name: str, old: str, new: str) -> Change:
     def change(task: Task) -> None:
         text = task.read(name)
         assert old in text, f'{name} has no {old!r}'
-        task.write(name, text.replace(old, _placed(task, new)))
+        task.write(name, text.replace(old, placed(task, new)))
 
     return change
 
 
-def annotated_in_voc(first: Any, name: str = 'train-1') -> Change:
-    """Annotations in VOC, that of one image being `first`."""
+def annotated_in_voc(first: Any) -> Change:
+    """Annotations in VOC, that of train-1 being `first`."""
 
     def change(task: Task) -> None:
         sound = '<annotation><object><name>circle</name><bndbox><xmin>9</xmin><ymin>9</ymin><xmax>80</xmax>'
-        for image in _IMAGES['training']:
+        for image in _TRAINING_IMAGES:
             task.write(f'in/annotations/{image}.xml', sound + '<ymax>70</ymax></bndbox></object></annotation>\n')
-        task.write(f'in/annotations/{name}.xml', first)
-        task.write_training_indexes('xml')
+        task.write('in/annotations/train-1.xml', first)
+        task.list_annotations(r'\1.xml')
         config(export_format='voc:raw')(task)
 
     return change
@@ -223,17 +186,17 @@ def annotated_in_coco(spoil: Callable[[Dict[str, Any]], Any]) -> Change:
         data: Dict[str, Any] = {
             'images': [
                 {'id': number, 'file_name': f'{image}.jpg', 'width': shapes.SIDE, 'height': shapes.SIDE}
-                for number, image in enumerate(_IMAGES['training'], start=1)
+                for number, image in enumerate(_TRAINING_IMAGES, start=1)
             ],
             'annotations': [
                 {'id': number, 'image_id': number, 'category_id': 0, 'bbox': [9, 9, 72, 62]}
-                for number in range(1, len(_IMAGES['training']) + 1)
+                for number in range(1, len(_TRAINING_IMAGES) + 1)
             ],
             'categories': [{'id': number, 'name': name} for number, name in enumerate(shapes.CLASS_NAMES)],
         }
         text = spoil(data)
         task.write('in/annotations/coco-annotations.json', text if isinstance(text, str) else json.dumps(data))
-        task.write_training_indexes('', one='coco-annotations.json')
+        task.list_annotations('coco-annotations.json')
         config(export_format='coco:raw')(task)
 
     return change
@@ -243,13 +206,16 @@ def many_candidates(count: int) -> Change:
     """A long index of the same images, so that a task takes its time."""
 
     def change(task: Task) -> None:
-        lines: List[str] = task.read('in/candidate-index.tsv').splitlines()
+        lines = task.read('in/candidate-index.tsv').splitlines()
         task.write('in/candidate-index.tsv', ''.join(f'{lines[n % len(lines)]}\n' for n in range(count)))
 
     return change
 
 
-def _placed(task: Task, value: Any) -> Any:
+def placed(task: Task, value: Any) -> Any:
+    """The value with the task's folder for '{root}' in its texts."""
     if isinstance(value, str):
         return value.replace('{root}', str(task.root))
-    return [_placed(task, item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, dict):
+        return {key: placed(task, item) for key, item in value.items()}
+    return [placed(task, item) for item in value] if isinstance(value, list) else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import pytest
 import yaml
@@ -24,13 +24,14 @@ def _row(case: Case) -> Any:
 
 
 @pytest.mark.parametrize('case', [_row(case) for case in page.all_cases()])
-def test_a_failure_is_told(case: Case, tmp_path: Path, told: Dict[str, page.Told], request: Any) -> None:
+def test_a_failure_is_told(case: Case, tmp_path: Path, record_property: Any, request: Any) -> None:
     if case.cpu_build and pytest.importorskip('torch').version.cuda:
         pytest.skip('torch has been built for a GPU')
     task = Task(tmp_path, case.task, request.getfixturevalue('sound_model') if case.heavy else None)
     case.breaks(task)
     outcome = run(case, task)
-    told[case.id] = page.Told(*outcome.told)
+    for name, value in (('case', case.id), *outcome.told._asdict().items()):  # for the page
+        record_property(name, value)
     check_nothing_was_executed(task, outcome)
     check_told(case, outcome)
     check_nothing_half_written(task)
@@ -88,19 +89,3 @@ def test_the_task_that_is_broken_is_sound(kind: str, tmp_path: Path, sound_model
     outcome = run(sound, Task(tmp_path, kind, sound_model))
     assert outcome.status == 0, outcome.output
     assert outcome.record[2:] == ['1.00', '2']
-
-
-def test_no_row_twice() -> None:
-    cases = page.all_cases()
-    assert not page.doubled(case.id for case in cases)
-    assert not page.doubled(case.what for case in cases)
-
-
-def test_the_page_has_all_rows() -> None:
-    """The messages on it are those of the last run of the whole matrix, which writes it."""
-    rows = page.rows_of(page.FILE.read_text(encoding='utf-8'))
-    assert set(rows) == {page.first_cell(case) for case in page.all_cases()}, 'run pytest tests/failures as a whole'
-    for case in page.all_cases():
-        row = rows[page.first_cell(case)]
-        assert row[0] == case.task
-        assert case.xfail or not case.told or row[1] == str(case.code)

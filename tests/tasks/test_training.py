@@ -6,77 +6,33 @@ import math
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any
 
 import pytest
 import yaml
 from mmengine.config import Config
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from executor.contract.env import read_env
-from executor.weights.checkpoint import read_checkpoint
 from executor.config.read import read_plain_config
+from executor.contract.env import read_env
 from executor.local import shapes
-from executor.local.task_folder import add_annotation, write_config, write_env
-from tests.support.task_folder import line_of
+from executor.local.task_folder import write_config
+from executor.weights.checkpoint import read_checkpoint
+from tests.support.start import monitor_of, result_of, run, scalars_of, start, wait_for
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-NANO = 'yolox_nano_8x8_300e_coco.py'
+NANO = Path(shapes.CONFIG_FILE).name
 SMALL = {
     'max_epochs': 1,
     'samples_per_gpu': 4,
     'workers_per_gpu': 1,
-    'cfg_options': shapes.size_options(96).replace('(32,160)', '(96,96)'),
+    'cfg_options': shapes.size_options(96, spread=0),
 }
 
 
-def write_small_task(root: Path, train: int = 8, val: int = 5, protocol: Any = '1.1.0', **config: Any) -> Path:
-    shapes.write_task(root, train, val, **{**SMALL, **config})
-    return write_env(root, protocol=protocol)
-
-
-def start(env_file: Path, *options: str) -> subprocess.Popen:
-    command = [sys.executable, 'start.py', '--env', str(env_file), *options]
-    return subprocess.Popen(
-        command,
-        cwd=str(REPOSITORY),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        universal_newlines=True,
-        start_new_session=True,
-    )
-
-
-def run(env_file: Path, *options: str, status: int = 0) -> str:
-    process = start(env_file, *options)
-    output, _ = process.communicate()
-    assert process.returncode == status, output
-    return output
-
-
-def wait_for(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
-
-
-def result_of(env_file: Path) -> Dict[str, Any]:
-    return yaml.safe_load(read_env(env_file).output.training_result_file.read_text(encoding='utf-8'))
-
-
-def monitor_of(env_file: Path) -> List[str]:
-    return read_env(env_file).output.monitor_file.read_text(encoding='utf-8').splitlines()[0].split('\t')
-
-
-def scalars_of(env_file: Path) -> Dict[str, Sequence[float]]:
-    events = EventAccumulator(str(read_env(env_file).output.tensorboard_dir)).Reload()
-    return {tag: [event.value for event in events.Scalars(tag)] for tag in events.Tags()['scalars']}
+def write_small_task(root: Path, train: int = 8, val: int = 5, **config: Any) -> Path:
+    return shapes.write_task(root, train, val, **{**SMALL, **config})
 
 
 @pytest.fixture(scope='module')
@@ -227,9 +183,8 @@ def test_a_kill_leaves_a_model_that_loads(tmp_path):
 
 def test_validation_without_objects_gives_zero_and_succeeds(tmp_path):
     env_file = write_small_task(tmp_path)
-    index = read_env(env_file).input.val_index_file.read_text(encoding='utf-8')
-    for line in index.splitlines():
-        Path(line.split('\t')[1]).write_text('')
+    for annotation in (tmp_path / 'in/annotations').glob('val-*.txt'):
+        annotation.write_text('')
     run(env_file)
     result = result_of(env_file)
     assert (result['mAP'], result['model_stages']['epoch_1']['mAR']) == (0.0, 0.0)
@@ -288,56 +243,13 @@ def test_patterns_choose_what_is_listed(tmp_path):
     assert result_of(env_file)['model_stages']['epoch_1']['files'] == ['epoch_1.pth']
 
 
-@pytest.mark.parametrize('ranks', ['1', '2'])
-def test_a_failure_is_told_with_code_line_and_last_words(tmp_path, ranks):
+def test_a_failure_of_one_of_two_ranks_is_told_with_line_and_last_words(tmp_path):
     env_file = write_small_task(tmp_path)
-    index = read_env(env_file).input.training_index_file
-    annotation = Path(index.read_text(encoding='utf-8').splitlines()[0].split('\t')[1])
-    add_annotation(tmp_path, str(annotation.relative_to(tmp_path / 'in/annotations')), '0, 1, 2, 3\n')
-    output = run(env_file, '--cpu-ranks', ranks, status=1)
+    annotation = tmp_path / 'in/annotations/train-1.txt'
+    annotation.write_text('0, 1, 2, 3\n', encoding='utf-8')
+    output = run(env_file, '--cpu-ranks', '2', status=1)
     code, message = monitor_of(env_file)[4:6]
     assert code == '300002'
     assert f'{annotation}:1: expected class_id, xmin, ymin, xmax, ymax' in message
     assert message in output.splitlines()[-1]
     assert not (tmp_path / 'out/models/result.yaml').exists()
-
-
-def test_weights_of_another_size_are_told_before_training(two_epochs, tmp_path):
-    models = read_env(two_epochs[0]).output.models_dir
-    env_file = write_small_task(
-        tmp_path,
-        pretrained_model_params=[str(models / 'epoch_2/epoch_2.pth')],
-        config_file='configs/yolox/yolox_tiny_8x8_300e_coco.py',
-    )
-    output = run(env_file, status=1)
-    assert monitor_of(env_file)[4] == '300004'
-    assert 'does not fit the model of config_file' in output.splitlines()[-1]
-
-
-def test_a_gpu_that_is_not_there(tmp_path):
-    torch = pytest.importorskip('torch')
-    if torch.cuda.is_available():
-        pytest.skip('a GPU is there')
-    env_file = write_small_task(tmp_path, gpu_id='0', gpu_count=1)
-    run(env_file, status=1)
-    assert monitor_of(env_file)[4] == ('300101' if torch.version.cuda is None else '300102')
-
-
-def test_a_wrong_parameter_names_its_line(tmp_path):
-    env_file = write_small_task(tmp_path, max_epochs='many')
-    run(env_file, status=1)
-    config_file = tmp_path / 'in/config.yaml'
-    assert monitor_of(env_file)[4] == '300001'
-    assert monitor_of(env_file)[5].startswith(f'{config_file}:{line_of(config_file, "max_epochs")}: max_epochs must be')
-
-
-def test_sigterm_ends_all_and_is_told(tmp_path):
-    env_file = write_small_task(tmp_path, max_epochs=500)
-    process = start(env_file)
-    wait_for(process, (tmp_path / 'out/models/result.yaml').is_file)
-    process.terminate()
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 143
-    assert monitor_of(env_file)[3] == '4'
-    assert 'SIGTERM' in output.splitlines()[-1]
-    assert result_of(env_file)['model_stages']

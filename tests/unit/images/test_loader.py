@@ -76,10 +76,6 @@ def check_image(loaded: Any) -> None:
     np.testing.assert_array_equal(loaded.prepared.pixels, expected)
 
 
-def positions_of(batches: Sequence[Any]) -> list[list[int]]:
-    return [[loaded.position for loaded in batch.images] for batch in batches]
-
-
 def in_batches(positions: Sequence[int], size: int) -> list[list[int]]:
     return [list(positions[start : start + size]) for start in range(0, len(positions), size)]
 
@@ -91,6 +87,16 @@ def released(loader: ImageLoader) -> Iterator[Any]:
         batch.release()
 
 
+def checked(loader: ImageLoader) -> list[list[int]]:
+    """The positions of each batch, their images being right."""
+    found = []
+    for batch in released(loader):
+        for loaded in batch.images:
+            check_image(loaded)
+        found.append([loaded.position for loaded in batch.images])
+    return found
+
+
 # --- order, completeness, pixels ------------------------------------------------------------------------------------
 
 
@@ -99,28 +105,13 @@ def released(loader: ImageLoader) -> Iterator[Any]:
 @pytest.mark.parametrize('count', [0, 1, 10, 37])
 def test_every_image_once_in_order(paths, count, batch_size, workers):
     loader = ImageLoader(paths, range(count), AsIs(), batch_size, workers, held=1)
-    found = []
-    for batch in released(loader):
-        for loaded in batch.images:
-            check_image(loaded)
-        found.append([loaded.position for loaded in batch.images])
-    assert found == in_batches(range(count), batch_size)
+    assert checked(loader) == in_batches(range(count), batch_size)
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-@pytest.mark.parametrize(
-    'positions',
-    [range(0), range(1, 37, 4), range(36, 37), range(3, 30, 3), [5, 2, 30]],
-    ids=['none', 'every fourth', 'the last', 'every third', 'any'],
-)
+@pytest.mark.parametrize('positions', [range(1, 37, 4), range(36, 37), range(3, 30, 3), [5, 2, 30]], ids=str)
 def test_only_the_positions_asked_for(paths, positions, workers):
-    loader = ImageLoader(paths, positions, AsIs(), 4, workers, held=1)
-    found = []
-    for batch in released(loader):
-        for loaded in batch.images:
-            check_image(loaded)
-        found.append([loaded.position for loaded in batch.images])
-    assert found == in_batches(positions, 4)
+    assert checked(ImageLoader(paths, positions, AsIs(), 4, workers, held=1)) == in_batches(positions, 4)
 
 
 @pytest.mark.parametrize('workers', [0, 1, 3])
@@ -169,8 +160,9 @@ def test_who_holds_more_than_agreed_is_told(paths):
 @pytest.mark.parametrize('workers', [0, 2])
 def test_a_preparation_of_unknown_size(paths, workers):
     batches = list(released(ImageLoader(paths, range(37), WithoutBuffer(), 6, workers, held=1)))
-    assert positions_of(batches) == in_batches(range(37), 6)
-    for loaded in (loaded for batch in batches for loaded in batch.images):
+    images = [loaded for batch in batches for loaded in batch.images]
+    assert [loaded.position for loaded in images] == list(range(37))
+    for loaded in images:
         check_image(loaded)
         assert loaded.prepared.pixels.dtype == np.float32
         assert loaded.prepared[2:] == ((0.5, 2.0), {'flip': False})
