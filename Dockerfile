@@ -4,7 +4,7 @@
 #   docker build -t ymir-mmdet:cpu --build-arg DEVICE=cpu \
 #       --build-arg BUILDER_IMAGE=IMAGE --build-arg BASE_IMAGE=IMAGE .   any Debian or Ubuntu with Python 3.10 to 3.13
 #
-# README.md has the other arguments. The stack for older drivers is Dockerfile.cu111.
+# docs/images.md has the other arguments. The stack for older drivers is Dockerfile.cu111.
 
 # Both hold torch 2.13.0 and torchvision 0.28.0 in the Python of Ubuntu 24.04; devel has the CUDA compiler on top. They must
 # have the same Python at the same place, since the virtual environment goes from one to the other.
