@@ -27,24 +27,20 @@ from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 
 from benchmarks.page import machine, table, write_section
-from executor.contract.output.infer_result import infer_line
+from executor.contract.env import read_env
 from executor.contract.params import InferParams
 from executor.contract.progress import silent_progress
-from executor.detections import to_whole_xywh
-from executor.detector.load import load_detector
-from executor.network.dense import (
-    Network,
-    RuntimeNetwork,
-    TorchNetwork,
-    example_images,
-    export_graph,
-    fused_network,
-)
-from executor.images.decode import read_image
-from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
+from executor.detection.detect import compose
+from executor.detection.infer import InferSink
+from executor.detection.sweep import Outcome, sweep
 from executor.detector.model import load_model
-from executor.detection.sweep import Sweep, describe_time
+from executor.images.decode import read_image
 from executor.local import shapes
+from executor.local.task_folder import write_env
+from executor.network.dense import Network, example_images, fused_network
+from executor.network.onnx_network import OnnxNetwork, export_graph
+from executor.network.torch_network import TorchNetwork
+from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / 'shared'
@@ -58,6 +54,23 @@ ON_GPU = torch.cuda.is_available()
 GPU_BATCHES = (1, 8, 32)
 
 WHOLE, PEER, DECODING = 'whole task', '`inference_detector`', 'decoding'
+
+
+class Times:
+    """A sink that notes when outcomes come."""
+
+    def __init__(self) -> None:
+        self._times: List[float] = []
+
+    def write(self, outcome: Outcome) -> None:
+        self._times.append(time.perf_counter())
+
+    def finish(self) -> None:
+        """Nothing to merge."""
+
+    def steady_seconds(self, begin: int) -> float:
+        """Seconds an outcome after the first `begin`."""
+        return (self._times[-1] - self._times[begin]) / (len(self._times) - 1 - begin)
 
 
 class Contest:
@@ -77,7 +90,7 @@ class Contest:
         )
         self._side = SIZES[size]
         self._network = fused_network(load_model(self._params).model, channels_last=True)
-        self._detector = load_detector(self._params, score_threshold=self._params.conf_threshold)
+        self._work = compose(self._params, None, CORES)
         self._peer = _peer(size, weights)
         self.profile = ''
         self.contenders: Dict[str, Callable[[], float]] = {WHOLE: self.whole_task, DECODING: self.decoding}
@@ -86,25 +99,13 @@ class Contest:
 
     def whole_task(self) -> float:
         """The steady rate of the sweep as inference runs it, from file to the line that is written."""
-        sweep = Sweep(
-            self._images,
-            self._detector,
-            self._params.samples_per_gpu,
-            self._params.workers_per_gpu,
-            silent_progress().part(0, 1),
-        )
-        self._detector.seconds.clear()
-        times = []
-        with open(os.devnull, 'w') as stream:
-            for outcome in sweep:
-                found = outcome.found.detections
-                boxes = to_whole_xywh(found.boxes, *outcome.size).tolist()
-                names = [CLASSES[label] for label in found.labels.tolist()]
-                stream.write(infer_line(zip(names, found.scores.tolist(), map(tuple, boxes))))
-                times.append(time.perf_counter())
-        self.profile = describe_time(sweep.tally)
-        begin = 2 * self._params.samples_per_gpu  # until then processes start and nothing is in their queues
-        return (len(times) - 1 - begin) / (times[-1] - times[begin])
+        times, samples, progress = Times(), self._params.samples_per_gpu, silent_progress().part(0, 1)
+        with tempfile.TemporaryDirectory() as folder:
+            env = read_env(write_env(Path(folder), training=False, infer=True))
+            with InferSink(env, self._params, self._images, range(len(self._images))) as sink:
+                statistics = sweep(self._images, self._work, [sink, times], samples, CORES, progress)
+        self.profile = statistics.describe_time()
+        return 1 / times.steady_seconds(2 * samples)  # until then processes start and nothing is in their queues
 
     def decoding(self) -> float:
         """One core."""
@@ -132,7 +133,7 @@ class Contest:
                 for batch, images in batches.items()
             }
         image = example_images(self._side, self._side)
-        runtime = RuntimeNetwork(self._network, (self._side, self._side))
+        runtime = OnnxNetwork(self._network, (self._side, self._side))
         together = _session(self._network, image)
         torch_network = TorchNetwork(self._network, torch.device('cpu'), plain=True)
         return {

@@ -12,25 +12,23 @@ import io
 import logging
 import statistics
 import tempfile
-import time
 import warnings
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import onnxruntime
 
-from benchmarks.inference import CORES, ON_GPU, SIZES, image_files, nano_weights
+from benchmarks.inference import CORES, ON_GPU, SIZES, Times, image_files, nano_weights
 from benchmarks.page import machine, table, write_section
 from executor.contract.env import read_env
 from executor.contract.params import InferParams, MiningParams
 from executor.contract.progress import silent_progress
-from executor.detector.load import load_detector
-from executor.detection.infer import Inference
-from executor.detection.mine import Mining, scorer_of
-from executor.weights.checkpoint import read_checkpoint, save_weights
-from executor.detection.sweep import Sweep, describe_time
+from executor.detection.detect import compose
+from executor.detection.infer import InferSink
+from executor.detection.mine import MiningSink
+from executor.detection.sweep import sweep
 from executor.local.task_folder import write_env
-from mining.catalog import ALGORITHMS, Needs
+from executor.weights.checkpoint import read_checkpoint, save_weights
 
 INFERENCE, EXACT = 'inference', 'aldd, exact'
 NAMES = (INFERENCE, 'entropy', 'cald', 'aldd', EXACT)
@@ -54,39 +52,23 @@ class Contender:
             algorithm = name.partition(',')[0]
             self._mining = MiningParams(**common, mining_algorithm=algorithm, aldd_exact=name == EXACT)
         self._env = read_env(write_env(folder, training=False, infer=True, mining=True))
-        needs = ALGORITHMS[self._mining.mining_algorithm] if self._mining else Needs()
-        self._detector = load_detector(
-            self._infer or self._mining,
-            score_threshold=self._infer.conf_threshold if self._infer else None,
-            class_scores=needs.class_scores,
-            head_maps=needs.head_maps,
-        )
+        self._work = compose(self._infer, self._mining, CORES)
         self.profile = ''
 
     def __call__(self) -> float:
         """Seconds an image, once the queues are full."""
-        params: Any = self._infer or self._mining
-        mining = None
-        if self._mining is not None:
-            mining = Mining(self._env, self._mining, scorer_of(self._mining), self._detector, self._images)
-        sweep = Sweep(
-            self._images,
-            self._detector,
-            params.samples_per_gpu,
-            params.workers_per_gpu,
-            silent_progress().part(0, 1),
-            after=mining.score if mining else None,
-            keep_images=self._mining is not None and ALGORITHMS[self._mining.mining_algorithm].views,
-        )
-        self._detector.seconds.clear()
-        times = []
-        with mining or Inference(self._env, self._infer, self._images, sweep.positions) as taker:
-            for outcome in sweep:
-                taker.take(outcome)
-                times.append(time.perf_counter())
-        self.profile = describe_time(sweep.tally)
-        begin = 2 * params.samples_per_gpu
-        return (times[-1] - times[begin]) / (len(times) - 1 - begin)
+        params = self._infer or self._mining
+        times = Times()
+        if self._mining:
+            sink: Any = MiningSink(self._env, self._mining, self._images)
+        else:
+            sink = InferSink(self._env, self._infer, self._images, range(len(self._images)))
+        batch_size = self._work.batch_size(params.samples_per_gpu)
+        progress = silent_progress().part(0, 1)
+        with sink:
+            statistics = sweep(self._images, self._work, [sink, times], batch_size, params.workers_per_gpu, progress)
+        self.profile = statistics.describe_time()
+        return times.steady_seconds(2 * params.samples_per_gpu)
 
 
 def main() -> None:
