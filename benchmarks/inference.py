@@ -41,7 +41,8 @@ from executor.network.dense import (
     fused_network,
 )
 from executor.images.decode import read_image
-from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
+from executor.weights.checkpoint import model_parameters, read_checkpoint
+from executor.weights.write import save_weights
 from executor.detector.model import load_model
 from executor.detection.sweep import Sweep, describe_time
 from executor.local import shapes

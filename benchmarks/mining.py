@@ -27,7 +27,8 @@ from executor.contract.progress import silent_progress
 from executor.detector.load import load_detector
 from executor.detection.infer import Inference
 from executor.detection.mine import SCORERS, Mining
-from executor.weights.checkpoint import read_checkpoint, save_weights
+from executor.weights.checkpoint import read_checkpoint
+from executor.weights.write import save_weights
 from executor.detection.sweep import Sweep, describe_time
 from executor.local.task_folder import write_env
 

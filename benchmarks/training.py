@@ -25,7 +25,8 @@ from executor.contract.env import read_env
 from executor.contract.index import read_training_index
 from executor.contract.params import Job, read_job
 from executor.images.decode import image_size
-from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
+from executor.weights.checkpoint import model_parameters, read_checkpoint
+from executor.weights.write import save_weights
 from executor.local import shapes
 from tests.support import exports
 

@@ -7,17 +7,17 @@ import time
 from typing import Any, Optional, Tuple
 
 import torch
-from mmdet.models.dense_heads import YOLOXHead
 
 from executor.contract.errors import ConfigError
 from executor.contract.params import DetectionParams
-from executor.models.dense import DenseHead, has_head_maps, is_dense
+from executor.contract.shown import first_line
 from executor.detector.detector import DenseSteps, Detector, Seconds, WholeSteps
-from executor.network.dense import TorchNetwork, example_images, fused_network, runtime_or_none
-from executor.images.prepare import Letterbox, preparation
-from executor.models.yolox.head import YoloxHead
 from executor.detector.model import load_model
+from executor.images.prepare import Letterbox, preparation
 from executor.machine.cores import cores
+from executor.models.dense import DenseHead, has_head_maps, is_dense
+from executor.models.families import family_of
+from executor.network.dense import TorchNetwork, example_images, fused_network, runtime_or_none
 
 logger = logging.getLogger(__name__)
 
@@ -97,17 +97,18 @@ def _dense_steps(
     head_maps: bool,
 ) -> Tuple[Optional[DenseSteps], str]:
     """The steps of a dense detector, tried on an image; None, with a warning, where they do not work."""
-    yolox = type(model.bbox_head) is YOLOXHead
+    family = family_of(model)
+    plain = family is not None and family.plain
     try:
-        head = (YoloxHead if yolox else DenseHead)(model.bbox_head, class_scores)
+        head = (family.adapter if family else DenseHead)(model.bbox_head, class_scores)
         example = prepare(example_images(300, 400)[0])
-        network, used = _network(model, device, _fixed_size(prepare), example.pixels.dtype, backend, yolox)
+        network, used = _network(model, device, _fixed_size(prepare), example.pixels.dtype, backend, plain)
         steps = DenseSteps(network, head, head_maps)
         steps([example], Seconds())
     except Exception as error:  # whatever an unusual detector asks of its maps
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         logger.warning(
-            "the detector runs by mmdet's own predict, more slowly: its head maps cannot be used (%s)", reason
+            "the detector runs by mmdet's own predict, more slowly: its head maps cannot be used (%s)",
+            first_line(error),
         )
         return None, MMDET
     return steps, used

@@ -8,31 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-import mmdet.datasets  # noqa: F401  (prints what it does without; here, it is told nowhere)
 import torch
 from mmdet.registry import MODELS
-from mmdet.utils import register_all_modules
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
-from executor.contract.errors import ModelError, ParameterError
-from executor.contract.params import DetectionParams
-from executor.weights.checkpoint import (
-    best_weights,
-    class_names_of,
-    model_parameters,
-    read_checkpoint,
-)
-from executor.training.build_config import apply_options, set_classes
-from executor.config.read import load_config
 from executor.config.blame import config_to_blame
-from executor.training.data import outer_pipeline
-from executor.training.pretrained import replace_downloads
-from executor.config.patches import seal
+from executor.config.classes import set_classes
+from executor.config.downloads import replace_downloads
+from executor.config.overrides import apply_options
+from executor.config.patches import patch
+from executor.config.read import load_config, outer_pipeline
+from executor.contract.errors import ModelError, ParameterError
+from executor.contract.params import DetectionParams, TrainParams
+from executor.models.families import register_parts
+from executor.weights.checkpoint import class_names_of, meta_of, model_parameters, read_checkpoint
+from executor.weights.choose import best_weights
+from executor.weights.match import CLASS_LAYERS, match
 
 logger = logging.getLogger(__name__)
 
 _SCORE_OPTIONS = ('model.test_cfg.score_thr', 'model.test_cfg.rcnn.score_thr')
-_CLASS_LAYERS = ('bbox_head', 'roi_head')
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,9 @@ def load_model(
         ModelError: no weights, no config, or they do not fit each other or the task's classes.
         ParameterError: config_file or an option does not fit.
     """
-    seal()
+    register_parts()
+    init_default_scope('mmdet')
+    patch()
     weights = best_weights(params.model_files)
     if weights is None:
         raise ModelError(
@@ -75,7 +73,6 @@ def load_model(
         own_threshold = _set_tests(config, params, score_threshold, at_most)
         # Everything a config would download is in the weights.
         replace_downloads(config['model'], will_load=True)
-        register_all_modules(init_default_scope=True)
         model = MODELS.build(config['model']).eval().requires_grad_(False)
         pipeline = tuple(dict(transform) for transform in outer_pipeline(config['test_dataloader']['dataset']))
         _check_sizes(pipeline)
@@ -120,14 +117,14 @@ def _config_name(params: DetectionParams, checkpoint: Mapping[str, Any], weights
     if params.config_file:
         return params.config_file
     packaged = sorted({file.name for file in params.model_files if file.suffix == '.py'})
-    named = checkpoint.get('meta', {}).get('config_file') if isinstance(checkpoint.get('meta'), dict) else None
-    if named in packaged:
+    named = meta_of(checkpoint).get('config_file')
+    if isinstance(named, str) and named in packaged:
         return named
     if len(packaged) == 1:
         return packaged[0]
     raise ModelError(
         f'{weights} comes with {"several configs: " + ", ".join(packaged) if packaged else "no config"}: set '
-        'config_file to the one it was trained with, such as configs/yolox/yolox_nano_8x8_300e_coco.py'
+        f'config_file to the one it was trained with, such as {TrainParams.config_file}'
     )
 
 
@@ -167,9 +164,8 @@ def _load_all(
 ) -> None:
     """Load every parameter of the model; what the file has beyond that (such as a second, averaged set) is left."""
     own = model.state_dict()
-    missing = [name for name in own if name not in parameters and not name.endswith('num_batches_tracked')]
-    other_shape = [name for name in own if name in parameters and parameters[name].shape != own[name].shape]
-    if not missing and other_shape and all(name.startswith(_CLASS_LAYERS) for name in other_shape):
+    fitting, other_shape, missing, _ = match(parameters, own)
+    if not missing and other_shape and all(name.startswith(CLASS_LAYERS) for name in other_shape):
         found = _number_of_classes(other_shape[0], parameters, own, len(params.class_names))
         raise ModelError(
             f'{path} detects {found or "another number of"} classes, whose names it does not hold, but class_names has '
@@ -181,7 +177,7 @@ def _load_all(
             f'{" and " if missing and other_shape else ""}{_some(other_shape, "have another shape")}: set config_file '
             f'to the config that these weights were trained with{_without_options(params)}'
         )
-    model.load_state_dict({name: parameters[name] for name in own if name in parameters}, strict=False)
+    model.load_state_dict(fitting, strict=False)
 
 
 def _number_of_classes(

@@ -9,8 +9,8 @@ from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector
 
 from executor.detections import Detections, HeadMap
-from executor.network.dense import RawOutputs
 from executor.images.prepare import Prepared
+from executor.models.adapter import RawOutputs
 
 
 def is_dense(model: torch.nn.Module) -> bool:

@@ -11,12 +11,15 @@ import os
 import sys
 import time
 import warnings
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 import torch
 from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
 from torch.nn import functional
+
+from executor.contract.shown import first_line
+from executor.models.adapter import RawOutputs
 
 logger = logging.getLogger(__name__)
 
@@ -25,17 +28,6 @@ _OPSET = 13
 _TOLERANCE = 1e-3
 _CHECK_SIDE = 320  # of the image to export with and compare on, where the network takes any size
 _OTHER_SIDES = (250, 410)  # and another one, in case the graph has kept a size; to be padded, other than the first
-
-
-class RawOutputs(NamedTuple):
-    """The head's outputs as mmdet's `forward` returns them, made flat; `structure` tells how to nest them again."""
-
-    tensors: Tuple[torch.Tensor, ...]
-    structure: Any
-
-    def nested(self) -> Any:
-        """As mmdet's `predict_by_feat` wants them."""
-        return _nest(self.structure, self.tensors)
 
 
 class Network(torch.nn.Module):
@@ -153,8 +145,7 @@ def runtime_or_none(
     try:
         runtime = RuntimeNetwork(network, input_size, dtype)
     except Exception as error:  # whatever the exporter or the runtime does not know
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        logger.warning('the network runs in torch, more slowly: ONNX Runtime cannot run it (%s)', reason)
+        logger.warning('the network runs in torch, more slowly: ONNX Runtime cannot run it (%s)', first_line(error))
         return None
     logger.info('network exported to ONNX Runtime and compared with torch in %.1f s', time.monotonic() - started)
     return runtime
@@ -237,14 +228,3 @@ def _leaves(outputs: Any) -> List[torch.Tensor]:
     if isinstance(outputs, (list, tuple)):
         return [leaf for item in outputs for leaf in _leaves(item)]
     return [] if outputs is None else [outputs]
-
-
-def _nest(structure: Any, tensors: Tuple[torch.Tensor, ...]) -> Any:
-    remaining = iter(tensors)
-
-    def build(part: Any) -> Any:
-        if isinstance(part, list):
-            return [build(item) for item in part]
-        return None if part is None else next(remaining)
-
-    return build(structure)

@@ -21,8 +21,8 @@ from executor.contract.output.files import replace_file
 from executor.contract.output.training_result import Stage, TrainingResult, best_stage
 from executor.contract.output.writable import is_full
 from executor.contract.params import TrainParams
-from executor.weights.checkpoint import save_weights
-from executor.config.read import config_text
+from executor.config.plain import config_text
+from executor.weights.write import save_weights
 from executor.training.metric import DetectionMetric
 from executor.evaluation.coco import ClassResult, Evaluation, ImageResult
 

@@ -18,7 +18,7 @@ def sound_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from executor.contract.env import read_env
     from executor.contract.params import read_job
     from executor.training.build_config import build_config
-    from executor.config.read import config_text
+    from executor.config.plain import config_text
     from tests.support.random_model import write_random_weights
 
     folder = tmp_path_factory.mktemp('sound_model')

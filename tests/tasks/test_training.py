@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from executor.contract.env import read_env
 from executor.weights.checkpoint import read_checkpoint
-from executor.config.read import read_plain_config
+from executor.config.plain import read_plain_config
 from executor.local import shapes
 from executor.local.task_folder import add_annotation, write_config, write_env
 from tests.support.task_folder import line_of

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from executor.config.plain import config_text
+from executor.config.read import load_config
 from executor.contract.errors import ModelError, ParameterError
 from executor.contract.params import InferParams
-from executor.weights.checkpoint import read_checkpoint, save_weights
-from executor.config.read import config_text, load_config
 from executor.detector.model import load_model
+from executor.weights.checkpoint import read_checkpoint
+from executor.weights.write import save_weights
 from tests.support.random_model import NANO, write_random_weights
 
 CLASSES = ('cat', 'dog')
