@@ -98,7 +98,8 @@ def _load(job: Job, scorer: Optional[Scorer]) -> Any:
     try:
         return load_detector(
             job.mining,
-            at_most=job.infer.conf_threshold if job.infer else None,
+            score_threshold=job.infer.conf_threshold if job.infer else None,
+            keep_own=True,
             class_scores=needs.class_scores,
             head_maps=needs.head_maps,
         )

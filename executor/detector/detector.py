@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from executor.detections import Detections, HeadMap, no_detections
-from executor.models.dense import detections_of, metas
 from executor.images.prepare import Prepared, SizeOnly
+from executor.models.dense import detections_of, metas
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Detector:
     Attributes:
         prepare: image (H, W, 3) uint8 BGR to `Prepared`; needs no model, so it can run in another process.
         backend: what runs it, in words for the log.
-        score_threshold: what the model, by its config, leaves out; the task may have asked for more or less.
+        score_threshold: the model's own, whatever else the task asked for.
         threads: how many images or batches it works on at once.
         seconds: time spent in `network` and `post-processing`.
     """

@@ -32,7 +32,7 @@ class NoHeadMaps(ConfigError):
 def load_detector(
     params: DetectionParams,
     score_threshold: Optional[float] = None,
-    at_most: Optional[float] = None,
+    keep_own: bool = False,
     class_scores: bool = False,
     head_maps: bool = False,
     backend: Optional[str] = None,
@@ -41,8 +41,7 @@ def load_detector(
 
     Args:
         params: model files, class names, GPUs and options of the task.
-        score_threshold: in place of the model's own.
-        at_most: what the model's own is lowered to.
+        score_threshold, keep_own: which scores the caller looks at, see `executor.detector.model.load_model`.
         class_scores: whether detections carry the scores of all classes.
         head_maps: whether the dense head's maps come with them.
         backend: RUNTIME, TORCH or MMDET to insist on one; None for the fastest that works.
@@ -52,7 +51,7 @@ def load_detector(
         NoHeadMaps: head maps are wanted of a detector that has none.
     """
     started = time.monotonic()
-    trained = load_model(params, score_threshold, at_most)
+    trained = load_model(params, score_threshold, keep_own)
     prepare = preparation(trained.pipeline)
     device = torch.device('cuda', torch.cuda.current_device()) if params.gpu_ids else torch.device('cpu')
     model = trained.model
