@@ -8,15 +8,15 @@ import sys
 from typing import Optional, Sequence
 
 from executor.config.find import check_config_file
+from executor.contract.config_yaml import read_job
 from executor.contract.env import STANDARD_MONITOR_FILE, env_file, read_env
 from executor.contract.errors import ConfigError
 from executor.contract.failure import Failure, failure_of
 from executor.contract.inputs import check_inputs
 from executor.contract.output.monitor import Monitor
 from executor.contract.output.writable import check_writable, unwritable
-from executor.contract.config_yaml import read_job
-from executor.process.parent import Terminated, WorkerFailed, heed_termination, ignore_termination, run_in_worker
 from executor.log import set_up_logging
+from executor.process.parent import Terminated, WorkerFailed, heed_termination, ignore_termination, run_in_worker
 
 logger = logging.getLogger('executor.start')
 

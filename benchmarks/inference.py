@@ -40,7 +40,8 @@ from executor.local.task_folder import write_env
 from executor.network.dense import Network, example_images, fused_network
 from executor.network.onnx_network import OnnxNetwork, export_graph
 from executor.network.torch_network import TorchNetwork
-from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
+from executor.weights.checkpoint import model_parameters, read_checkpoint
+from executor.weights.write import save_weights
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / 'shared'

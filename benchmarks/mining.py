@@ -28,7 +28,8 @@ from executor.detection.infer import InferSink
 from executor.detection.mine import MiningSink
 from executor.detection.sweep import sweep
 from executor.local.task_folder import write_env
-from executor.weights.checkpoint import read_checkpoint, save_weights
+from executor.weights.checkpoint import read_checkpoint
+from executor.weights.write import save_weights
 
 INFERENCE, EXACT = 'inference', 'aldd, exact'
 NAMES = (INFERENCE, 'entropy', 'cald', 'aldd', EXACT)

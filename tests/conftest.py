@@ -11,7 +11,7 @@ from tests.support.task_folder import TaskFolder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# For torch, here and in the processes of tasks: beside other work, threads that wait by spinning take ten times as long.
+# For torch, here and in the processes of tasks: beside other work, threads that spin take ten times as long.
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 
 

@@ -1,4 +1,4 @@
-"""That a config from outside can only name what mmdet registers, never make the program run something else.
+"""Keep a config from outside from naming more than registered parts, and so from making the program run something.
 
 mmengine takes a `type` with a dot for something to import, and mmcv and mmdet evaluate a few words of a config as
 Python; so `type='subprocess.Popen'` in a package's config, or in cfg_options, would be a program to run.
@@ -6,31 +6,28 @@ Python; so `type='subprocess.Popen'` in a package's config, or in cfg_options, w
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import re
-from typing import Any, FrozenSet, Iterator, Mapping, Tuple
+from typing import AbstractSet, Iterator, Mapping, Tuple
 
-import mmdet.registry
-import mmengine.registry
-from mmdet.utils import register_all_modules
-from mmengine.registry import Registry
+from executor.models.families import registered_names
 
 SCOPES = ('mmdet', 'mmengine', 'mmcv')
-# They evaluate text of their configs as Python.
-_NMS = ('nms', 'soft_nms', 'nms_match')  # mmcv evaluates this word, too
-_OURS = ('YmirDataset', 'DetectionMetric')
+_NMS = ('nms', 'soft_nms', 'nms_match')  # mmcv evaluates this word, which no registry has
 # Keys that name a file which mmdet runs as Python, or unpickles.
 _FILES_THAT_RUN = ('teacher_config', 'proposal_file')
+# They evaluate text of their configs as Python.
 _EVALUATING = ('RFSearchHook', 'CameraMotionCompensation')
 
 
-def running_parts(config: Mapping[str, Any]) -> Iterator[Tuple[str, Any]]:
-    """Key and value of every part of a config that could run code."""
+def running_parts(config: Mapping[str, object]) -> Iterator[Tuple[str, object]]:
+    """Find every part of a config that could run code, as key and value."""
+    names = registered_names().union(_NMS)
     for key, value in _leaves(dict(config.items()), ''):  # mmengine's Config is no mapping
         *parents, name = key.split('.')
         if name in ('type', 'constructor'):
-            allowed = _is_registered_name(value) and (not parents or _is_allowed_nms(parents[-1], value))
+            in_nms = bool(parents) and parents[-1].startswith('nms')
+            allowed = _is_registered_name(value, names) and (not in_nms or value in _NMS)
         elif name in ('_scope_', 'default_scope'):
             allowed = value in (None, *SCOPES)
         elif name in _FILES_THAT_RUN:
@@ -41,33 +38,20 @@ def running_parts(config: Mapping[str, Any]) -> Iterator[Tuple[str, Any]]:
             yield key, value
 
 
-def _is_allowed_nms(parent: str, value: Any) -> bool:
-    return not parent.startswith('nms') or value in _NMS
-
-
-def _is_registered_name(value: Any) -> bool:
-    """Whether a registry has it, as `Resize` or `mmdet.Resize`; what none has mmengine would try to import.
+def _is_registered_name(value: object, names: AbstractSet[str]) -> bool:
+    """Tell whether a registry has it, as `Resize` or `mmdet.Resize`; what none has mmengine would try to import.
 
     Some words are for mmdet itself, such as `RoIAlign`: harmless where no module has their name.
     """
     if not isinstance(value, str):
         return isinstance(value, type)  # a class that a config of our own imports
     scope, dot, name = value.rpartition('.')
-    if name in registered_names():
+    if name in names:
         return name not in _EVALUATING and (not dot or scope in SCOPES)
     return not dot and re.fullmatch(r'\w+', name) is not None and importlib.util.find_spec(name) is None
 
 
-@functools.lru_cache(maxsize=None)
-def registered_names() -> FrozenSet[str]:
-    """Every name of every registry of mmengine, mmcv and mmdet, and ours."""
-    register_all_modules(init_default_scope=False)
-    rooms = (vars(mmengine.registry), vars(mmdet.registry))
-    registries = [value for room in rooms for value in room.values() if isinstance(value, Registry)]
-    return frozenset(name for registry in registries for name in registry.module_dict) | {*_OURS, *_NMS}
-
-
-def _leaves(value: Any, key: str) -> Iterator[Tuple[str, Any]]:
+def _leaves(value: object, key: str) -> Iterator[Tuple[str, object]]:
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _leaves(item, f'{key}.{name}' if key else str(name))

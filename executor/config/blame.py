@@ -1,24 +1,22 @@
-"""Failures inside mmdet told as what they are: a config, or options, that do not fit."""
+"""Tell failures inside mmdet as what they are: a config, or options, that do not fit."""
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Iterator, Mapping
 
 from mmengine.config import Config
 
 from executor.config.find import OUR_CONFIGS, mmdet_configs
 from executor.contract.errors import ExecutorError, ModelError, ParameterError
 from executor.contract.shown import clipped
-
-_OF_THE_MACHINE = re.compile('CUDA|NCCL|cuDNN|gloo|memory|DataLoader|bus error', re.IGNORECASE)
+from executor.machine.memory import is_of_the_machine
 
 
 @contextmanager
-def config_to_blame(config: Config, options: Mapping[str, Any]) -> Iterator[None]:
-    """Whatever mmdet raises in the block is laid to the user's options, else to the config, unless that is ours.
+def config_to_blame(config: Config, options: Mapping[str, object]) -> Iterator[None]:
+    """Blame whatever mmdet raises in the block on the user's options, else on the config, unless that is ours.
 
     Failures of the machine pass as they are.
 
@@ -35,7 +33,7 @@ def config_to_blame(config: Config, options: Mapping[str, Any]) -> Iterator[None
     except (ExecutorError, OSError, MemoryError):
         raise
     except Exception as error:
-        if isinstance(error, RuntimeError) and _OF_THE_MACHINE.search(str(error)):
+        if is_of_the_machine(error):
             raise
         reason = f'{type(error).__name__}: {clipped(_last_line(error))}'
         file = Path(config.filename)
@@ -60,5 +58,5 @@ def config_to_blame(config: Config, options: Mapping[str, Any]) -> Iterator[None
 
 
 def _last_line(error: Exception) -> str:
-    """mmengine puts the failure of a part below the names of all that hold it."""
+    """Give the last line of a message: mmengine puts the failure of a part below the names of all that hold it."""
     return (str(error).strip() or type(error).__name__).splitlines()[-1]

@@ -6,8 +6,6 @@ import logging
 from contextlib import ExitStack
 from typing import List, Optional, Sequence
 
-from mining.catalog import ALGORITHMS, Settings, make_scorer
-
 from executor import dist
 from executor.contract.errors import ImageError, ParameterError
 from executor.contract.index import CandidateIndex, read_candidate_index
@@ -23,6 +21,7 @@ from executor.detection.work import DetectAndScore
 from executor.detector.detector import Detector
 from executor.detector.load import NoHeadMaps, load_detector
 from executor.log import duration
+from mining.catalog import ALGORITHMS, Settings, make_scorer
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +107,8 @@ def _load(infer: Optional[InferParams], mining: Optional[MiningParams], cores: i
         return load_detector(
             mining,
             cores,
-            at_most=infer.conf_threshold if infer else None,
+            score_threshold=infer.conf_threshold if infer else None,
+            keep_own=True,
             class_scores=needs.class_scores,
             head_maps=needs.head_maps,
         )

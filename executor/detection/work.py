@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import List, Optional, Sequence
 
 import torch
-from mining.catalog import Needs
 
 from executor.detection.statistics import FINDING, NETWORK, SCORING, Stopwatch
 from executor.detection.sweep import Result
@@ -14,6 +13,7 @@ from executor.detector.detector import Detector, Found
 from executor.images.loader import LoadedImage
 from executor.images.prepare import Preparation, Prepared, SizeOnly
 from mining.base import Candidates, Scorer, SeenView, ViewScorer
+from mining.catalog import Needs
 
 _MOST_DETECTIONS = 100  # that an algorithm counts, beside the model's own score threshold
 _VIEWS = 4  # of an image, about

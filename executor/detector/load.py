@@ -37,7 +37,7 @@ def load_detector(
     params: DetectionParams,
     cores: int,
     score_threshold: Optional[float] = None,
-    at_most: Optional[float] = None,
+    keep_own: bool = False,
     class_scores: bool = False,
     head_maps: bool = False,
     backend: Optional[str] = None,
@@ -47,8 +47,7 @@ def load_detector(
     Args:
         params: model files, class names, GPUs and options of the task.
         cores: of the CPU, for this process.
-        score_threshold: in place of the model's own.
-        at_most: the model's own is lowered to it.
+        score_threshold, keep_own: the scores that the caller looks at, see `load_model`.
         class_scores: whether detections carry the scores of all classes.
         head_maps: whether the dense head's maps come with them.
         backend: ONNX, TORCH or MMDET to insist on one; None for the fastest that works.
@@ -58,7 +57,7 @@ def load_detector(
         NoHeadMaps: head maps are wanted of a detector that has none.
     """
     started = time.monotonic()
-    trained = load_model(params, score_threshold, at_most)
+    trained = load_model(params, score_threshold, keep_own)
     model, prepare = trained.model, preparation_of(trained.pipeline)
     device = torch.device('cuda', torch.cuda.current_device()) if params.gpu_ids else torch.device('cpu')
     dense: Optional[Tuple[DenseSteps, str]] = None

@@ -11,9 +11,8 @@ from mmdet.structures import DetDataSample
 from executor.detections import HeadMap
 from executor.detector.detector import Found
 from executor.images.prepare import Prepared
-from executor.models.adapter import HeadAdapter
+from executor.models.adapter import HeadAdapter, RawOutputs
 from executor.models.dense import detections_of, metas
-from executor.network.dense import RawOutputs
 
 
 class RunnableNetwork(Protocol):

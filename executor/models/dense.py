@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 
 from executor.detections import Detections, HeadMap
 from executor.images.prepare import Prepared
-from executor.network.dense import RawOutputs
+from executor.models.adapter import RawOutputs
 
 
 def is_dense(model: torch.nn.Module) -> bool:

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple, Union
+from typing import List, Tuple
 
 import numpy as np
 import torch
 from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
 from torch.nn import functional
 
+from executor.models.adapter import Outputs, Structure
+
 # The runtime may sum in another order than torch; what differs more is another network.
 _TOLERANCE = 1e-3
 CHECK_SIDE = 320  # of the image to compare on, where the network takes any size
-
-Structure = Union[List['Structure'], int, None]  # nesting of outputs: lists as lists, a tensor as 1, None as None
-Outputs = Union[Sequence['Outputs'], torch.Tensor, None]
-
-
-class RawOutputs(NamedTuple):
-    """The head's outputs as mmdet's `forward` returns them, made flat; `structure` tells how to nest them again."""
-
-    tensors: Tuple[torch.Tensor, ...]
-    structure: Structure
-
-    def nested(self) -> Any:
-        """Nest them as mmdet's `predict_by_feat` wants them, which depends on the head."""
-        return _nest(self.structure, iter(self.tensors))
 
 
 class Network(torch.nn.Module):
@@ -119,9 +107,3 @@ def _leaves(outputs: Outputs) -> List[torch.Tensor]:
     if isinstance(outputs, (list, tuple)):
         return [leaf for item in outputs for leaf in _leaves(item)]
     return [] if outputs is None else [outputs]
-
-
-def _nest(structure: Structure, tensors: Iterator[torch.Tensor]) -> Outputs:
-    if isinstance(structure, list):
-        return [_nest(item, tensors) for item in structure]
-    return None if structure is None else next(tensors)

@@ -17,7 +17,8 @@ import torch
 from numpy.typing import DTypeLike
 
 from executor.contract.shown import first_line
-from executor.network.dense import CHECK_SIDE, Network, RawOutputs, check_same, example_images
+from executor.models.adapter import RawOutputs
+from executor.network.dense import CHECK_SIDE, Network, check_same, example_images
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from executor.network.dense import Network, RawOutputs
+from executor.models.adapter import RawOutputs
+from executor.network.dense import Network
 
 
 class TorchNetwork:

@@ -11,8 +11,8 @@ import numpy as np
 
 from executor.contract.errors import ExecutorError
 from executor.detections import Detections
-from executor.images.decode import image_size, read_image
 from executor.evaluation.coco import ImageResult
+from executor.images.decode import image_size, read_image
 
 logger = logging.getLogger(__name__)
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Mapping
 
 from mmengine.config import Config
 
-from executor.contract import parsers
+from executor.config.blame import config_to_blame
+from executor.config.classes import set_classes
+from executor.config.overrides import apply_options, chosen_number, wrong_option
+from executor.config.read import load_config
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
-from executor.contract.shown import clipped, shown
-from executor.config.read import SAVED_KEYS, load_config
-from executor.config.blame import config_to_blame
-from executor.training.data import NO_MASKS, fit_workers, set_datasets, work_dir
-from executor.config.allowed import running_parts
+from executor.training.data import fit_workers, set_datasets, work_dir
 from executor.training.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
 
 logger = logging.getLogger(__name__)
@@ -25,18 +23,6 @@ logger = logging.getLogger(__name__)
 _TENSORBOARD_INTERVAL = 10  # iterations
 # mmdet draws another seed each time; with a fixed one a task run again gives the same model, if the device allows.
 _DEFAULT_SEED = 1
-
-# What mmengine's Runner reads beside the keys that a config happens to have.
-_RUNNER_KEYS = (
-    'activation_checkpointing',
-    'compile',
-    'efficient_conv_bn_eval',
-    'env_cfg',
-    'find_unused_parameters',
-    'log_processor',
-    'model_wrapper_cfg',
-    'sync_bn',
-)
 
 
 def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -> Config:
@@ -60,15 +46,15 @@ def _complete(
     keep_published_schedule(config)
     set_classes(config, params.class_names)
     set_datasets(config, env, params)
-    max_epochs = _chosen_number(options, 'train_cfg.max_epochs', params.max_epochs)
-    total_batch = _chosen_number(options, 'train_dataloader.batch_size', params.samples_per_gpu) * ranks
+    max_epochs = chosen_number(options, 'train_cfg.max_epochs', params.max_epochs)
+    total_batch = chosen_number(options, 'train_dataloader.batch_size', params.samples_per_gpu) * ranks
     scale_schedule(config, max_epochs, math.ceil(train_images / total_batch))
     scale_learning_rate(config, total_batch)
     set_loops(config, params, max_epochs)
     set_runtime(config, env, params, ranks)
     apply_options(config, options)
     if config['val_evaluator'].get('type') != 'DetectionMetric':
-        raise _wrong('val_evaluator: the platform needs the numbers of DetectionMetric: leave its type')
+        raise wrong_option('val_evaluator: the platform needs the numbers of DetectionMetric: leave its type')
     if params.args_options.no_validate:
         config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
     fit_workers(config, ranks, use_gpu=bool(params.gpu_ids))
@@ -77,80 +63,6 @@ def _complete(
     if params.args_options.auto_scale_lr:
         _scale_chosen_learning_rate(config, options, total_batch)
     logger.info('schedule: %s', describe_schedule(config, total_batch))
-
-
-def apply_options(config: Config, options: Mapping[str, Any]) -> None:
-    """Merge `a.b.0.c: value` entries into the config; a list index must exist.
-
-    A first word that mmengine does not know would be merged and never looked at, such as mmdet 2's `optimizer.lr`.
-    """
-    if 'resume' in options:
-        raise _wrong('resume: use args_options --resume, which finds or takes the file to resume from')
-    for key in options:
-        if key.rpartition('.')[2] == 'num_classes':
-            raise _wrong(f'{key}: the number of classes is that of class_names: leave it out')
-    unknown = sorted({key.partition('.')[0] for key in options} - set(config) - set(_RUNNER_KEYS))
-    if unknown:
-        raise _wrong(
-            f'{", ".join(unknown)}: mmdet 3 has no such key and would ignore it: use keys of the config, which begin '
-            f'with {", ".join(key for key in SAVED_KEYS if key in config)}'
-        )
-    known = dict(running_parts(config))
-    try:
-        config.merge_from_dict(copy.deepcopy(dict(options)))
-    except (KeyError, TypeError, ValueError, IndexError, AssertionError) as error:
-        reason = str(error).strip('"').partition(' of list [')[0]  # mmengine prints the whole list
-        raise _wrong(f'do not fit the config ({clipped(reason)}): name keys and list positions that it has')
-    for key, value in running_parts(config):
-        if key not in known:
-            raise _wrong(
-                f'{key}={clipped(str(value))} would have mmdet run or unpickle what is not its own: name something '
-                'that mmdet registers, or leave it out'
-            )
-
-
-def _chosen_number(options: Mapping[str, Any], key: str, default: int) -> int:
-    """A whole number of at least 1 that the user's options may override."""
-    try:
-        return parsers.integer(1)(options.get(key, default))
-    except ValueError as error:
-        raise _wrong(f'{key} must be {error}, found {shown(options[key])}')
-
-
-def _wrong(problem: str) -> ParameterError:
-    return ParameterError('cfg_options', f'cfg_options {problem}')
-
-
-def set_classes(config: Config, class_names: Sequence[str]) -> None:
-    """Set the number of classes of every box head: `bbox_head`, `roi_head.bbox_head` (one or a cascade).
-
-    The predecessor overwrote every key called num_classes, at any depth. A detector that has none of the known heads
-    is an error rather than a model of 80 classes.
-    """
-    model = config['model']
-    detector = model.get('detector', model)  # semi-supervised wrappers hold one
-    roi_head = detector.get('roi_head') or {}
-    if 'mask_head' in roi_head or 'mask_head' in detector or 'panoptic_head' in detector:
-        raise ParameterError('config_file', NO_MASKS)
-    heads = _as_heads(detector.get('bbox_head')) + _as_heads(roi_head.get('bbox_head'))
-    heads = [head for head in heads if 'num_classes' in head]
-    if not heads:
-        raise ParameterError(
-            'config_file',
-            f'the detector of config_file ({model.get("type")}) has no bbox_head or roi_head.bbox_head with '
-            'num_classes: choose another detector',
-        )
-    for head in heads:
-        head['num_classes'] = len(class_names)
-        for loss in head.values():
-            if isinstance(loss, dict) and 'num_classes' in loss:
-                loss['num_classes'] = len(class_names)
-
-
-def _as_heads(value: Any) -> List[Dict[str, Any]]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def set_wrapper(config: Config, use_gpu: bool) -> None:

@@ -9,14 +9,14 @@ from typing import Any, Dict, Mapping, Sequence
 
 from mmengine.config import Config
 
+from executor.config.classes import NO_MASKS
+from executor.config.read import outer_pipeline
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
 from executor.machine import shared_memory
 
 logger = logging.getLogger(__name__)
-
-NO_MASKS = 'config_file names a detector that learns masks, but YMIR exports boxes: choose one for boxes'
 
 
 def work_dir(env: Env) -> Path:
@@ -91,12 +91,3 @@ def fit_workers(config: Config, ranks: int, use_gpu: bool) -> None:
                 *(free // 10**6, wanted, batch // 10**6, workers.count),
                 ' with one batch each' if workers.count else '',
             )
-
-
-def outer_pipeline(dataset: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The transforms that make what the model gets: of the outermost dataset that has some."""
-    while 'pipeline' not in dataset:
-        if not {'dataset', 'datasets'} & set(dataset):
-            raise ValueError(f'the dataset ({dataset.get("type")}) has no pipeline')
-        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
-    return dataset['pipeline']

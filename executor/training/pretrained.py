@@ -13,7 +13,8 @@ from mmengine.model import is_model_wrapper
 
 from executor.contract.errors import ModelError
 from executor.contract.params import TrainParams
-from executor.weights.checkpoint import choose_weights, image_weights, load_weights, read_checkpoint
+from executor.weights.choose import choose_weights
+from executor.weights.match import load_weights
 
 logger = logging.getLogger(__name__)
 
@@ -44,33 +45,3 @@ def starting_weights(params: TrainParams, config: Config) -> Optional[Path]:
     if weights is None:
         logger.warning('no pretrained weights: training from scratch, which needs many more epochs and images')
     return weights
-
-
-def replace_downloads(node: Any, will_load: bool) -> None:
-    """Backbone weights that a config would download: taken from /weights by name, else left out with a warning.
-
-    The image works without a network, so a download would only fail after a time-out. Where weights for the whole
-    detector follow (`will_load`), the backbone's own are not needed.
-
-    Raises:
-        ModelError: a file that the config names holds more than weights.
-    """
-    if isinstance(node, (list, tuple)):
-        for item in node:
-            replace_downloads(item, will_load)
-    if not isinstance(node, dict):
-        return
-    init = node.get('init_cfg')
-    if isinstance(init, dict) and init.get('type') == 'Pretrained' and os.path.isfile(str(init.get('checkpoint'))):
-        read_checkpoint(Path(init['checkpoint']))  # mmengine would run what is in it
-    elif isinstance(init, dict) and init.get('type') == 'Pretrained':
-        name = Path(str(init['checkpoint']).rpartition('://')[2]).stem
-        found = image_weights(name)
-        if found is not None:
-            init['checkpoint'] = str(found)
-        else:
-            if not will_load:
-                logger.warning('the backbone starts from random weights: /weights in the image holds no %s*.pth', name)
-            node['init_cfg'] = None
-    for value in node.values():
-        replace_downloads(value, will_load)

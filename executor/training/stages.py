@@ -17,14 +17,14 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 
+from executor.config.plain import config_text
 from executor.contract.output.files import replace_file
 from executor.contract.output.training_result import Stage, TrainingResult, best_stage
 from executor.contract.output.writable import is_full
 from executor.contract.params import TrainParams
-from executor.weights.checkpoint import save_weights
-from executor.config.read import config_text
-from executor.training.metric import DetectionMetric
 from executor.evaluation.coco import ClassResult, Evaluation, ImageResult
+from executor.training.metric import DetectionMetric
+from executor.weights.write import save_weights
 
 logger = logging.getLogger(__name__)
 

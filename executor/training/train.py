@@ -7,12 +7,13 @@ import time
 from pathlib import Path
 from typing import Dict, Optional, Sequence
 
-import mmengine.runner.runner
-from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 from executor import dist
+from executor.config.blame import config_to_blame
+from executor.config.downloads import replace_downloads
+from executor.config.patches import patch
 from executor.contract.env import Env
 from executor.contract.errors import ModelError, ParameterError
 from executor.contract.index import read_training_index
@@ -21,17 +22,15 @@ from executor.contract.output.training_result import TrainingResult
 from executor.contract.params import TrainParams
 from executor.contract.progress import Progress
 from executor.log import duration
-from executor.training import dataset, metric  # noqa: F401  (registers YmirDataset and DetectionMetric)
-from executor.weights.checkpoint import read_checkpoint
-from executor.training.build_config import build_config
-from executor.config.blame import config_to_blame
-from executor.training.data import work_dir
-from executor.training.pretrained import PretrainedHook, replace_downloads, starting_weights
-from executor.training.progress_hook import ProgressHook, raise_as_not_finite
-from executor.config.patches import seal
-from executor.training.stages import RESUME_FILE, StageHook, schedule_of
+from executor.models.families import register_parts
 from executor.report.pictures import draw_grid, write_picture
 from executor.report.table import class_table
+from executor.training.build_config import build_config
+from executor.training.data import work_dir
+from executor.training.pretrained import PretrainedHook, starting_weights
+from executor.training.progress_hook import ProgressHook, raise_as_not_finite
+from executor.training.stages import RESUME_FILE, StageHook, schedule_of
+from executor.weights.checkpoint import read_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +47,8 @@ def train(env: Env, params: TrainParams, progress: Progress) -> None:
     """
     started = time.monotonic()
     train_images = len(read_training_index(env.input.training_index_file))
-    register_all_modules(init_default_scope=False)
-    seal()
+    register_parts()
+    patch()
     config = build_config(env, params, train_images, dist.world_size())
     resume = _resume_file(env, params, config)
     if resume is None and dist.rank() == 0:
@@ -113,8 +112,6 @@ def _forget_curves(env: Env) -> None:
 def _build_runner(config: Config, resume: Optional[Path]) -> Runner:
     config['load_from'] = str(resume) if resume else None
     config['resume'] = resume is not None
-    # It asks compilers for their versions, of which the image has none, for a log that is not kept.
-    mmengine.runner.runner.collect_env = dict
     return Runner.from_cfg(config)
 
 

@@ -1,1 +1,1 @@
-"""Checkpoints as data: read, recognised, matched, chosen, written."""
+"""Checkpoints as data: read, matched, chosen, written."""

@@ -1,4 +1,4 @@
-"""A pickle module for `torch.load` that admits tensors and plain values, on every torch alike.
+"""Serve `torch.load` as a pickle module that admits tensors and plain values, on every torch alike.
 
 torch's own `weights_only` does not exist before 1.13, and refuses the checkpoints that mmdet 3 publishes: beside the
 weights they hold the training's log as objects of mmengine. Those are read as `Forgotten`, which runs nothing.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 from pickle import PickleError, UnpicklingError  # noqa: F401  (torch.load asks the module for them)
-from typing import Any
+from typing import BinaryIO
 
 _PLAIN = {
     ('collections', 'OrderedDict'),
@@ -26,25 +26,23 @@ _FORGOTTEN = {
     ('__builtin__', 'getattr'),
     ('_codecs', 'encode'),  # how numpy's bytes are written
 }
-
-
 _NUMPY = ('_reconstruct', 'scalar', 'ndarray', 'dtype')
 
 
 class Forgotten:
-    """Stands for an object that no weight needs; takes whatever pickle hands it and keeps nothing."""
+    """A stand-in for an object that no weight needs: takes whatever pickle hands it and keeps nothing."""
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, *args: object) -> None:
         pass
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         pass
 
 
 class Unpickler(pickle.Unpickler):
-    """Looks up nothing that could run code."""
+    """A reader of pickles that looks up nothing that could run code."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         storage = module in ('torch', 'torch.cuda') and name.endswith('Storage') and name.isidentifier()
         if storage or (module, name) in _PLAIN:
             return super().find_class(module, name)
@@ -54,6 +52,6 @@ class Unpickler(pickle.Unpickler):
         raise UnpicklingError(f'{module}.{name} is no tensor and no plain value')
 
 
-def load(file: Any, **options: Any) -> Any:
-    """Like pickle.load."""
-    return Unpickler(file, **options).load()
+def load(file: BinaryIO, *, encoding: str = 'ASCII') -> object:
+    """Load as pickle.load does."""
+    return Unpickler(file, encoding=encoding).load()

@@ -13,9 +13,9 @@ from tests.failures.task import CONFIG, TRAINING, Task
 @pytest.fixture(scope='session')
 def sound_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a training leaves it: weights, and their config as plain data."""
-    from executor.config.read import config_text
-    from executor.contract.env import read_env
+    from executor.config.plain import config_text
     from executor.contract.config_yaml import read_job
+    from executor.contract.env import read_env
     from executor.training.build_config import build_config
     from tests.support.random_model import write_random_weights
 

@@ -127,7 +127,7 @@ def set_in_config(name: str, *steps: Any, value: Any) -> Change:
     """A value at a place of the package's config; texts in it with {root}."""
 
     def change(task: Task) -> None:
-        from executor.config.read import config_text, read_plain_config
+        from executor.config.plain import config_text, read_plain_config
 
         file = task.path(f'{PACKAGE}/{name}')
         whole = read_plain_config(file)
@@ -147,7 +147,7 @@ def with_teacher(name: str, config_file: Any, weights: Any) -> Change:
     """The package's detector as the pupil of another, of the same config where none is named."""
 
     def change(task: Task) -> None:
-        from executor.config.read import read_plain_config
+        from executor.config.plain import read_plain_config
 
         model = read_plain_config(task.path(f'{PACKAGE}/{name}'))['model']
         pupil = {

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from mmengine.config import Config
 
-from executor.config.read import read_plain_config
+from executor.config.plain import read_plain_config
 from executor.contract.env import read_env
 from executor.local import shapes
 from executor.local.task_folder import write_config

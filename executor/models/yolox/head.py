@@ -15,7 +15,7 @@ from mmcv.ops.nms import NMSop
 
 from executor.detections import Detections, HeadMap
 from executor.images.prepare import Prepared
-from executor.network.dense import RawOutputs
+from executor.models.adapter import RawOutputs
 
 _SPLIT = 10000  # boxes, above which `batched_nms` goes class by class
 _LARGEST = 1e5  # network pixels; a model just begun may predict infinity, which NMS cannot order

@@ -1,9 +1,11 @@
-"""Megvii's names of YOLOX's parameters made into mmdet's; the networks are the same."""
+"""Give the weights of Megvii's YOLOX the names of mmdet's; the networks are the same."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Mapping
+from typing import Dict, Iterable, Mapping
+
+import torch
 
 # Megvii's PAFPN names its blocks after feature levels; mmdet counts them in the order of the forward pass.
 _BLOCKS = {
@@ -36,14 +38,14 @@ _CSP_CONVS = {'1': 'main_conv', '2': 'short_conv', '3': 'final_conv'}
 _CSP_BOTTLENECKS = re.compile(r'^(neck\.(?:top_down|bottom_up)_blocks\.\d|backbone\.stage\d\.\d)\.m(?=\.\d)')
 
 
-def is_megvii(state_dict: Mapping[str, Any]) -> bool:
-    """Whether the parameter names are those of Megvii's YOLOX."""
-    return any(name.startswith('backbone.backbone.dark') for name in state_dict)
+def fits(names: Iterable[str]) -> bool:
+    """Tell whether parameter names are those of Megvii's YOLOX."""
+    return any(name.startswith('backbone.backbone.dark') for name in names)
 
 
-def to_mmdet(state_dict: Mapping[str, Any]) -> Dict[str, Any]:
-    """The same parameters under mmdet's names."""
-    return {_rename(name): value for name, value in state_dict.items()}
+def to_mmdet(parameters: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:
+    """Give the parameters mmdet's names."""
+    return {_rename(name): value for name, value in parameters.items()}
 
 
 def _rename(name: str) -> str:

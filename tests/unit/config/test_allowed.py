@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 import torch
-from mmengine.config import Config
+from mmdet.registry import MODELS
 
-from executor.contract.errors import ConfigError, ModelError
-from executor.training.build_config import apply_options
-from executor.config.read import config_text, load_config
 from executor.config.allowed import running_parts
-from executor.training.pretrained import replace_downloads
+from executor.config.plain import config_text
+from executor.config.read import load_config
+from executor.contract.errors import ModelError
 from tests.support.random_model import NANO
 
 RUNNING = [
@@ -44,21 +45,13 @@ def test_a_package_that_names_something_else_is_refused(tmp_path, key, value):
     assert 'config.py' in str(error.value)
 
 
-@pytest.mark.parametrize('key, value', RUNNING)
-def test_options_cannot_name_something_else(key, value):
-    with pytest.raises(ConfigError, match='name something that mmdet registers'):
-        apply_options(load_config(NANO), {key: value})
-
-
-@pytest.mark.parametrize('value', ['soft_nms', 'nms'])
-def test_options_may_choose_another_nms(value):
-    config = load_config(NANO)
-    apply_options(config, {'model.test_cfg.nms.type': value, 'model.backbone.norm_cfg.type': 'mmdet.BN'})
-    assert config.model.test_cfg.nms.type == value
-
-
-def test_backbone_weights_that_a_config_names_are_read_as_data_first(tmp_path):
-    torch.save({'w': torch.zeros(1), 'x': Config}, str(tmp_path / 'evil.pth'))
-    model = {'backbone': {'init_cfg': {'type': 'Pretrained', 'checkpoint': str(tmp_path / 'evil.pth')}}}
-    with pytest.raises(ModelError, match='evil.pth'):
-        replace_downloads(model, will_load=False)
+def test_a_part_registered_later_is_known_at_once():
+    config = {'model': {'type': 'JustRegistered'}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.util, 'find_spec', lambda name: 'a module')  # so that the name alone is refused
+        assert dict(running_parts(config)) == {'model.type': 'JustRegistered'}
+        MODELS.register_module('JustRegistered', module=torch.nn.Identity)
+        try:
+            assert dict(running_parts(config)) == {}
+        finally:
+            del MODELS.module_dict['JustRegistered']

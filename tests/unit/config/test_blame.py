@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from executor.config.blame import config_to_blame
 from executor.config.find import OUR_CONFIGS, find_config, mmdet_configs
 from executor.contract.errors import DatasetError, ModelError, ParameterError
-from executor.config.blame import config_to_blame
 
 OURS = OUR_CONFIGS / 'yolox/yolox_nano_8x8_300e_coco.py'
 MMDETS = mmdet_configs() / 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'
@@ -99,7 +99,13 @@ def test_failures_of_the_machine_and_those_told_already_pass(error, options, fil
 
 
 @pytest.mark.parametrize(
-    'error', [RuntimeError('size mismatch'), ValueError('no memory for this'), ZeroDivisionError()]
+    'error',
+    [
+        RuntimeError('size mismatch'),
+        RuntimeError('required rank 4 tensor to use channels_last memory format'),
+        ValueError('no memory for this'),
+        ZeroDivisionError(),
+    ],
 )
 def test_other_failures_do_not_pass(error):
     with pytest.raises(ModelError):

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from executor.config.find import OUR_CONFIGS, REPOSITORY, check_config_file, find_config, mmdet_configs
+from executor.config.find import (
+    OUR_CONFIGS,
+    REPOSITORY,
+    check_config_file,
+    find_config,
+    mmdet_configs,
+    our_configs,
+)
 from executor.contract.errors import ConfigError, ParameterError
 from executor.local.task_folder import add_model_file
 from tests.support.task_folder import TaskFolder, line_of
@@ -19,6 +26,18 @@ RETINANET = 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'
 def test_one_of_ours():
     assert find_config(NANO, []) == OUR_CONFIGS / 'yolox/yolox_nano_8x8_300e_coco.py'
     assert find_config(str(REPOSITORY / NANO), []) == REPOSITORY / NANO
+
+
+def test_ours_are_listed_from_the_folder(tmp_path, monkeypatch):
+    assert our_configs() == [
+        f'configs/yolox/yolox_{size}_8x8_300e_coco.py' for size in ('l', 'm', 'nano', 's', 'tiny', 'x')
+    ]
+    for name in ('configs/b/b.py', 'configs/a/a.py', 'configs/a/_base_/c.py', 'configs/a/d.md'):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr('executor.config.find.REPOSITORY', tmp_path)
+    monkeypatch.setattr('executor.config.find.OUR_CONFIGS', tmp_path / 'configs')
+    assert our_configs() == ['configs/a/a.py', 'configs/b/b.py']
 
 
 def test_one_of_mmdet():

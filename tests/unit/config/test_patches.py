@@ -7,27 +7,31 @@ import sys
 from pathlib import Path
 
 import mmengine.registry.registry
+import mmengine.runner.runner
 import pytest
 import torch
 from mmdet.registry import MODELS
-from mmdet.utils import register_all_modules
 from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from executor.config.patches import patch
 from executor.contract.errors import ModelError
-from executor.config.patches import seal
+from executor.models.families import register_parts
 
 
 @pytest.fixture(autouse=True)
-def sealed():
-    """mmengine sealed, and afterwards as it was."""
-    schemes, lookup = dict(CheckpointLoader._schemes), mmengine.registry.registry.get_object_from_string
-    register_all_modules(init_default_scope=True)
-    seal()
-    yield
+def patched():
+    """mmengine patched, and afterwards as it was."""
+    schemes = dict(CheckpointLoader._schemes)
+    with pytest.MonkeyPatch.context() as undo:
+        for name in ('get_object_from_string', 'import_module'):
+            undo.setattr(mmengine.registry.registry, name, getattr(mmengine.registry.registry, name))
+        undo.setattr(mmengine.runner.runner, 'collect_env', mmengine.runner.runner.collect_env)
+        register_parts()
+        patch()
+        yield
     CheckpointLoader._schemes.clear()
     CheckpointLoader._schemes.update(schemes)
-    mmengine.registry.registry.get_object_from_string = lookup
 
 
 @pytest.fixture
@@ -49,7 +53,7 @@ def test_a_type_with_a_dot_is_not_imported(canary, name):
     assert 'canary' not in sys.modules
 
 
-def test_the_canary_sings_where_it_is_not_sealed(canary):
+def test_the_canary_sings_where_nothing_is_patched(canary):
     mmengine.registry.registry.get_object_from_string = mmengine.utils.get_object_from_string
     assert MODELS.get('canary.Bird').__name__ == 'Bird'
     assert canary.exists()
@@ -111,3 +115,14 @@ def test_a_local_file_is_not_run(tmp_path):
     with pytest.raises(ModelError, match='w.pth'):
         load_checkpoint(torch.nn.Linear(1, 1), str(tmp_path / 'w.pth'))
     assert not (tmp_path / 'trace').exists()
+
+
+def test_once_more_changes_nothing():
+    schemes, imports = dict(CheckpointLoader._schemes), mmengine.registry.registry.import_module
+    patch()
+    assert schemes == CheckpointLoader._schemes
+    assert mmengine.registry.registry.import_module is imports
+
+
+def test_no_compiler_is_asked_for_its_version():
+    assert mmengine.runner.runner.collect_env() == {}

@@ -7,7 +7,8 @@ import pytest
 import torch
 from mmdet.models.data_preprocessors import DetDataPreprocessor
 
-from executor.network.dense import Network, RawOutputs, fused_network
+from executor.models.adapter import RawOutputs
+from executor.network.dense import Network, fused_network
 
 
 class TinyModel(torch.nn.Module):

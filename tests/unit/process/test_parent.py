@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from executor.process import parent as launch
 from executor.contract.failure import Failure
+from executor.process import parent as launch
 from executor.process.parent import Terminated, WorkerFailed, heed_termination, run_in_worker
 
 GPU_MEMORY = Failure(300103, 'out of GPU memory', '', kind='GpuMemoryError')

@@ -9,7 +9,6 @@ import shutil
 import pytest
 import torch
 
-from executor.process import worker
 from executor.contract.errors import (
     ConfigError,
     GpuMismatchError,
@@ -20,6 +19,7 @@ from executor.contract.errors import (
     ParameterError,
 )
 from executor.contract.failure import failure_of
+from executor.process import worker
 from tests.support.task_folder import line_of
 
 

@@ -8,16 +8,12 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
-from mmengine.config import ConfigDict
 from mmengine.optim import build_optim_wrapper
 
+from executor.config.downloads import replace_downloads
 from executor.contract.errors import ConfigError
 from executor.machine import shared_memory
-from executor.training.build_config import build_config, set_classes
-from executor.config.read import load_config
-from executor.training.pretrained import replace_downloads
-
-TINY = 'configs/yolox/yolox_tiny_8x8_300e_coco.py'
+from executor.training.build_config import build_config
 
 
 @pytest.fixture
@@ -180,31 +176,3 @@ def test_detectors_of_mmdet_get_the_tasks_classes(build, name):
     for head in heads if hasattr(heads, '__len__') else [heads]:
         assert head.num_classes == 2
     assert config.train_cfg.max_epochs == 10
-
-
-@pytest.mark.parametrize(
-    'model, message',
-    [
-        ({'type': 'MaskRCNN', 'roi_head': {'bbox_head': {'num_classes': 80}, 'mask_head': {}}}, 'learns masks'),
-        ({'type': 'Strange', 'head': {'num_classes': 80}}, r'\(Strange\) has no bbox_head'),
-    ],
-)
-def test_a_model_whose_classes_cannot_be_set_is_an_error(model, message):
-    config = load_config(TINY)
-    config.model = ConfigDict(model)
-    with pytest.raises(ConfigError, match=message):
-        set_classes(config, ('cat',))
-
-
-def test_backbone_weights_are_not_downloaded(tmp_path, monkeypatch, caplog):
-    model = load_config('configs/retinanet/retinanet_r50_fpn_1x_coco.py').model
-    from executor.weights import checkpoint as checkpoints
-
-    monkeypatch.setattr(checkpoints, 'IMAGE_WEIGHTS', tmp_path)
-    (tmp_path / 'resnet50-0676ba61.pth').write_bytes(b'')
-    replace_downloads(model, will_load=False)
-    assert model.backbone.init_cfg.checkpoint == str(tmp_path / 'resnet50-0676ba61.pth')
-    (tmp_path / 'resnet50-0676ba61.pth').unlink()
-    replace_downloads(model, will_load=False)
-    assert model.backbone.init_cfg is None
-    assert '/weights in the image holds no resnet50' in caplog.text

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from executor.process import worker
 from executor.contract.errors import DatasetError, ImageError
-from executor.training.dataset import YmirDataset
 from executor.local.task_folder import add_annotation, add_image, write_index
+from executor.process import worker
+from executor.training.dataset import YmirDataset
 
 OPTIONS = {
     'export_format': 'ark:raw',

@@ -10,9 +10,9 @@ import torch
 from mmdet.models.dense_heads import YOLOXHead
 from mmengine.config import ConfigDict
 
-from executor.models.dense import metas
-from executor.network.dense import RawOutputs
 from executor.images.prepare import Prepared
+from executor.models.adapter import RawOutputs
+from executor.models.dense import metas
 from executor.models.yolox.head import YoloxHead
 
 SIDE = 64

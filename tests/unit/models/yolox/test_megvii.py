@@ -9,8 +9,9 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 
-from executor.weights.checkpoint import load_weights, model_parameters, read_checkpoint
 from executor.config.read import load_config
+from executor.weights.checkpoint import model_parameters, read_checkpoint
+from executor.weights.match import load_weights
 
 pytestmark = pytest.mark.shared
 

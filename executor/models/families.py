@@ -1,0 +1,94 @@
+"""List the detector families and what belongs to each, and register the parts that configs may name."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
+
+import mmdet.datasets  # noqa: F401  (prints what it does without; where families are imported, it is told nowhere)
+import mmdet.registry
+import mmengine.registry
+import torch
+from mmdet.models.dense_heads import YOLOXHead
+from mmdet.utils import register_all_modules
+from mmengine.registry import Registry
+
+from executor.models.adapter import HeadAdapter
+from executor.models.yolox import megvii
+from executor.models.yolox.head import YoloxHead
+
+
+@dataclass(frozen=True)
+class WeightLayout:
+    """Names that someone else gives a family's parameters.
+
+    Attributes:
+        name: whose they are, in words.
+        fits: tells whether parameter names are these.
+        to_mmdet: gives the parameters mmdet's names.
+    """
+
+    name: str
+    fits: Callable[[Iterable[str]], bool]
+    to_mmdet: Callable[[Mapping[str, torch.Tensor]], Dict[str, torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Family:
+    """What we know of a detector family beyond what serves every detector of mmdet.
+
+    Attributes:
+        name: its folder below configs/.
+        head: the class of its dense head; a subclass may work otherwise, so it is another family's.
+        adapter: makes the head adapter of a head; the flag asks for the scores of all classes.
+        layouts: foreign names of its weights.
+        modules: our own modules that register parts of it.
+        plain: whether its network is convolutions alone, so that channels last and half precision suit it.
+    """
+
+    name: str
+    head: type
+    adapter: Callable[[torch.nn.Module, bool], HeadAdapter]
+    layouts: Tuple[WeightLayout, ...] = ()
+    modules: Tuple[str, ...] = ()
+    plain: bool = False
+
+
+FAMILIES: Tuple[Family, ...] = (
+    Family(
+        name='yolox',
+        head=YOLOXHead,
+        adapter=YoloxHead,
+        layouts=(WeightLayout('Megvii YOLOX', megvii.fits, megvii.to_mmdet),),
+        plain=True,
+    ),
+)
+
+# Our own parts of every training; named, since they lie in a room above this one.
+TASK_MODULES = ('executor.training.dataset', 'executor.training.metric')
+
+
+def family_of(model: torch.nn.Module) -> Optional[Family]:
+    """Find the family of a detector by its head; None for one without a row in the table."""
+    head = type(getattr(model, 'bbox_head', None))
+    return next((family for family in FAMILIES if family.head is head), None)
+
+
+def weight_layouts() -> List[WeightLayout]:
+    """List the foreign layouts of all families' weights."""
+    return [layout for family in FAMILIES for layout in family.layouts]
+
+
+def register_parts() -> None:
+    """Import what registers mmdet's parts and ours."""
+    register_all_modules(init_default_scope=False)
+    for module in (*TASK_MODULES, *(module for family in FAMILIES for module in family.modules)):
+        importlib.import_module(module)
+
+
+def registered_names() -> FrozenSet[str]:
+    """List the name of every part that mmengine, mmcv, mmdet and we have registered by now."""
+    register_parts()
+    values = [*vars(mmengine.registry).values(), *vars(mmdet.registry).values()]
+    return frozenset(name for value in values if isinstance(value, Registry) for name in value.module_dict)

@@ -1,0 +1,61 @@
+"""Choose weight files: the best of a model package, or those in the image that fit a config."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Optional, Sequence, Tuple
+
+from executor.weights.checkpoint import meta_of, read_checkpoint
+
+logger = logging.getLogger(__name__)
+
+WEIGHT_SUFFIXES = ('.pth', '.pt')
+IMAGE_WEIGHTS = Path('/weights')
+
+# Where a config's name stops naming the architecture: yolox_tiny|_8x8_300e_coco, rtmdet_tiny|_8xb32-300e_coco.
+_SCHEDULE_PART = re.compile(r'_\d+xb?\d+[_-].*$')
+
+
+def choose_weights(files: Sequence[Path], config_file: str) -> Optional[Path]:
+    """Choose the weights to start from among the files of a model package, else in the image's /weights, else none.
+
+    In /weights the name must begin with the config's architecture.
+    """
+    best = best_weights(files)
+    if best is not None:
+        return best
+    if files:
+        logger.warning('the pretrained model has no %s file: its files are not used', ' or '.join(WEIGHT_SUFFIXES))
+    return image_weights(architecture(config_file))
+
+
+def best_weights(files: Sequence[Path]) -> Optional[Path]:
+    """Choose the weight file of a model package, None without one.
+
+    Of several the best counts, then the latest, by the mAP and epoch written inside them; the file's time says nothing,
+    since packing and copying change it.
+    """
+    candidates = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
+    return max(candidates, key=_merit) if len(candidates) > 1 else next(iter(candidates), None)
+
+
+def _merit(file: Path) -> Tuple[float, float, str]:
+    meta = meta_of(read_checkpoint(file))
+    mAP, epoch = (value if isinstance(value, (int, float)) else -1 for value in (meta.get('mAP'), meta.get('epoch')))
+    return mAP, epoch, file.name
+
+
+def architecture(config_file: str) -> str:
+    """Cut a config's name down to its architecture: `configs/yolox/yolox_tiny_8x8_300e_coco.py` to `yolox_tiny`."""
+    return _SCHEDULE_PART.sub('', Path(config_file).stem)
+
+
+def image_weights(name: str) -> Optional[Path]:
+    """Find the file below /weights whose name is `name` or goes on after it with `_`, `-` or `.`; first by name."""
+    if not IMAGE_WEIGHTS.is_dir():
+        return None
+    pattern = re.compile(re.escape(name) + r'([_.-].*)?$')
+    fitting = (file for file in IMAGE_WEIGHTS.rglob('*') if file.suffix in WEIGHT_SUFFIXES and pattern.match(file.stem))
+    return min(fitting, default=None)

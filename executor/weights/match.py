@@ -1,0 +1,74 @@
+"""Match the parameters of a file with those of a model, and load what fits."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Dict, List, Mapping, NamedTuple, Sequence
+
+import torch
+
+from executor.contract.errors import ModelError
+from executor.weights.checkpoint import model_parameters, read_checkpoint
+
+logger = logging.getLogger(__name__)
+
+CLASS_LAYERS = ('bbox_head', 'roi_head')  # beginnings of the names whose shapes may depend on the number of classes
+
+
+class Match(NamedTuple):
+    """Parameters of a file beside those of a model, in the model's order.
+
+    Attributes:
+        fitting: those that both have, in the same shape.
+        other_shape: names that both have, with different shapes.
+        missing: names of the model that the file lacks, without the counters of batch norms, which nothing depends on.
+        left_over: names of the file that the model lacks.
+    """
+
+    fitting: Dict[str, torch.Tensor]
+    other_shape: List[str]
+    missing: List[str]
+    left_over: List[str]
+
+
+def match(parameters: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor]) -> Match:
+    """Match parameters with a model's `own`, by name and shape."""
+    common = [name for name in own if name in parameters]
+    fitting = {name: parameters[name] for name in common if parameters[name].shape == own[name].shape}
+    return Match(
+        fitting=fitting,
+        other_shape=[name for name in common if name not in fitting],
+        missing=[name for name in own if name not in parameters and not name.endswith('num_batches_tracked')],
+        left_over=[name for name in parameters if name not in own],
+    )
+
+
+def load_weights(model: torch.nn.Module, path: Path) -> None:
+    """Load the parameters that fit; the head of another class count is left out with a note.
+
+    Raises:
+        ModelError: the weights are of another architecture.
+    """
+    own = model.state_dict()
+    fitting, other_shape, missing, left_over = match(model_parameters(read_checkpoint(path), path), own)
+    strange = [name for name in other_shape if not name.startswith(CLASS_LAYERS)]
+    if not fitting or strange or len(fitting) < len(own) / 2:
+        raise ModelError(
+            f'{path} does not fit the model of config_file: {len(fitting)} of {len(own)} parameters fit'
+            + (f', {_first(strange)} has another shape' if strange else '')
+            + ': set config_file to the one that these weights were trained with'
+        )
+    model.load_state_dict(fitting, strict=False)
+    logger.info('weights: %s, %d of %d parameters loaded', path, len(fitting), len(own))
+    if other_shape:
+        logger.info('  left out, made for other classes: %s', ', '.join(other_shape))
+    if missing or left_over:
+        logger.warning(
+            '  %d parameters of the model are not in the file (%s), %d of the file are not in the model (%s)',
+            *(len(missing), _first(missing), len(left_over), _first(left_over)),
+        )
+
+
+def _first(names: Sequence[str]) -> str:
+    return (names[0] + (', ...' if len(names) > 1 else '')) if names else 'none'

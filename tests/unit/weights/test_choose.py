@@ -1,0 +1,55 @@
+"""Which weight file is chosen."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from executor.weights import choose
+from executor.weights.choose import architecture, best_weights, choose_weights
+from executor.weights.write import save_weights
+
+
+def stage_file(folder: Path, name: str, **meta: float) -> Path:
+    save_weights(folder / name, {'w': torch.zeros(1)}, meta)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    'config_file, name',
+    [
+        ('configs/yolox/yolox_tiny_8x8_300e_coco.py', 'yolox_tiny'),
+        ('configs/rtmdet/rtmdet_tiny_8xb32-300e_coco.py', 'rtmdet_tiny'),
+        ('configs/retinanet/retinanet_r50_fpn_1x_coco.py', 'retinanet_r50_fpn_1x_coco'),
+        ('mine.py', 'mine'),
+    ],
+)
+def test_architecture_of_a_config_name(config_file, name):
+    assert architecture(config_file) == name
+
+
+def test_the_best_weights_count_then_the_latest_never_the_files_time(tmp_path):
+    low = stage_file(tmp_path, 'epoch_9.pth', mAP=0.5, epoch=9)
+    best = stage_file(tmp_path, 'epoch_3.pth', mAP=0.7, epoch=3)
+    best_too = stage_file(tmp_path, 'epoch_4.pth', mAP=0.7, epoch=4)
+    for age, file in enumerate((best_too, best, low)):
+        os.utime(file, (1000 + age, 1000 + age))
+    assert choose_weights([low, best, best_too, tmp_path / 'config.py'], 'x.py') == best_too
+
+
+def test_without_a_package_the_images_weights_are_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(choose, 'IMAGE_WEIGHTS', tmp_path)
+    assert choose_weights([], 'configs/yolox/yolox_s_8x8_300e_coco.py') is None
+    for name in ('yolox_small.pth', 'yolox_s_8x8_300e_coco-abc.pth', 'readme_yolox_s.txt'):
+        (tmp_path / name).write_bytes(b'')
+    assert choose_weights([], 'configs/yolox/yolox_s_8x8_300e_coco.py').name == 'yolox_s_8x8_300e_coco-abc.pth'
+    assert choose_weights([], 'configs/yolox/yolox_nano_8x8_300e_coco.py') is None
+
+
+def test_a_number_of_numpy_which_is_not_read_for_safety_ranks_as_none(tmp_path):
+    torch.save({'state_dict': {'w': torch.ones(2)}, 'meta': {'mAP': np.float64(0.5)}}, str(tmp_path / 'published.pth'))
+    assert best_weights([tmp_path / 'published.pth'] * 2) == tmp_path / 'published.pth'

@@ -1,0 +1,51 @@
+"""Which parameters of a file fit a model, and what becomes of the others."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+
+from executor.contract.errors import ModelError
+from executor.weights.match import load_weights, match
+from executor.weights.write import save_weights
+
+
+class Detector(torch.nn.Module):
+    """A backbone and a head of one class layer."""
+
+    def __init__(self, classes: int = 2, width: int = 4) -> None:
+        super().__init__()
+        self.backbone = torch.nn.Conv2d(3, width, 3)
+        self.neck = torch.nn.Conv2d(4, 4, 3)
+        self.bbox_head = torch.nn.Conv2d(4, classes, 1)
+
+
+def test_each_parameter_is_in_one_list():
+    own = {'a': torch.zeros(2), 'b': torch.zeros(2), 'c': torch.zeros(2), 'bn.num_batches_tracked': torch.tensor(0)}
+    file = {'b': torch.ones(3), 'd': torch.ones(2), 'a': torch.ones(2)}
+    fitting, other_shape, missing, left_over = match(file, own)
+    assert (list(fitting), other_shape, missing, left_over) == (['a'], ['b'], ['c'], ['d'])
+    assert fitting['a'] is file['a']
+
+
+def test_a_head_of_other_classes_is_left_out_and_the_rest_loaded(tmp_path, caplog):
+    file = tmp_path / 'w.pth'
+    source, model = Detector(classes=80), Detector(classes=3)
+    head = model.bbox_head.weight.clone()
+    save_weights(file, source.state_dict(), {})
+    with caplog.at_level(logging.INFO):
+        load_weights(model, file)
+    assert torch.equal(model.backbone.weight, source.backbone.weight)
+    assert torch.equal(model.bbox_head.weight, head)
+    assert 'left out, made for other classes: bbox_head.weight, bbox_head.bias' in caplog.text
+
+
+@pytest.mark.parametrize(
+    'parameters', [Detector(width=5).state_dict(), {'other': torch.ones(1)}], ids=['other width', 'other names']
+)
+def test_another_architecture_is_an_error_not_a_start_from_scratch(tmp_path, parameters):
+    save_weights(tmp_path / 'w.pth', parameters, {})
+    with pytest.raises(ModelError, match='does not fit the model of config_file'):
+        load_weights(Detector(), tmp_path / 'w.pth')
