@@ -1,4 +1,4 @@
-"""A task's parameters made into the mmengine config of its training, step by step."""
+"""Make a task's parameters into the mmengine config of its training, step by step."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from mmengine.config import Config
 
+from executor.config.allowed import running_parts
+from executor.config.blame import config_to_blame
+from executor.config.read import SAVED_KEYS, load_config
 from executor.contract import forms
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
 from executor.contract.shown import clipped, shown
-from executor.config.read import SAVED_KEYS, load_config
-from executor.config.blame import config_to_blame
-from executor.training.data import NO_MASKS, fit_workers, set_datasets, work_dir
-from executor.config.allowed import running_parts
+from executor.training.data import NO_MASKS, set_datasets, work_dir
 from executor.training.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
+from executor.training.workers import set_workers
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ _RUNNER_KEYS = (
 
 
 def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -> Config:
-    """The resolved config of a training on `train_images` images with `ranks` processes.
+    """Resolve the config of a training on `train_images` images with `ranks` processes.
 
     The user's cfg_options have the last word; the schedule follows a changed `train_cfg.max_epochs` among them.
 
@@ -55,7 +56,7 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
 
 
 def _complete(
-    config: Config, options: Mapping[str, Any], env: Env, params: TrainParams, train_images: int, ranks: int
+    config: Config, options: Mapping[str, object], env: Env, params: TrainParams, train_images: int, ranks: int
 ) -> None:
     keep_published_schedule(config)
     set_classes(config, params.class_names)
@@ -71,7 +72,7 @@ def _complete(
         raise _wrong('val_evaluator: the platform needs the numbers of DetectionMetric: leave its type')
     if params.args_options.no_validate:
         config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
-    fit_workers(config, ranks, use_gpu=bool(params.gpu_ids))
+    set_workers(config, ranks, use_gpu=bool(params.gpu_ids))
     if ranks > 1:
         set_wrapper(config, use_gpu=bool(params.gpu_ids))
     if params.args_options.auto_scale_lr:
@@ -154,7 +155,7 @@ def _as_heads(value: Any) -> List[Dict[str, Any]]:
 
 
 def set_wrapper(config: Config, use_gpu: bool) -> None:
-    """Several ranks: DistributedDataParallel as mmengine sets it up, which for the CPU it does not by itself."""
+    """Wrap the model for several ranks as mmengine does by itself, but for the CPU."""
     wrapper = {
         'type': 'MMDistributedDataParallel',
         # Some detectors leave parameters out of a step, on which DDP would fail; one that does not may say so.
@@ -167,7 +168,7 @@ def set_wrapper(config: Config, use_gpu: bool) -> None:
 
 
 def set_loops(config: Config, params: TrainParams, max_epochs: int) -> None:
-    """Epochs and validations. mmengine validates the last epoch whatever the interval, so every model is measured."""
+    """Set epochs and validations. mmengine validates the last epoch, too, so every model is measured."""
     interval = params.val_interval if params.val_interval > 0 else 1
     config['train_cfg'] = {
         'type': 'EpochBasedTrainLoop',
@@ -179,7 +180,7 @@ def set_loops(config: Config, params: TrainParams, max_epochs: int) -> None:
 
 
 def set_runtime(config: Config, env: Env, params: TrainParams, ranks: int) -> None:
-    """Precision, randomness, folders; mmengine's own log and checkpoints give way to our hooks."""
+    """Set precision, randomness and folders; mmengine's own log and checkpoints give way to our hooks."""
     arguments = params.args_options
     if params.gpu_ids and config['optim_wrapper'].get('type') == 'OptimWrapper':
         config['optim_wrapper']['type'] = 'AmpOptimWrapper'
@@ -204,8 +205,8 @@ def set_runtime(config: Config, env: Env, params: TrainParams, ranks: int) -> No
     }
 
 
-def _scale_chosen_learning_rate(config: Config, options: Mapping[str, Any], total_batch: int) -> None:
-    """`--auto-scale-lr` beside a learning rate in cfg_options: that one, too, is meant for the published batch."""
+def _scale_chosen_learning_rate(config: Config, options: Mapping[str, object], total_batch: int) -> None:
+    """Scale a learning rate in cfg_options, which beside `--auto-scale-lr` is meant for the published batch, too."""
     published = config['published_schedule'].get('auto_scale_lr', {}).get('base_batch_size')
     if 'optim_wrapper.optimizer.lr' in options:
         if not published:

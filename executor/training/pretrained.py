@@ -1,15 +1,16 @@
-"""Where a training starts from: load_from, the pretrained model, the image's weights or nothing, first there is."""
+"""Choose where a training starts from: load_from, the pretrained model, the image's weights or nothing."""
 
 from __future__ import annotations
 
 import logging
 import os
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from executor.contract.errors import ModelError
 from executor.contract.params import TrainParams
@@ -24,13 +25,13 @@ class PretrainedHook(Hook):
     def __init__(self, weights: Path) -> None:
         self._weights = weights
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         load_weights(model, self._weights)
 
 
 def starting_weights(params: TrainParams, config: Config) -> Optional[Path]:
-    """The weights to start from, or None with one warning.
+    """Choose the weights to start from, the first that there are; None with one warning.
 
     Raises:
         ModelError: `load_from` names a file that does not exist.
@@ -46,7 +47,7 @@ def starting_weights(params: TrainParams, config: Config) -> Optional[Path]:
     return weights
 
 
-def replace_downloads(node: Any, will_load: bool) -> None:
+def replace_downloads(node: object, will_load: bool) -> None:
     """Backbone weights that a config would download: taken from /weights by name, else left out with a warning.
 
     The image works without a network, so a download would only fail after a time-out. Where weights for the whole
