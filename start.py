@@ -1,4 +1,4 @@
-"""The image's entry: read the contract, run the task in a worker, report how it ended."""
+"""Run the task that env.yaml asks for: read the contract, run the task in a worker, report how it ended."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from executor.contract.output.monitor import Monitor
 from executor.contract.output.writable import check_writable, unwritable
 from executor.log import set_up_logging
 from executor.process.parent import Terminated, WorkerFailed, heed_termination, ignore_termination, run_in_worker
+from executor.training.smaller_batch import with_half_the_batch
 
 logger = logging.getLogger('executor.start')
 
@@ -41,7 +42,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         job = read_job(env)
         check_config_file(job)
         check_inputs(job)
-        run_in_worker(job, args.cpu_ranks)
+        run_in_worker(job, args.cpu_ranks, retry=with_half_the_batch)
         monitor.running(1.0)
         return 0
     except Terminated as error:

@@ -1,10 +1,13 @@
-"""Ranks: the only room that names torch.distributed. Asked for each time, never stored."""
+"""Join the ranks of a task and talk between them: the only room that names torch.distributed.
+
+What torch's launcher tells a rank by the environment is read here alone. Ask each time, never store.
+"""
 
 from __future__ import annotations
 
 import datetime
 import os
-from typing import Any, List, TypeVar
+from typing import List, TypeVar
 
 import torch
 import torch.distributed
@@ -20,7 +23,7 @@ def start(use_gpu: bool) -> None:
     if int(os.environ.get('WORLD_SIZE', '1')) == 1:
         return
     if use_gpu:
-        torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+        torch.cuda.set_device(local_rank())
     torch.distributed.init_process_group('nccl' if use_gpu else 'gloo', timeout=_TIMEOUT)
 
 
@@ -30,27 +33,32 @@ def stop() -> None:
         torch.distributed.destroy_process_group()
 
 
+def local_rank() -> int:
+    """Return this process's number on its machine, 0 for a single process."""
+    return int(os.environ.get('LOCAL_RANK', '0'))
+
+
 def rank() -> int:
-    """This process's number, 0 for a single process."""
+    """Return this process's number, 0 for a single process."""
     return torch.distributed.get_rank() if _in_group() else 0
 
 
 def world_size() -> int:
-    """How many processes work together, 1 for a single process."""
+    """Count the processes that work together, 1 for a single process."""
     return torch.distributed.get_world_size() if _in_group() else 1
 
 
 def gather(value: T) -> List[T]:
-    """The value of every rank, by rank, once all are here; raises where one does not come in time."""
+    """Collect the value of every rank, by rank, once all are here; raises where one does not come in time."""
     if not _in_group():
         return [value]
-    values: List[Any] = [None] * world_size()
+    values = [value] * world_size()
     torch.distributed.all_gather_object(values, value)
     return values
 
 
 def wait_for_all() -> None:
-    """Go on when every rank is here."""
+    """Wait until every rank is here."""
     gather(None)
 
 

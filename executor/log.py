@@ -1,4 +1,4 @@
-"""Logging, set up once at the entry of each process: plain lines on stdout, which the platform stores."""
+"""Set up logging, once at the entry of each process: plain lines on stdout, which the platform stores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def set_up_logging() -> None:
-    """INFO and above of this project, WARNING and above of everything else."""
+    """Show INFO and above of this project, WARNING and above of everything else."""
     logging.basicConfig(
         stream=sys.stdout,
         level=logging.WARNING,
@@ -19,7 +19,7 @@ def set_up_logging() -> None:
 
 
 def duration(seconds: float) -> str:
-    """`42s`, `3m05s` or `2h07m`."""
+    """Write a time as `42s`, `3m05s` or `2h07m`."""
     whole = int(round(seconds))
     if whole < 60:
         return f'{whole}s'

@@ -1,1 +1,1 @@
-"""Numbers of a validation: COCO AP and counts."""
+"""Evaluate detections: numbers only."""

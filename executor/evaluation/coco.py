@@ -1,31 +1,45 @@
-"""COCO evaluation of boxes, and the counts the platform shows beside a model."""
+"""Evaluate boxes by COCO's numbers, and count what the platform shows beside a model."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from executor.detections import Detections
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The G true boxes of one image.
+
+    Attributes:
+        boxes: (G, 4) float64, x1 y1 x2 y2 in pixels of the image, x2 and y2 exclusive.
+        labels: (G,) int64, class ids from 0.
+        ignore: (G,) bool, whether a box is neither to be found nor a mistake when found.
+    """
+
+    boxes: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    ignore: NDArray[np.bool_]
+
+
+NO_TRUTH = Truth(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool))
 
 
 @dataclass(frozen=True)
 class ImageResult:
-    """One evaluated image. Boxes are x1 y1 x2 y2 in pixels of the image, x2 and y2 exclusive.
-
-    true_boxes (G, 4), true_labels (G,), true_ignore (G,) bool; boxes (N, 4), scores (N,), labels (N,).
-    """
+    """One image: what is there, and what was found."""
 
     image_id: int
-    true_boxes: np.ndarray
-    true_labels: np.ndarray
-    true_ignore: np.ndarray
-    boxes: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
+    truth: Truth
+    found: Detections
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,9 @@ class Evaluation:
         return sum(c.fn for c in self.classes)
 
 
+NOTHING_MEASURED = Evaluation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, classes=())
+
+
 def evaluate(
     results: Sequence[ImageResult],
     class_names: Sequence[str],
@@ -86,15 +103,17 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate with pycocotools; tp, fp, fn count its matches at `iou_thr`, predictions of `conf_thr` and above.
 
-    A true box marked ignore is neither to be found nor a mistake when found, as COCO treats a crowd.
+    A true box marked ignore is treated as COCO treats a crowd.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         coco = COCOeval(_true_boxes(results, class_names), _predictions(results, class_names), 'bbox')
         coco.evaluate()
         coco.accumulate()
         coco.summarize()
-    stats = [max(0.0, float(value)) for value in coco.stats]  # COCO's -1 means undefined
-    return Evaluation(*stats[:6], stats[8], classes=_class_results(coco, class_names, evaluate_config))
+    # COCO's -1 means undefined.
+    ap, ap_50, ap_75, ap_s, ap_m, ap_l, _, _, ar_100, *_ = (max(0.0, float(value)) for value in coco.stats)
+    classes = _class_results(coco, class_names, evaluate_config)
+    return Evaluation(ap, ap_50, ap_75, ap_s, ap_m, ap_l, ar_100, classes)
 
 
 def _class_results(
@@ -120,7 +139,7 @@ def _class_results(
 
 
 def _counts(coco: COCOeval, threshold: int, conf_thr: float) -> Dict[int, Tuple[int, int, int]]:
-    """Label to (true boxes, tp, fp), from the matches at one IoU threshold over all areas."""
+    """Count (true boxes, tp, fp) by label, from the matches at one IoU threshold over all areas."""
     counts = dict.fromkeys(coco.params.catIds, (0, 0, 0))
     all_areas = list(coco.params.areaRng[0])
     for image in coco.evalImgs:
@@ -137,30 +156,32 @@ def _counts(coco: COCOeval, threshold: int, conf_thr: float) -> Dict[int, Tuple[
     return counts
 
 
-def _mean_defined(precision: np.ndarray) -> float:
+def _mean_defined(precision: NDArray[np.float64]) -> float:
     defined = precision[precision > -1]
     return float(defined.mean()) if defined.size else 0.0
 
 
 def _true_boxes(results: Sequence[ImageResult], class_names: Sequence[str]) -> COCO:
-    entries: List[Dict[str, Any]] = []
+    entries: List[Dict[str, object]] = []
     for result in results:
-        for box, label, ignore in zip(result.true_boxes, result.true_labels, result.true_ignore):
+        truth = result.truth
+        for box, label, ignore in zip(truth.boxes, truth.labels, truth.ignore):
             entries.append({**_entry(result.image_id, box, label, len(entries) + 1), 'iscrowd': int(ignore)})
     return _coco(results, class_names, entries)
 
 
 def _predictions(results: Sequence[ImageResult], class_names: Sequence[str]) -> COCO:
-    entries: List[Dict[str, Any]] = []
+    entries: List[Dict[str, object]] = []
     for result in results:
-        for box, label, score in zip(result.boxes, result.labels, result.scores):
+        found = result.found
+        for box, label, score in zip(found.boxes, found.labels, found.scores):
             entry = _entry(result.image_id, box, label, len(entries) + 1)
             entries.append({**entry, 'iscrowd': 0, 'score': float(score)})
     return _coco(results, class_names, entries)
 
 
-def _entry(image_id: int, box: np.ndarray, label: int, entry_id: int) -> Dict[str, Any]:
-    x1, y1, x2, y2 = (float(value) for value in box)
+def _entry(image_id: int, box: NDArray[np.floating], label: int, entry_id: int) -> Dict[str, object]:
+    x1, y1, x2, y2 = (float(value) for value in box)  # exact, so that what is computed with them is in float64
     return {
         'id': entry_id,
         'image_id': image_id,
@@ -170,7 +191,7 @@ def _entry(image_id: int, box: np.ndarray, label: int, entry_id: int) -> Dict[st
     }
 
 
-def _coco(results: Sequence[ImageResult], class_names: Sequence[str], entries: List[Dict[str, Any]]) -> COCO:
+def _coco(results: Sequence[ImageResult], class_names: Sequence[str], entries: List[Dict[str, object]]) -> COCO:
     # Built by hand, because COCO.loadRes cannot take a list without any prediction.
     coco = COCO()
     coco.dataset = {

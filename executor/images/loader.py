@@ -23,7 +23,7 @@ import numpy as np
 from executor.contract.errors import ImageError, OutOfMemoryError
 from executor.images.decode import read_image
 from executor.images.prepare import Preparation, Prepared
-from executor.machine.cores import die_with_parent
+from executor.machine.lifetime import die_with_parent
 
 # Images a process is given at a time: fewer would cost more in handing over than they gain in evenness.
 _LARGEST_TASK = 4

@@ -1,1 +1,1 @@
-"""The processes of a task: the light parent, the worker it outlives, and the ranks."""
+"""Run a task in processes: the light parent, the worker that it outlives, and the ranks."""

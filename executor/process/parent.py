@@ -1,22 +1,25 @@
-"""The light parent's side: start the worker, outlive it, and turn its death into a failure to report."""
+"""Start the worker, outlive it, and turn its death into a failure to report: the light parent's side."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import logging
 import multiprocessing
 import os
 import signal
-from typing import Any, NoReturn, Optional
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import TYPE_CHECKING, Callable, NoReturn, Optional
 
-from executor.contract.errors import ExecutorError, GpuMemoryError
+from executor.contract.errors import ExecutorError
 from executor.contract.failure import Failure, death_of, failure_of
 from executor.contract.output.parts import remove_parts
 from executor.contract.params import Job
 from executor.process.temporary_folder import scratch_folder
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from executor.process.worker import Reports
+
+Retry = Callable[[Job, Failure], Optional[Job]]
 
 _STOP_SECONDS = 8  # docker stop kills after 10
 
@@ -34,7 +37,7 @@ class Terminated(ExecutorError):
 
 
 def heed_termination() -> None:
-    """Have SIGTERM raise `Terminated` from now on, wherever this process is."""
+    """Make SIGTERM raise `Terminated` from now on, wherever this process is."""
     signal.signal(signal.SIGTERM, _raise_terminated)
 
 
@@ -43,13 +46,13 @@ def ignore_termination() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
-def run_in_worker(job: Job, cpu_ranks: int = 1) -> None:
+def run_in_worker(job: Job, cpu_ranks: int, retry: Retry) -> None:
     """Run a task in a process of its own and wait for it.
 
-    A training whose batch is too large for the GPU begins again with half of it, down to one image, unless it has saved
-    a stage already, which beginning again would lose.
-
-    `cpu_ranks` is the number of processes to work with where the task has no GPU.
+    Args:
+        job: the task.
+        cpu_ranks: the number of processes to work with where the task has no GPU.
+        retry: makes of a job that failed the one to begin again with, or None where that would not help.
 
     Raises:
         WorkerFailed: the worker raised, exited or was killed.
@@ -59,24 +62,10 @@ def run_in_worker(job: Job, cpu_ranks: int = 1) -> None:
         try:
             return _run_once(job, cpu_ranks)
         except WorkerFailed as error:
-            smaller = _with_half_the_batch(job, error.failure)
-            if smaller is None:
+            next_job = retry(job, error.failure)
+            if next_job is None:
                 raise
-            logger.warning('%s', error.failure.message)
-            logger.warning('beginning again with half the batch: samples_per_gpu %d', smaller.training.samples_per_gpu)
-            job = smaller
-
-
-def _with_half_the_batch(job: Job, failure: Failure) -> Optional[Job]:
-    """The job to begin again with, None where a smaller batch does not help, there is none, or stages would be lost."""
-    training = job.training
-    if failure.kind != GpuMemoryError.__name__ or training is None or training.samples_per_gpu == 1:
-        return None
-    if job.env.output.training_result_file.exists() or 'train_dataloader.batch_size' in training.cfg_options:
-        return None
-    return dataclasses.replace(
-        job, training=dataclasses.replace(training, samples_per_gpu=training.samples_per_gpu // 2)
-    )
+            job = next_job
 
 
 def _run_once(job: Job, cpu_ranks: int) -> None:
@@ -93,43 +82,46 @@ def _run_once(job: Job, cpu_ranks: int) -> None:
             _stop(worker)
             remove_parts(job.env)  # a worker that is killed leaves them
             signal.signal(signal.SIGTERM, previous)
-    if worker.exitcode != 0:
-        raise WorkerFailed(_failure(worker.exitcode, reports))
+    exitcode = worker.exitcode
+    assert exitcode is not None, 'the worker has been waited for'
+    if exitcode != 0:
+        raise WorkerFailed(_failure(exitcode, reports))
 
 
-def _work(job: Job, cpu_ranks: int, reports: Any) -> None:
+def _work(job: Job, cpu_ranks: int, reports: Reports) -> None:
     os.setpgid(0, 0)  # so that whatever this process starts can be ended with it
     from executor.process.worker import work  # imports torch, so only in the worker
 
     work(job, cpu_ranks, reports)
 
 
-def _raise_terminated(signum: int, frame: Any) -> NoReturn:
+def _raise_terminated(signum: int, frame: Optional[FrameType]) -> NoReturn:
     raise Terminated(
         'the task was stopped from outside (SIGTERM) before it was done: start it again; stages saved before stay valid'
     )
 
 
-def _stop(worker: Any) -> None:
+def _stop(worker: BaseProcess) -> None:
     """End the worker, if it has not ended, and then the loading processes that may have outlived it."""
-    if worker.pid is None:
+    group = worker.pid
+    if group is None:  # never started
         return
     if worker.exitcode is None:
-        _end_group(worker, signal.SIGTERM)
+        _end_group(group, signal.SIGTERM)
         worker.terminate()  # in case it has no group yet
         worker.join(_STOP_SECONDS)  # which is over when its loading processes are gone, too
     if worker.exitcode is None:
         worker.kill()
         worker.join()
-    _end_group(worker, signal.SIGKILL)
+    _end_group(group, signal.SIGKILL)
 
 
-def _end_group(worker: Any, sent: int) -> None:
+def _end_group(group: int, sent: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # none is left
-        os.killpg(worker.pid, sent)
+        os.killpg(group, sent)
 
 
-def _failure(exitcode: int, reports: Any) -> Failure:
+def _failure(exitcode: int, reports: Reports) -> Failure:
     if not reports.empty():
         return reports.get()  # the first failure; other ranks only follow it
     return failure_of(death_of(exitcode))

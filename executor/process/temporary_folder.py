@@ -1,4 +1,4 @@
-"""A folder for the temporary files of a task, which goes with it however it ends."""
+"""Keep the temporary files of a task in a folder that goes with it, however it ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Iterator
 
 @contextmanager
 def scratch_folder(instead: Path) -> Iterator[None]:
-    """Processes started in the block, and their libraries, keep temporary files in a folder that is then removed.
+    """Give processes started in the block, and their libraries, a folder for temporary files that is then removed.
 
     multiprocessing and torch leave theirs behind when they are killed.
 

@@ -1,4 +1,4 @@
-"""Grids of images with their predicted boxes, and the true ones where they are known."""
+"""Draw grids of images with their predicted boxes, and the true ones where they are known."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from executor.contract.errors import ExecutorError
+from executor.contract.output.files import replace_file
 from executor.detections import Detections
-from executor.evaluation.coco import ImageResult
+from executor.evaluation.coco import NO_TRUTH, ImageResult
 from executor.images.decode import image_size, read_image
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 def draw_grid(
     images: Sequence[Tuple[Path, ImageResult]], class_names: Sequence[str], score_threshold: float
 ) -> np.ndarray:
-    """One picture (H, W, 3) uint8 BGR: a tile an image, true boxes green, predictions of `score_threshold` red.
+    """Draw one picture (H, W, 3) uint8 BGR: a tile an image, true boxes green, predictions of `score_threshold` red.
 
     All tiles have one size, in the proportion that is usual among the images.
     """
@@ -42,16 +43,11 @@ def draw_detections(
     captions: Sequence[str] = (),
     columns: int = _COLUMNS,
 ) -> np.ndarray:
-    """The same of images whose true boxes nobody knows; `captions`, one an image, go into the corners."""
-    results = [(path, _without_truth(number, found)) for number, (path, found) in enumerate(images)]
+    """Draw the same of images whose true boxes nobody knows; `captions`, one an image, go into the corners."""
+    results = [(path, ImageResult(number, NO_TRUTH, found)) for number, (path, found) in enumerate(images)]
     return _grid(
         results, class_names, score_threshold, [(f'score {score_threshold:g} and above', _PREDICTED)], captions, columns
     )
-
-
-def _without_truth(number: int, found: Detections) -> ImageResult:
-    none = np.zeros((0, 4))
-    return ImageResult(number, none, np.zeros(0, np.int64), np.zeros(0, bool), found.boxes, found.scores, found.labels)
 
 
 def _grid(
@@ -82,34 +78,26 @@ def write_picture(path: Path, draw: Callable[[], np.ndarray]) -> bool:
     It is an extra: where it fails, for want of memory or of an image that was there before, a warning has to do.
     """
     try:
-        _write(path, draw())
+        _, data = cv2.imencode(path.suffix, draw())
+        replace_file(path, data.tobytes())
     except (ExecutorError, OSError, MemoryError, cv2.error) as error:
         logger.warning('%s could not be drawn: %s', path.name, error)
         return False
     return True
 
 
-def _write(path: Path, picture: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _, data = cv2.imencode(path.suffix, picture)
-    beside = path.with_name(f'.{path.name}')
-    beside.write_bytes(data.tobytes())
-    beside.replace(path)
-
-
 def _tile(
     blank: np.ndarray, image: np.ndarray, result: ImageResult, class_names: Sequence[str], score_threshold: float
 ) -> np.ndarray:
-    """The image as large as it fits into the blank tile, with its boxes."""
+    """Draw the image as large as it fits into the blank tile, with its boxes."""
     scale = min(blank.shape[1] / image.shape[1], blank.shape[0] / image.shape[0])
     width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
     canvas = blank.copy()
     canvas[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    for box in _corners(result.true_boxes, scale, canvas):
+    for box in _corners(result.truth.boxes, scale, canvas):
         _rectangle(canvas, box, _TRUE, 2)
-    shown = result.scores >= score_threshold
-    boxes = _corners(result.boxes[shown], scale, canvas)
-    for box, label, score in zip(boxes, result.labels[shown], result.scores[shown]):
+    shown = result.found.select(result.found.scores >= score_threshold)
+    for box, label, score in zip(_corners(shown.boxes, scale, canvas), shown.labels, shown.scores):
         _rectangle(canvas, box, _PREDICTED, 1)
         place = (box[0] + 2, max(10, box[1] - 3))
         cv2.putText(canvas, f'{class_names[label]} {score:.2f}', place, _FONT, 0.38, _PREDICTED, 1, cv2.LINE_AA)
@@ -117,7 +105,7 @@ def _tile(
 
 
 def _corners(boxes: np.ndarray, scale: float, canvas: np.ndarray) -> List[List[int]]:
-    """Boxes (N, 4) scaled to whole pixels of the canvas, just outside it where they leave it.
+    """Scale boxes (N, 4) to whole pixels of the canvas, just outside it where they leave it.
 
     A model at the start of its training may predict boxes larger than any integer.
     """
@@ -139,5 +127,5 @@ def _legend(width: int, entries: Sequence[Tuple[str, Tuple[int, int, int]]]) -> 
 
 
 def evenly_spaced(count: int, wanted: int) -> List[int]:
-    """`wanted` positions spread over `count` items, all of them where there are fewer."""
+    """Spread `wanted` positions over `count` items; all of them where there are fewer."""
     return [int(i * count / min(count, wanted)) for i in range(min(count, wanted))]

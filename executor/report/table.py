@@ -1,4 +1,4 @@
-"""Tables of numbers per class."""
+"""Write tables of numbers per class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_ROWS = 30
 
 
 def class_table(classes: Sequence[ClassResult]) -> str:
-    """A text table, a row a class: true boxes, AP50, AP, recall, tp, fp, fn."""
+    """Write a text table, a row a class: true boxes, AP50, AP, recall, tp, fp, fn."""
     rows = [['class', 'true boxes', 'AP50', 'AP', 'recall', 'tp', 'fp', 'fn']]
     for c in classes:
         rows.append(
@@ -22,7 +22,7 @@ def class_table(classes: Sequence[ClassResult]) -> str:
 
 
 def box_table(class_names: Sequence[str], boxes: Sequence[int], images: Sequence[int]) -> str:
-    """A text table of what an inference found: a row a class that has boxes, most boxes first."""
+    """Write a text table of what an inference found: a row a class that has boxes, most boxes first."""
     found = [row for row in zip(class_names, boxes, images) if row[1]]
     found.sort(key=lambda row: -row[1])
     rows = [['class', 'boxes', 'images with it'], *([name, str(n), str(m)] for name, n, m in found[:_MOST_ROWS])]

@@ -1,10 +1,10 @@
-"""A task's parameters made into the mmengine config of its training, step by step."""
+"""Make a task's parameters into the mmengine config of its training, step by step."""
 
 from __future__ import annotations
 
 import logging
 import math
-from typing import Any, Mapping
+from typing import Mapping
 
 from mmengine.config import Config
 
@@ -15,8 +15,9 @@ from executor.config.read import load_config
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
-from executor.training.data import fit_workers, set_datasets, work_dir
+from executor.training.data import set_datasets, work_dir
 from executor.training.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
+from executor.training.workers import set_workers
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _DEFAULT_SEED = 1
 
 
 def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -> Config:
-    """The resolved config of a training on `train_images` images with `ranks` processes.
+    """Resolve the config of a training on `train_images` images with `ranks` processes.
 
     The user's cfg_options have the last word; the schedule follows a changed `train_cfg.max_epochs` among them.
 
@@ -41,7 +42,7 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
 
 
 def _complete(
-    config: Config, options: Mapping[str, Any], env: Env, params: TrainParams, train_images: int, ranks: int
+    config: Config, options: Mapping[str, object], env: Env, params: TrainParams, train_images: int, ranks: int
 ) -> None:
     keep_published_schedule(config)
     set_classes(config, params.class_names)
@@ -57,7 +58,7 @@ def _complete(
         raise wrong_option('val_evaluator: the platform needs the numbers of DetectionMetric: leave its type')
     if params.args_options.no_validate:
         config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
-    fit_workers(config, ranks, use_gpu=bool(params.gpu_ids))
+    set_workers(config, ranks, use_gpu=bool(params.gpu_ids))
     if ranks > 1:
         set_wrapper(config, use_gpu=bool(params.gpu_ids))
     if params.args_options.auto_scale_lr:
@@ -66,7 +67,7 @@ def _complete(
 
 
 def set_wrapper(config: Config, use_gpu: bool) -> None:
-    """Several ranks: DistributedDataParallel as mmengine sets it up, which for the CPU it does not by itself."""
+    """Wrap the model for several ranks as mmengine does by itself, but for the CPU."""
     wrapper = {
         'type': 'MMDistributedDataParallel',
         # Some detectors leave parameters out of a step, on which DDP would fail; one that does not may say so.
@@ -79,7 +80,7 @@ def set_wrapper(config: Config, use_gpu: bool) -> None:
 
 
 def set_loops(config: Config, params: TrainParams, max_epochs: int) -> None:
-    """Epochs and validations. mmengine validates the last epoch whatever the interval, so every model is measured."""
+    """Set epochs and validations. mmengine validates the last epoch, too, so every model is measured."""
     interval = params.val_interval if params.val_interval > 0 else 1
     config['train_cfg'] = {
         'type': 'EpochBasedTrainLoop',
@@ -91,7 +92,7 @@ def set_loops(config: Config, params: TrainParams, max_epochs: int) -> None:
 
 
 def set_runtime(config: Config, env: Env, params: TrainParams, ranks: int) -> None:
-    """Precision, randomness, folders; mmengine's own log and checkpoints give way to our hooks."""
+    """Set precision, randomness and folders; mmengine's own log and checkpoints give way to our hooks."""
     arguments = params.args_options
     if params.gpu_ids and config['optim_wrapper'].get('type') == 'OptimWrapper':
         config['optim_wrapper']['type'] = 'AmpOptimWrapper'
@@ -116,8 +117,8 @@ def set_runtime(config: Config, env: Env, params: TrainParams, ranks: int) -> No
     }
 
 
-def _scale_chosen_learning_rate(config: Config, options: Mapping[str, Any], total_batch: int) -> None:
-    """`--auto-scale-lr` beside a learning rate in cfg_options: that one, too, is meant for the published batch."""
+def _scale_chosen_learning_rate(config: Config, options: Mapping[str, object], total_batch: int) -> None:
+    """Scale a learning rate in cfg_options, which beside `--auto-scale-lr` is meant for the published batch, too."""
     published = config['published_schedule'].get('auto_scale_lr', {}).get('base_batch_size')
     if 'optim_wrapper.optimizer.lr' in options:
         if not published:

@@ -1,26 +1,22 @@
-"""The data side of a config: the task's images under the config's pipelines, batches, and workers that fit."""
+"""Put the task's images under the pipelines of a config."""
 
 from __future__ import annotations
 
 import copy
-import logging
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence
+from typing import Sequence
 
 from mmengine.config import Config
 
 from executor.config.classes import NO_MASKS
-from executor.config.read import outer_pipeline
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
-from executor.machine import shared_memory
-
-logger = logging.getLogger(__name__)
+from executor.training.schedule import ConfigDict
 
 
 def work_dir(env: Env) -> Path:
-    """Where a training keeps what is not part of a model: the state to resume from."""
+    """Return where a training keeps what is not part of a model, such as the state to resume from."""
     return env.output.root_dir / 'training'
 
 
@@ -49,8 +45,8 @@ def set_datasets(config: Config, env: Env, params: TrainParams) -> None:
     config['test_evaluator'] = copy.deepcopy(config['val_evaluator'])
 
 
-def _with_data(dataset: Mapping[str, Any], data: Mapping[str, Any], test_mode: bool) -> Dict[str, Any]:
-    """The dataset with its innermost part replaced; repetition is dropped, since an epoch is once through the data."""
+def _with_data(dataset: ConfigDict, data: ConfigDict, test_mode: bool) -> ConfigDict:
+    """Replace the innermost part of a dataset; repetition is dropped, since an epoch is once through the data."""
     dataset = dict(dataset)
     if 'datasets' in dataset:
         return _with_data(dataset['datasets'][0], data, test_mode)
@@ -63,31 +59,8 @@ def _with_data(dataset: Mapping[str, Any], data: Mapping[str, Any], test_mode: b
     return {**data, 'test_mode': test_mode, 'pipeline': pipeline}
 
 
-def _keep_true_boxes(pipeline: Sequence[Dict[str, Any]]) -> None:
+def _keep_true_boxes(pipeline: Sequence[ConfigDict]) -> None:
     """Let the true boxes, in pixels of the original image, reach the metric."""
     pack = pipeline[-1]
     usual = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
     pack['meta_keys'] = tuple(dict.fromkeys((*pack.get('meta_keys', usual), *usual, 'instances')))
-
-
-def fit_workers(config: Config, ranks: int, use_gpu: bool) -> None:
-    """Leave each loader no more workers than /dev/shm has room for."""
-    free = shared_memory.free_shared_memory(ranks, use_gpu)
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loader = config[name]
-        if loader is None:
-            continue
-        wanted = loader['num_workers']
-        batch = shared_memory.image_bytes(outer_pipeline(loader['dataset'])) * loader['batch_size']
-        workers = shared_memory.fit_workers(wanted, batch, free)
-        loader.pop('prefetch_factor', None)
-        loader.update(num_workers=workers.count, persistent_workers=workers.count > 0)
-        if workers.prefetch is not None:
-            loader['prefetch_factor'] = workers.prefetch
-        if name == 'train_dataloader' and wanted > 0 and workers != (wanted, 2):
-            logger.warning(
-                '/dev/shm has %d MB free for a rank, too little for %d workers with batches of %d MB: using %d%s; '
-                'raise shm_size (docker run --shm-size) for full speed',
-                *(free // 10**6, wanted, batch // 10**6, workers.count),
-                ' with one batch each' if workers.count else '',
-            )

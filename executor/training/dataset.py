@@ -1,4 +1,4 @@
-"""The exported dataset as mmdet sees it."""
+"""Give mmdet the exported dataset."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from executor.images.decode import image_size, read_image
 
 logger = logging.getLogger(__name__)
 
+ImageEntry = Dict[str, Any]  # an image and its boxes, in the form that mmdet's transforms expect
+
 _SIZE_THREADS = 8  # reading a header is mostly waiting
 _TOLERATED = 0.01  # fewer broken images than this are left out
 
@@ -35,14 +37,14 @@ class YmirDataset(BaseDetDataset):
         metainfo: `classes`, the class names in the order of their ids.
     """
 
-    def __init__(self, index_file: str, export_format: str, **kwargs: Any) -> None:
+    def __init__(self, index_file: str, export_format: str, **kwargs: object) -> None:
         self._index_file = Path(index_file)
         self._export_format = export_format
         self._broken: Dict[int, ImageError] = {}  # found while training, by this process
         super().__init__(**kwargs)
 
-    def load_data_list(self) -> List[Dict[str, Any]]:
-        """One dict an image, as mmdet's transforms expect it.
+    def load_data_list(self) -> List[ImageEntry]:
+        """List the images of the index.
 
         Raises:
             DatasetError, ImageError: the index, an annotation or an image cannot be used.
@@ -60,7 +62,7 @@ class YmirDataset(BaseDetDataset):
         logger.info('%s: %d images, %d boxes%s', self._index_file, len(entries), boxes, clipping.words())
         return entries
 
-    def prepare_data(self, idx: int) -> Optional[Dict[str, Any]]:
+    def prepare_data(self, idx: int) -> Optional[ImageEntry]:
         """Run the pipeline; None for a training image that cannot be decoded, so that mmdet takes another instead.
 
         Raises:
@@ -99,7 +101,7 @@ def _size_or_error(record: Record) -> Union[Tuple[int, int], ImageError]:
 
 
 class _Clipping:
-    """Counts of boxes that left their image, with the first of them."""
+    """The boxes that left their image, counted, with the first of them."""
 
     def __init__(self) -> None:
         self.clipped = 0
@@ -112,7 +114,7 @@ class _Clipping:
         return f' ({self.clipped} clipped to their image, {self.outside} wholly outside skipped, first in {self.first})'
 
 
-def _entry(number: int, record: Record, size: Tuple[int, int], clipping: _Clipping) -> Dict[str, Any]:
+def _entry(number: int, record: Record, size: Tuple[int, int], clipping: _Clipping) -> ImageEntry:
     width, height = size
     instances = []
     for box in record.boxes:

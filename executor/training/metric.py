@@ -1,15 +1,16 @@
-"""The validation metric: gathers every image once and hands it to the evaluation."""
+"""Gather every image of a validation once and hand it to the evaluation, as a metric of mmengine's."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 
 from executor.contract.output.training_result import EVALUATE_CONFIG
-from executor.evaluation.coco import Evaluation, ImageResult, evaluate
+from executor.detections import Detections
+from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult, Truth, evaluate
 from executor.report.pictures import evenly_spaced
 
 _PICTURES = 12
@@ -25,26 +26,26 @@ class DetectionMetric(BaseMetric):
 
     default_prefix = 'coco'
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.evaluation: Optional[Evaluation] = None
+        self.evaluation: Evaluation = NOTHING_MEASURED
         self.samples: Tuple[Tuple[str, ImageResult], ...] = ()
 
-    def process(self, data_batch: Any, data_samples: Sequence[Dict[str, Any]]) -> None:
+    def process(self, data_batch: object, data_samples: Sequence[Dict[str, Any]]) -> None:
         """Keep what is needed of a batch, on the CPU."""
         for sample in data_samples:
-            predicted = sample['pred_instances']
-            true = sample['instances']
-            result = ImageResult(
-                image_id=sample['img_id'],
-                true_boxes=np.array([entry['bbox'] for entry in true], np.float64).reshape(-1, 4),
-                true_labels=np.array([entry['bbox_label'] for entry in true], np.int64),
-                true_ignore=np.array([entry['ignore_flag'] for entry in true], bool),
-                boxes=predicted['bboxes'].cpu().numpy().astype(np.float64),
-                scores=predicted['scores'].cpu().numpy().astype(np.float64),
+            entries, predicted = sample['instances'], sample['pred_instances']
+            truth = Truth(
+                boxes=np.array([entry['bbox'] for entry in entries], np.float64).reshape(-1, 4),
+                labels=np.array([entry['bbox_label'] for entry in entries], np.int64),
+                ignore=np.array([entry['ignore_flag'] for entry in entries], bool),
+            )
+            found = Detections(
+                boxes=predicted['bboxes'].cpu().numpy().astype(np.float32),
+                scores=predicted['scores'].cpu().numpy().astype(np.float32),
                 labels=predicted['labels'].cpu().numpy(),
             )
-            self.results.append((sample['img_path'], result))
+            self.results.append((sample['img_path'], ImageResult(sample['img_id'], truth, found)))
 
     def compute_metrics(self, results: List[Tuple[str, ImageResult]]) -> Dict[str, float]:
         """Evaluate all images; a sampler's padding, which evaluates an image twice, counts once."""

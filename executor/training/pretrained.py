@@ -1,15 +1,16 @@
-"""Where a training starts from: load_from, the pretrained model, the image's weights or nothing, first there is."""
+"""Choose where a training starts from: load_from, the pretrained model, the image's weights or nothing."""
 
 from __future__ import annotations
 
 import logging
 import os
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
 from executor.contract.errors import ModelError
 from executor.contract.params import TrainParams
@@ -25,13 +26,13 @@ class PretrainedHook(Hook):
     def __init__(self, weights: Path) -> None:
         self._weights = weights
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         load_weights(model, self._weights)
 
 
 def starting_weights(params: TrainParams, config: Config) -> Optional[Path]:
-    """The weights to start from, or None with one warning.
+    """Choose the weights to start from, the first that there are; None with one warning.
 
     Raises:
         ModelError: `load_from` names a file that does not exist.

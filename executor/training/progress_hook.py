@@ -1,14 +1,15 @@
-"""A training's progress: to the platform as a fraction, to the log as a line every few seconds."""
+"""Tell a training's progress: to the platform as a fraction, to the log as a line every few seconds."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from typing import Any, Dict, Optional
+from typing import Dict, Optional
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
 from executor.contract.errors import ExecutorError, NonFiniteLossError
 from executor.contract.progress import ProgressPart
@@ -32,15 +33,19 @@ class ProgressHook(Hook):
         self._started_at = 0.0
         self._first_iteration = 0
 
-    def before_train(self, runner: Any) -> None:
+    def before_train(self, runner: Runner) -> None:
         self._started_at = self._logged_at = time.monotonic()
         self._first_iteration = runner.iter
 
-    def before_train_epoch(self, runner: Any) -> None:
-        self._restart_rate()
+    def before_train_epoch(self, runner: Runner) -> None:
+        self._logged_at, self._seen = time.monotonic(), 0
 
     def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Optional[Dict[str, Any]] = None
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: object = None,
+        outputs: Optional[Dict[str, torch.Tensor]] = None,
     ) -> None:
         _check_finite(runner, outputs or {})
         if runner.rank != 0:
@@ -53,15 +58,13 @@ class ProgressHook(Hook):
             self._log(runner, batch_idx, outputs or {}, now)
             self._logged_at, self._seen = now, 0
 
-    def after_val_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Optional[Any] = None
-    ) -> None:
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None) -> None:
         now = time.monotonic()
         if runner.rank == 0 and now - self._logged_at >= _LOG_SECONDS:
             logger.info('validation: batch %d of %d', batch_idx + 1, len(runner.val_dataloader))
             self._logged_at = now
 
-    def _log(self, runner: Any, batch_idx: int, outputs: Dict[str, Any], now: float) -> None:
+    def _log(self, runner: Runner, batch_idx: int, outputs: Dict[str, torch.Tensor], now: float) -> None:
         rate = self._seen * self._batch_size / max(1e-9, now - self._logged_at)
         trained = runner.iter + 1 - self._first_iteration
         left = (now - self._started_at) / trained * (runner.max_iters - runner.iter - 1)
@@ -72,23 +75,20 @@ class ProgressHook(Hook):
             *(learning_rate(runner), rate, duration(left)),
         )
 
-    def _restart_rate(self) -> None:
-        self._logged_at, self._seen = time.monotonic(), 0
 
-
-def learning_rate(runner: Any) -> float:
-    """The learning rate of the first parameter group."""
+def learning_rate(runner: Runner) -> float:
+    """Return the learning rate of the first parameter group."""
     return next(iter(runner.optim_wrapper.get_lr().values()))[0]
 
 
-def _check_finite(runner: Any, outputs: Dict[str, Any]) -> None:
+def _check_finite(runner: Runner, outputs: Dict[str, torch.Tensor]) -> None:
     losses = {name: float(value) for name, value in outputs.items() if name.startswith('loss')}
     if all(math.isfinite(value) for value in losses.values()):
         return
     raise _not_finite(runner, ', '.join(f'{name} {value:g}' for name, value in losses.items()))
 
 
-def raise_as_not_finite(runner: Any, error: Exception) -> None:
+def raise_as_not_finite(runner: Runner, error: Exception) -> None:
     """Lay a failure in the middle of an iteration to the numbers, where they have left what a float can hold.
 
     Some losses assert that they get numbers, and so fail before anybody can look at them.
@@ -103,7 +103,7 @@ def raise_as_not_finite(runner: Any, error: Exception) -> None:
         raise _not_finite(runner, f'the model holds numbers that are not finite; {type(error).__name__}') from error
 
 
-def _not_finite(runner: Any, found: str) -> NonFiniteLossError:
+def _not_finite(runner: Runner, found: str) -> NonFiniteLossError:
     return NonFiniteLossError(
         f'the loss is not finite any more in iteration {runner.iter + 1}, in epoch {runner.epoch + 1} ({found}; '
         f'learning rate {learning_rate(runner):g}): set a lower one, such as cfg_options '

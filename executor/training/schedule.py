@@ -1,18 +1,19 @@
-"""A published schedule scaled to the run: other epochs, another total batch."""
+"""Scale a published schedule to the run: other epochs, another total batch."""
 
 from __future__ import annotations
 
 import copy
 import logging
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 from mmengine.config import Config
 
 logger = logging.getLogger(__name__)
 
+ConfigDict = Dict[str, Any]  # a part of a config
+
 # Iterations of warm-up that a published schedule may take of a short run.
 _LONGEST_WARMUP = 0.1
-
 
 _SCHEDULE_KEYS = ('train_cfg', 'param_scheduler', 'custom_hooks', 'optim_wrapper', 'auto_scale_lr')
 
@@ -30,7 +31,7 @@ def keep_published_schedule(config: Config) -> None:
 
 
 def published_epochs(config: Config, iterations_per_epoch: int) -> float:
-    """The length in epochs of the schedule as published; of an iteration-based one, in epochs of this dataset."""
+    """Return the length in epochs of the schedule as published; by iterations, in epochs of this dataset."""
     train_cfg = config['train_cfg']
     if 'max_epochs' in train_cfg:
         return train_cfg['max_epochs']
@@ -76,7 +77,7 @@ def scale_learning_rate(config: Config, total_batch: int) -> None:
 
 
 def describe_schedule(config: Config, total_batch: int) -> str:
-    """One line for the log: what the run uses after everything, user's changes included."""
+    """Say in one line for the log what the run uses after everything, the user's changes included."""
     rate = config['optim_wrapper'].get('optimizer', {}).get('lr')
     phases = ', '.join(
         f'{scheduler["type"]} {scheduler.get("begin", 0)}-{scheduler.get("end", "end")}'
@@ -90,7 +91,7 @@ def describe_schedule(config: Config, total_batch: int) -> str:
     return f'{epochs} epochs, total batch {total_batch}, learning rate {rate}; epochs of the schedule: {phases}{mosaic}'
 
 
-def _scale_epochs(scheduler: Dict[str, Any], published: float, max_epochs: int) -> Optional[Dict[str, Any]]:
+def _scale_epochs(scheduler: ConfigDict, published: float, max_epochs: int) -> Optional[ConfigDict]:
     scheduler['begin'] = _scale_boundary(scheduler.get('begin', 0), published, max_epochs)
     scheduler['end'] = _scale_boundary(min(scheduler.get('end', published), published), published, max_epochs)
     if 'milestones' in scheduler:
@@ -101,7 +102,7 @@ def _scale_epochs(scheduler: Dict[str, Any], published: float, max_epochs: int) 
 
 
 def _scale_boundary(epoch: float, published: float, max_epochs: int) -> int:
-    """An epoch of the published schedule in this run. What is near the end keeps its distance from the end."""
+    """Move an epoch of the published schedule into this run. What is near the end keeps its distance from it."""
     if epoch <= 0:
         return 0
     if epoch >= published:
@@ -115,12 +116,12 @@ def _at_least_one(epochs: float, published: float, max_epochs: int) -> int:
     return max(1, round(epochs * max_epochs / published))
 
 
-def _without_overlap(schedulers: List[Dict[str, Any]], max_epochs: int) -> List[Dict[str, Any]]:
-    """Phases that follow each other, without those for which a short run has no room.
+def _without_overlap(schedulers: List[ConfigDict], max_epochs: int) -> List[ConfigDict]:
+    """Make phases follow each other, without those for which a short run has no room.
 
     The decay comes before the closing: two epochs of 5 + 280 + 15 are one of warm-up and one of decay.
     """
-    result: List[Dict[str, Any]] = []
+    result: List[ConfigDict] = []
     reached = 0
     for scheduler in schedulers:
         if not scheduler.get('by_epoch', True) or 'milestones' in scheduler:
@@ -140,10 +141,8 @@ def _without_overlap(schedulers: List[Dict[str, Any]], max_epochs: int) -> List[
     return result
 
 
-def _scale_iterations(
-    scheduler: Dict[str, Any], factor: Optional[float], total_iterations: int
-) -> Optional[Dict[str, Any]]:
-    """Phases given in iterations: scaled where the whole schedule is, else a warm-up cut to a tenth of the run."""
+def _scale_iterations(scheduler: ConfigDict, factor: Optional[float], total_iterations: int) -> Optional[ConfigDict]:
+    """Scale a phase given in iterations where the whole schedule is; else cut a warm-up to a tenth of the run."""
     if factor is not None:
         for key in ('begin', 'end', 'T_max'):
             if key in scheduler:
@@ -155,7 +154,7 @@ def _scale_iterations(
     return scheduler
 
 
-def _scale_hook(hook: Mapping[str, Any], published: float, max_epochs: int) -> None:
+def _scale_hook(hook: ConfigDict, published: float, max_epochs: int) -> None:
     if 'num_last_epochs' in hook:
         # mmdet's YOLOXModeSwitchHook compares epoch + 1, so it closes one epoch more than it is told.
         hook['num_last_epochs'] = min(max_epochs, _at_least_one(hook['num_last_epochs'] + 1, published, max_epochs)) - 1
@@ -163,7 +162,7 @@ def _scale_hook(hook: Mapping[str, Any], published: float, max_epochs: int) -> N
         hook['switch_epoch'] = _scale_boundary(hook['switch_epoch'], published, max_epochs)
 
 
-def _as_list(scheduler: Any) -> List[Any]:
+def _as_list(scheduler: Union[None, ConfigDict, Sequence[ConfigDict]]) -> List[ConfigDict]:
     if scheduler is None:
         return []
-    return list(scheduler) if isinstance(scheduler, (list, tuple)) else [scheduler]
+    return [scheduler] if isinstance(scheduler, dict) else list(scheduler)

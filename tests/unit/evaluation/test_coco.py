@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from executor.evaluation.coco import ImageResult, evaluate
+from executor.detections import Detections
+from executor.evaluation.coco import ImageResult, Truth, evaluate
 
 AT = {'iou_thr': 0.5, 'conf_thr': 0.05}
 CLASSES = ('cat', 'dog')
@@ -13,15 +14,17 @@ CLASSES = ('cat', 'dog')
 
 def image(number, true=(), predicted=()):
     """true: (label, x1, y1, x2, y2[, ignore]); predicted: (label, score, x1, y1, x2, y2)."""
-    return ImageResult(
-        image_id=number,
-        true_boxes=np.array([t[1:5] for t in true], float).reshape(-1, 4),
-        true_labels=np.array([t[0] for t in true], int),
-        true_ignore=np.array([len(t) > 5 and t[5] for t in true], bool),
-        boxes=np.array([p[2:6] for p in predicted], float).reshape(-1, 4),
-        scores=np.array([p[1] for p in predicted], float),
+    truth = Truth(
+        boxes=np.array([t[1:5] for t in true], float).reshape(-1, 4),
+        labels=np.array([t[0] for t in true], int),
+        ignore=np.array([len(t) > 5 and t[5] for t in true], bool),
+    )
+    found = Detections(
+        boxes=np.array([p[2:6] for p in predicted], np.float32).reshape(-1, 4),
+        scores=np.array([p[1] for p in predicted], np.float32),
         labels=np.array([p[0] for p in predicted], int),
     )
+    return ImageResult(number, truth, found)
 
 
 def test_nothing_at_all_is_zero_not_undefined():

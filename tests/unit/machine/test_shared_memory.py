@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executor.machine.shared_memory import Workers, fit_workers, image_bytes
+from executor.machine.shared_memory import Workers, workers_that_fit
 
 MB = 2**20
 
@@ -24,17 +24,4 @@ MB = 2**20
     ],
 )
 def test_workers_that_fit(wanted, batch_mb, free_mb, expected):
-    assert fit_workers(wanted, int(batch_mb * MB), free_mb * MB) == expected
-
-
-@pytest.mark.parametrize(
-    'pipeline, expected',
-    [
-        ([{'type': 'PackDetInputs'}], 1333 * 1333 * 3),
-        ([{'type': 'Mosaic', 'img_scale': (640, 640)}, {'type': 'Resize', 'scale': (416, 416)}], 640 * 640 * 3),
-        ([{'type': 'RandomChoiceResize', 'scales': [(1333, 640), (1333, 800)]}], 1333 * 800 * 3),
-        ([{'type': 'Resize', 'scale': (300, 300)}, {'type': 'PhotoMetricDistortion'}], 300 * 300 * 3 * 4),
-    ],
-)
-def test_the_largest_image_a_pipeline_makes(pipeline, expected):
-    assert image_bytes(pipeline) == expected
+    assert workers_that_fit(wanted, int(batch_mb * MB), free_mb * MB) == expected

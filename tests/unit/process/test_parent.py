@@ -1,18 +1,16 @@
-"""The parent's side: what it does when the worker's GPU is too small."""
+"""The parent's side: what it does when the worker fails, and when it is told to stop."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 
 import pytest
 
 from executor.contract.failure import Failure
-from executor.process import parent as launch
+from executor.process import parent
 from executor.process.parent import Terminated, WorkerFailed, heed_termination, run_in_worker
-
-GPU_MEMORY = Failure(300103, 'out of GPU memory', '', kind='GpuMemoryError')
-OTHER_MEMORY = Failure(300103, 'out of memory', '', kind='OutOfMemoryError')
 
 
 @pytest.fixture
@@ -20,52 +18,40 @@ def worker(monkeypatch):
     """Batch sizes that a worker was started with; it fails above `fits`."""
     started = []
 
-    def start(fits: int, failure: Failure = GPU_MEMORY):
+    def start(fits: int, failure: Failure):
         def run_once(job, cpu_ranks):
-            started.append((job.training or job.infer).samples_per_gpu)
+            started.append(job.infer.samples_per_gpu)
             if started[-1] > fits:
                 raise WorkerFailed(failure)
 
-        monkeypatch.setattr(launch, '_run_once', run_once)
+        monkeypatch.setattr(parent, '_run_once', run_once)
         return started
 
     return start
 
 
-@pytest.mark.parametrize(
-    'samples, fits, expected', [(16, 16, [16]), (16, 4, [16, 8, 4]), (7, 2, [7, 3, 1]), (1, 1, [1])]
-)
-def test_a_training_begins_again_with_half_the_batch(ymir_task, worker, caplog, samples, fits, expected):
-    started = worker(fits)
-    run_in_worker(ymir_task.job('training', samples_per_gpu=samples))
-    assert started == expected
-    assert [f'samples_per_gpu {size}' in caplog.text for size in expected[1:]] == [True] * (len(expected) - 1)
+def smaller(job, failure):
+    """A retry that halves the batch of any failure whose code is 1."""
+    if failure.code != 1:
+        return None
+    return dataclasses.replace(
+        job, infer=dataclasses.replace(job.infer, samples_per_gpu=job.infer.samples_per_gpu // 2)
+    )
 
 
-@pytest.mark.parametrize(
-    'task, options, failure, fits, expected',
-    [
-        ('training', {'samples_per_gpu': 4}, GPU_MEMORY, 0, [4, 2, 1]),  # not even one image
-        ('training', {'samples_per_gpu': 4}, OTHER_MEMORY, 0, [4]),
-        ('training', {'samples_per_gpu': 4, 'cfg_options': 'train_dataloader.batch_size=4'}, GPU_MEMORY, 0, [4]),
-        ('infer', {'samples_per_gpu': 4}, GPU_MEMORY, 0, [4]),  # the detector has halved it already
-    ],
-)
-def test_when_a_smaller_batch_does_not_help(ymir_task, worker, task, options, failure, fits, expected):
-    started = worker(fits, failure)
-    with pytest.raises(WorkerFailed) as error:
-        run_in_worker(ymir_task.job(task, **options))
-    assert error.value.failure.code == 300103
+@pytest.mark.parametrize('fits, expected', [(8, [8]), (3, [8, 4, 2])])
+def test_a_failed_task_begins_again_as_its_retry_says(ymir_task, worker, fits, expected):
+    started = worker(fits, Failure(1, 'too large', ''))
+    run_in_worker(ymir_task.job('infer', samples_per_gpu=8), 1, smaller)
     assert started == expected
 
 
-def test_stages_that_were_saved_are_not_lost_for_a_smaller_batch(ymir_task, worker):
-    started = worker(fits=1)
-    job = ymir_task.job('training', samples_per_gpu=4)
-    ymir_task.write('out/models/result.yaml', 'best_stage_name: epoch_1\n')
-    with pytest.raises(WorkerFailed):
-        run_in_worker(job)
-    assert started == [4]
+def test_a_task_that_is_not_tried_again_fails(ymir_task, worker):
+    started = worker(3, Failure(2, 'broken', ''))
+    with pytest.raises(WorkerFailed, match='broken') as error:
+        run_in_worker(ymir_task.job('infer', samples_per_gpu=8), 1, smaller)
+    assert error.value.failure.code == 2
+    assert started == [8]
 
 
 @pytest.fixture
@@ -108,10 +94,10 @@ class StoppedWorker:
 def test_sigterm_stops_the_worker_and_stays_heeded(ymir_task, monkeypatch, termination):
     worker = StoppedWorker()
     context = type('Context', (), {'SimpleQueue': lambda self: None, 'Process': lambda self, **values: worker})()
-    monkeypatch.setattr(launch.multiprocessing, 'get_context', lambda method: context)
+    monkeypatch.setattr(parent.multiprocessing, 'get_context', lambda method: context)
     heed_termination()
     with pytest.raises(Terminated):
-        run_in_worker(ymir_task.job())
+        run_in_worker(ymir_task.job(), 1, smaller)
     assert worker.stopped
     with pytest.raises(Terminated):
         os.kill(os.getpid(), signal.SIGTERM)

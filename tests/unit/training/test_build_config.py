@@ -10,10 +10,12 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.optim import build_optim_wrapper
 
-from executor.config.downloads import replace_downloads
 from executor.contract.errors import ConfigError
-from executor.machine import shared_memory
+from executor.training import workers
 from executor.training.build_config import build_config
+from executor.training.pretrained import replace_downloads
+
+TINY = 'configs/yolox/yolox_tiny_8x8_300e_coco.py'
 
 
 @pytest.fixture
@@ -142,13 +144,13 @@ def test_precision_on_cpu_and_gpu(build, caplog):
 
 
 def test_little_shared_memory_means_fewer_workers_and_a_warning(build, monkeypatch, caplog):
-    monkeypatch.setattr(shared_memory, 'free_shared_memory', lambda ranks, use_gpu: 64 * 2**20)
+    monkeypatch.setattr(workers, 'free_shared_memory', lambda ranks, use_gpu: 64 * 2**20)
     with caplog.at_level(logging.WARNING, logger='executor'):
         config = build(workers_per_gpu=4)
     assert (config.train_dataloader.num_workers, config.train_dataloader.prefetch_factor) == (3, 1)
     assert '--shm-size' in caplog.text
     caplog.clear()
-    monkeypatch.setattr(shared_memory, 'free_shared_memory', lambda ranks, use_gpu: 2**34)
+    monkeypatch.setattr(workers, 'free_shared_memory', lambda ranks, use_gpu: 2**34)
     assert build(workers_per_gpu=4).train_dataloader.num_workers == 4
     assert '--shm-size' not in caplog.text
     assert build(workers_per_gpu=0).train_dataloader.num_workers == 0

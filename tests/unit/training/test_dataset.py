@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from executor.contract.errors import DatasetError, ImageError
 from executor.local.task_folder import add_annotation, add_image, write_index
-from executor.process import worker
+from executor.process.explain import explained
 from executor.training.dataset import YmirDataset
 
 OPTIONS = {
@@ -69,7 +69,7 @@ def test_an_image_broken_for_a_loading_worker_is_told_in_one_sentence(dataset, t
     (tmp_path / 'in/assets/0.png').write_bytes(b'no image')
     with pytest.raises(ImageError) as caught:
         next(iter(DataLoader(made, num_workers=1, collate_fn=list)))
-    told = worker._translated(caught.value, ymir_task.job())
+    told = explained(caught.value, ymir_task.job())
     assert isinstance(told, ImageError)
     assert '1 of 1 images cannot be decoded' in str(told)
     assert '0.png is not an image that can be decoded: replace or remove it' in str(told)

@@ -1,4 +1,4 @@
-"""Which stages stay on disk."""
+"""The state to resume from: saved whole, found again, and refused where it does not fit."""
 
 from __future__ import annotations
 
@@ -8,31 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from executor.contract.output.training_result import Stage
-from executor.training.stages import RESUME_FILE, TrainedStage, _save_resume_state, split_kept
+from executor.training.resume import RESUME_FILE, save_resume_state
 from tests.support.task_folder import names_in
-
-
-def stages(*maps: float):
-    return [TrainedStage(Stage(f'epoch_{n}', n, (), mAP, 0.0, 0, 0, 0, 0), ()) for n, mAP in enumerate(maps, start=1)]
-
-
-@pytest.mark.parametrize(
-    'maps, keep, kept',
-    [
-        ((), 1, []),
-        ((0.1,), 1, [1]),
-        ((0.5, 0.3, 0.4), 1, [1, 3]),  # the best and the latest
-        ((0.5, 0.5, 0.4), 1, [2, 3]),  # of two equally good ones the later
-        ((0.1, 0.5, 0.3, 0.4, 0.2, 0.1), 2, [2, 4, 5, 6]),
-        ((0.5, 0.3, 0.4), 0, [1, 2, 3]),
-        ((0.5, 0.3, 0.4), -1, [1, 2, 3]),
-    ],
-)
-def test_split_kept(maps, keep, kept):
-    left, dropped = split_kept(stages(*maps), keep)
-    assert [trained.stage.epoch for trained in left] == kept
-    assert sorted(t.stage.epoch for t in left + dropped) == list(range(1, len(maps) + 1))
 
 
 class Runner:
@@ -51,20 +28,20 @@ class Runner:
 
 def test_the_state_to_resume_from_is_replaced_whole(tmp_path):
     for epoch in (1, 2):
-        _save_resume_state(Runner(), epoch, tmp_path / 'training')
+        save_resume_state(Runner(), epoch, tmp_path / 'training')
     assert names_in(tmp_path / 'training') == [RESUME_FILE]
     assert (tmp_path / 'training' / RESUME_FILE).read_text() == "{'epoch': 2, 'iter': 7}"
 
 
 @pytest.mark.parametrize('number, goes_on', [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EACCES, False)])
 def test_a_disk_without_room_for_the_state_does_not_end_the_training(tmp_path, caplog, number, goes_on):
-    _save_resume_state(Runner(), 1, tmp_path)
+    save_resume_state(Runner(), 1, tmp_path)
     full = Runner(OSError(number, os.strerror(number)))
     if goes_on:
-        _save_resume_state(full, 2, tmp_path)
+        save_resume_state(full, 2, tmp_path)
         assert f'{tmp_path} is full: the state of epoch 2, to resume from, is not saved' in caplog.text
     else:
         with pytest.raises(OSError):
-            _save_resume_state(full, 2, tmp_path)
+            save_resume_state(full, 2, tmp_path)
     assert names_in(tmp_path) == [RESUME_FILE]
     assert (tmp_path / RESUME_FILE).read_text() == "{'epoch': 1, 'iter': 7}"

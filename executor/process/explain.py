@@ -1,0 +1,59 @@
+"""Explain failures of torch and of the machine as errors of ours, where there is something to tell."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Optional
+
+from executor.contract.errors import ExecutorError, GpuMemoryError, OutOfMemoryError, OutputError, ParameterError
+from executor.contract.output.writable import is_full
+from executor.contract.params import Job
+from executor.contract.shown import first_line
+from executor.machine.memory import is_loader_death, is_out_of_gpu_memory, is_out_of_memory
+
+_ROOM = 2**26  # bytes, more than any one file of a task
+
+
+def explained(error: BaseException, job: Job) -> BaseException:
+    """Return an error that tells the user what to do, with the traceback of the one that was raised.
+
+    An error of ours gets its place in config.yaml; one of which nothing is known stays what it is.
+    """
+    ours = _explanation(error, job)
+    return error if ours is None else ours.with_traceback(error.__traceback__)
+
+
+def _explanation(error: BaseException, job: Job) -> Optional[ExecutorError]:
+    text = str(error)
+    if isinstance(error, ParameterError):
+        return job.placed(error)
+    if isinstance(error, OSError) and is_full(error):
+        return _full(error, job.env.output.root_dir)
+    if isinstance(error, ExecutorError) and text.startswith('Caught '):
+        # A loading worker raised it; torch put the worker's whole traceback into the message. Its last line is ours.
+        return type(error)(text.rstrip().splitlines()[-1].partition(': ')[2])
+    if is_out_of_gpu_memory(error):
+        return GpuMemoryError(f'out of GPU memory: set samples_per_gpu lower ({first_line(error)})')
+    if is_loader_death(error):
+        return OutOfMemoryError(
+            'a data-loading worker died: /dev/shm or the memory is too small: raise shm_size (docker run --shm-size) '
+            f'or set workers_per_gpu lower ({first_line(error)})'
+        )
+    if is_out_of_memory(error):
+        return OutOfMemoryError(f'out of memory: set samples_per_gpu or workers_per_gpu lower ({first_line(error)})')
+    return None
+
+
+def _full(error: OSError, root: Path) -> ExecutorError:
+    """Tell which of the two that can be full it is, also where the error names no file."""
+    name = str(error.filename or '')
+    if name.startswith('/dev/shm') or (not name and shutil.disk_usage(str(root)).free > _ROOM):
+        return OutOfMemoryError(
+            '/dev/shm is full: raise shm_size (docker run --shm-size) or set workers_per_gpu lower '
+            f'({first_line(error)})'
+        )
+    return OutputError(
+        f'{root} is full ({first_line(error)}): free some space there, or set max_keep_checkpoints lower, and start '
+        'the task again; stages saved before stay valid'
+    )

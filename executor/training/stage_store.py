@@ -1,0 +1,134 @@
+"""Keep the stages of a training: which of them stay on disk, and the result.yaml that lists them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+
+from executor.contract.output.files import remove_file
+from executor.contract.output.training_result import Stage, TrainingResult, best_stage
+from executor.contract.params import TrainParams
+from executor.evaluation.coco import ClassResult, Evaluation
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainedStage:
+    """A stage on disk.
+
+    Attributes:
+        stage: as result.yaml lists it.
+        classes: its numbers per class.
+        written: the names of all its files, listed or not.
+    """
+
+    stage: Stage
+    classes: Tuple[ClassResult, ...]
+    written: Tuple[str, ...]
+
+
+class StageStore:
+    """The stages on disk, in the order of their epochs, and their result.yaml.
+
+    result.yaml is rewritten before anything that it listed is removed, so a kill at any moment leaves one whose files
+    exist.
+    """
+
+    def __init__(self, result: TrainingResult, params: TrainParams) -> None:
+        self._result = result
+        self._params = params
+        self.stages: List[TrainedStage] = []
+
+    @property
+    def best(self) -> TrainedStage:
+        """Return the stage that result.yaml calls best; there must be one."""
+        best = best_stage([trained.stage for trained in self.stages])
+        return next(trained for trained in self.stages if trained.stage is best)
+
+    def clear(self) -> None:
+        """Forget what an earlier run left in the same folder."""
+        self._result.clear()
+
+    def folder(self, name: str) -> Path:
+        """Return where the files of a stage lie; in the older, flat layout all stages share it."""
+        return self._result.stage_dir(name)
+
+    def add(self, name: str, epoch: int, evaluation: Evaluation, written: Tuple[str, ...]) -> TrainedStage:
+        """List a stage whose files are written, and remove those that `max_keep_checkpoints` leaves no room for."""
+        stage = Stage(
+            name=name,
+            epoch=epoch,
+            files=self._listed(written),
+            mAP=evaluation.mAP_50,
+            mAR=evaluation.mAR,
+            tp=evaluation.tp,
+            fp=evaluation.fp,
+            fn=evaluation.fn,
+            timestamp=int(time.time()),
+        )
+        new = TrainedStage(stage, evaluation.classes, written)
+        known = [trained for trained in self.stages if trained.stage.name != name] + [new]
+        self.stages, dropped = split_kept(known, self._params.max_keep_checkpoints)
+        self.write_result({})
+        self._remove(dropped)
+        return new
+
+    def write_result(self, attachments: Mapping[str, Sequence[str]]) -> None:
+        """Rewrite result.yaml for the stages on disk."""
+        self._result.write([trained.stage for trained in self.stages], attachments)
+
+    def state(self) -> List[Dict[str, Any]]:
+        """Return the stages as plain values, for `restore` in a training that goes on with this one."""
+        return [dataclasses.asdict(trained) for trained in self.stages]
+
+    def restore(self, state: Iterable[Mapping[str, Any]]) -> None:
+        """Take over the stages of the training that this one goes on with, as far as their files are still there."""
+        known = [self._restored(entry) for entry in state]
+        self.stages = [trained for trained in known if self._on_disk(trained.stage)]
+
+    def _restored(self, entry: Mapping[str, Any]) -> TrainedStage:
+        stage = Stage(**{**entry['stage'], 'files': tuple(entry['stage']['files'])})
+        # The version before this one wrote these two, whatever it listed, and did not save what it wrote.
+        usual = (*stage.files, f'{stage.name}.pth', Path(self._params.config_file).name)
+        written = tuple(entry.get('written', dict.fromkeys(usual)))
+        return TrainedStage(stage, tuple(ClassResult(**result) for result in entry['classes']), written)
+
+    def _on_disk(self, stage: Stage) -> bool:
+        return all((self.folder(stage.name) / file).is_file() for file in stage.files)
+
+    def _listed(self, files: Tuple[str, ...]) -> Tuple[str, ...]:
+        patterns = self._params.ymir_saved_file_patterns
+        listed = tuple(file for file in files if not patterns or any(re.search(p, file) for p in patterns))
+        if not listed:
+            logger.warning('ymir_saved_file_patterns match none of %s: all are listed', ', '.join(files))
+        return listed or files
+
+    def _remove(self, dropped: Sequence[TrainedStage]) -> None:
+        """Remove what the writers left for stages, except files that they share with a stage that stays."""
+        kept = {path for trained in self.stages for path in self._paths(trained)}
+        for trained in dropped:
+            for path in self._paths(trained):
+                if path not in kept:
+                    remove_file(path)
+            with contextlib.suppress(OSError):  # it is shared, or has what is not ours
+                self.folder(trained.stage.name).rmdir()
+
+    def _paths(self, trained: TrainedStage) -> List[Path]:
+        return [self.folder(trained.stage.name) / name for name in trained.written]
+
+
+def split_kept(stages: Sequence[TrainedStage], keep: int) -> Tuple[List[TrainedStage], List[TrainedStage]]:
+    """Split into (kept, dropped): the `keep` best and the `keep` latest stay, all of them where `keep` is 0 or less."""
+    if keep <= 0:
+        return list(stages), []
+    best = sorted(stages, key=lambda trained: (trained.stage.mAP, trained.stage.epoch))[-keep:]
+    latest = stages[-keep:]
+    kept = [trained for trained in stages if trained in best or trained in latest]
+    return kept, [trained for trained in stages if trained not in kept]

@@ -1,0 +1,40 @@
+"""When a training begins again with half its batch."""
+
+from __future__ import annotations
+
+import pytest
+
+from executor.contract.failure import Failure
+from executor.training.smaller_batch import with_half_the_batch
+
+GPU_MEMORY = Failure(300103, 'out of GPU memory', '', kind='GpuMemoryError')
+OTHER_MEMORY = Failure(300103, 'out of memory', '', kind='OutOfMemoryError')
+
+
+@pytest.mark.parametrize('samples, expected', [(16, [8, 4, 2, 1]), (7, [3, 1]), (1, [])])
+def test_half_the_batch_down_to_one_image(ymir_task, caplog, samples, expected):
+    job, batches = ymir_task.job('training', samples_per_gpu=samples), []
+    while (job := with_half_the_batch(job, GPU_MEMORY)) is not None:
+        batches.append(job.training.samples_per_gpu)
+    assert batches == expected
+    again = 'beginning again with half the batch: samples_per_gpu'
+    assert caplog.messages == [words for n in expected for words in ('out of GPU memory', f'{again} {n}')]
+
+
+@pytest.mark.parametrize(
+    'task, options, failure',
+    [
+        ('training', {}, OTHER_MEMORY),
+        ('training', {'cfg_options': 'train_dataloader.batch_size=4'}, GPU_MEMORY),
+        ('infer', {}, GPU_MEMORY),  # it has halved its batches already
+    ],
+)
+def test_when_a_smaller_batch_does_not_help(ymir_task, caplog, task, options, failure):
+    assert with_half_the_batch(ymir_task.job(task, samples_per_gpu=4, **options), failure) is None
+    assert caplog.messages == []
+
+
+def test_stages_that_were_saved_are_not_lost_for_a_smaller_batch(ymir_task):
+    job = ymir_task.job('training', samples_per_gpu=4)
+    ymir_task.write('out/models/result.yaml', 'best_stage_name: epoch_1\n')
+    assert with_half_the_batch(job, GPU_MEMORY) is None

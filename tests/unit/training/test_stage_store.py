@@ -1,0 +1,158 @@
+"""Which stages stay on disk, what result.yaml lists of them, and what is removed with them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import yaml
+
+from executor.contract.output.training_result import Stage, TrainingResult
+from executor.evaluation.coco import NOTHING_MEASURED, ClassResult
+from executor.training.stage_store import StageStore, TrainedStage, split_kept
+from tests.support.task_folder import names_in
+
+CONFIG = 'yolox.py'
+
+
+def stages(*maps: float):
+    return [
+        TrainedStage(Stage(f'epoch_{n}', n, (), mAP, 0.0, 0, 0, 0, 0), (), ()) for n, mAP in enumerate(maps, start=1)
+    ]
+
+
+@pytest.mark.parametrize(
+    'maps, keep, kept',
+    [
+        ((), 1, []),
+        ((0.1,), 1, [1]),
+        ((0.5, 0.3, 0.4), 1, [1, 3]),  # the best and the latest
+        ((0.5, 0.5, 0.4), 1, [2, 3]),  # of two equally good ones the later
+        ((0.1, 0.5, 0.3, 0.4, 0.2, 0.1), 2, [2, 4, 5, 6]),
+        ((0.5, 0.3, 0.4), 0, [1, 2, 3]),
+        ((0.5, 0.3, 0.4), -1, [1, 2, 3]),
+    ],
+)
+def test_split_kept(maps, keep, kept):
+    left, dropped = split_kept(stages(*maps), keep)
+    assert [trained.stage.epoch for trained in left] == kept
+    assert sorted(t.stage.epoch for t in left + dropped) == list(range(1, len(maps) + 1))
+
+
+@pytest.fixture
+def new_store(ymir_task):
+    """A store of a training with other parameters each time, below the same folder."""
+
+    def make(protocol: str = '1.1.0', **params) -> StageStore:
+        params = ymir_task.job(config_file=f'configs/{CONFIG}', **params).training
+        return StageStore(TrainingResult(ymir_task.env(protocol=protocol)), params)
+
+    return make
+
+
+def add(store: StageStore, *maps: float, files=('{}.pth', '{}.onnx', CONFIG)) -> None:
+    """Stages of those mAP, with files that say whose they are."""
+    first = len(store.stages) + 1
+    for epoch, mAP in enumerate(maps, start=first):
+        name = f'epoch_{epoch}'
+        written = tuple(file.format(name) for file in files)
+        store.folder(name).mkdir(parents=True, exist_ok=True)
+        for file in written:
+            (store.folder(name) / file).write_text(name)
+        classes = (ClassResult('cat', 1, mAP, mAP, 1, 0, 0),)
+        store.add(name, epoch, dataclasses.replace(NOTHING_MEASURED, mAP_50=mAP, classes=classes), written)
+
+
+def listed(ymir_task) -> dict[str, list[str]]:
+    result = yaml.safe_load((ymir_task.models_dir / 'result.yaml').read_text(encoding='utf-8'))
+    return {name: stage['files'] for name, stage in result['model_stages'].items()}
+
+
+def test_all_files_of_a_stage_are_listed_and_go_with_it(ymir_task, new_store):
+    add(new_store(max_keep_checkpoints=1), 0.5, 0.3, 0.4)
+    assert names_in(ymir_task.models_dir) == ['epoch_1', 'epoch_3', 'result.yaml']
+    assert listed(ymir_task) == {
+        'epoch_1': ['epoch_1.pth', 'epoch_1.onnx', CONFIG],
+        'epoch_3': ['epoch_3.pth', 'epoch_3.onnx', CONFIG],
+    }
+
+
+def test_a_shared_folder_keeps_what_a_kept_stage_shares(ymir_task, new_store):
+    """Every file of a dropped stage goes, but not the config, which all stages have under one name."""
+    add(new_store('1.0.0', max_keep_checkpoints=1), 0.5, 0.3, 0.4)
+    kept = [CONFIG, *(f'epoch_{n}.{kind}' for n in (1, 3) for kind in ('onnx', 'pth')), 'result.yaml']
+    assert names_in(ymir_task.models_dir) == sorted(kept)
+
+
+@pytest.mark.parametrize('protocol', ['1.0.0', '1.1.0'])
+def test_files_that_are_not_listed_go_with_their_stage_too(ymir_task, new_store, protocol):
+    add(new_store(protocol, max_keep_checkpoints=1, ymir_saved_file_patterns=r'.*\.pth'), 0.5, 0.3, 0.4)
+    assert listed(ymir_task) == {'epoch_1': ['epoch_1.pth'], 'epoch_3': ['epoch_3.pth']}
+    assert [path.name for path in ymir_task.models_dir.rglob('epoch_2*')] == []
+    assert sorted({path.name for path in ymir_task.models_dir.rglob('*.*')}) == [
+        *('epoch_1.onnx', 'epoch_1.pth', 'epoch_3.onnx', 'epoch_3.pth', 'result.yaml', CONFIG)
+    ]
+
+
+def test_patterns_that_match_nothing_are_told(ymir_task, new_store, caplog):
+    add(new_store(ymir_saved_file_patterns='nothing'), 0.5)
+    assert listed(ymir_task) == {'epoch_1': ['epoch_1.pth', 'epoch_1.onnx', CONFIG]}
+    assert 'ymir_saved_file_patterns match none of epoch_1.pth, epoch_1.onnx' in caplog.text
+
+
+def test_a_stage_that_is_not_ours_to_remove_stays(ymir_task, new_store):
+    store = new_store(max_keep_checkpoints=1)
+    add(store, 0.5, 0.3)
+    ymir_task.write('out/models/epoch_2/notes.txt', "the user's")
+    ymir_task.write('out/models/epoch_2/.epoch_2.pth.77', 'left by a kill')
+    add(store, 0.4)
+    assert names_in(ymir_task.models_dir / 'epoch_2') == ['notes.txt']
+
+
+def test_result_yaml_is_rewritten_before_anything_is_removed(ymir_task, new_store, monkeypatch):
+    store = new_store(max_keep_checkpoints=1)
+    add(store, 0.5, 0.3)
+    write = store.write_result
+
+    def write_with_all_there(attachments):
+        assert (ymir_task.models_dir / 'epoch_2' / 'epoch_2.pth').is_file()
+        write(attachments)
+
+    monkeypatch.setattr(store, 'write_result', write_with_all_there)
+    add(store, 0.4)
+    assert 'epoch_2' not in listed(ymir_task)
+    assert not (ymir_task.models_dir / 'epoch_2').exists()
+
+
+def test_the_best_stage_is_the_latest_of_equals(new_store):
+    store = new_store(max_keep_checkpoints=-1)
+    add(store, 0.4, 0.5, 0.5, 0.3)
+    assert store.best.stage.name == 'epoch_3'
+
+
+def test_stages_are_restored_as_far_as_their_files_are_there(ymir_task, new_store):
+    before = new_store(max_keep_checkpoints=-1)
+    add(before, 0.5, 0.3, 0.4)
+    (ymir_task.models_dir / 'epoch_2' / 'epoch_2.onnx').unlink()
+    after = new_store(max_keep_checkpoints=1)
+    after.restore(before.state())
+    assert after.stages == [before.stages[0], before.stages[2]]
+    add(after, 0.45)  # a new epoch_3
+    assert names_in(ymir_task.models_dir / 'epoch_1') == ['epoch_1.onnx', 'epoch_1.pth', CONFIG]
+
+
+@pytest.mark.parametrize('protocol', ['1.0.0', '1.1.0'])
+@pytest.mark.parametrize('patterns', ['', r'.*\.pth'])
+def test_stages_saved_by_the_version_before_are_removed_whole(ymir_task, new_store, protocol, patterns):
+    """Its state names the listed files alone; what it wrote were weights and config."""
+    before = new_store(protocol, max_keep_checkpoints=-1, ymir_saved_file_patterns=patterns)
+    add(before, 0.5, 0.3, files=('{}.pth', CONFIG))
+    state = [{key: entry[key] for key in ('stage', 'classes')} for entry in before.state()]
+    after = new_store(protocol, max_keep_checkpoints=1, ymir_saved_file_patterns=patterns)
+    after.restore(state)
+    assert after.stages == before.stages
+    add(after, 0.4, files=('{}.pth', CONFIG))
+    assert [path.name for path in ymir_task.models_dir.rglob('epoch_2*')] == []
+    assert {path.name for path in ymir_task.models_dir.rglob('*.*')} == {
+        *('epoch_1.pth', 'epoch_3.pth', 'result.yaml', CONFIG)
+    }
