@@ -86,8 +86,8 @@ class InferSink:
         counts = np.sum(dist.gather(np.stack([self._boxes, self._images])), axis=0)
         if dist.rank() != 0:
             return
-        count = len(self._paths)
-        parts = read_parts(parts_dir(self._env), INFER, dist.world_size(), count)
+        assert self._keys is not None, 'rank 0 knows the keys'
+        parts = read_parts(parts_dir(self._env), INFER, dist.world_size(), len(self._paths))
         write_infer_result(self._env, self._keys, parts)
         boxes, images = counts.tolist()
         logger.info('%d boxes of score %g and above', sum(boxes), self._params.conf_threshold)

@@ -83,7 +83,10 @@ class DetectAndScore:
     ) -> List[List[SeenView]]:
         """Detect in the views of each image, all views as one batch."""
         with stopwatch.timed(SCORING):
-            made = [scorer.make_views(one.image, here, one.position) for one, here in zip(images, detections)]
+            made = []
+            for one, here in zip(images, detections):
+                assert one.image is not None, 'the loader was not asked to keep images'
+                made.append(scorer.make_views(one.image, here, one.position))
             prepared = [self.prepare(view.image) for views in made for view in views]
         found = iter(self._detect(prepared, stopwatch))
         return [[SeenView(view.boxes, self._counted(next(found).detections)) for view in views] for views in made]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import List, Optional, Sequence, Union
 
 from mmengine.config import Config
 
+from executor.config.plain import ConfigDict
+
 logger = logging.getLogger(__name__)
 
-ConfigDict = Dict[str, Any]  # a part of a config
 
 # Iterations of warm-up that a published schedule may take of a short run.
 _LONGEST_WARMUP = 0.1

@@ -51,8 +51,9 @@ def image_bytes(pipeline: Sequence[ConfigDict]) -> int:
 def _sizes(transform: ConfigDict) -> Iterator[Sequence[float]]:
     for key in ('img_scale', 'scale', 'scales', 'crop_size', 'size'):
         value = transform.get(key)
-        several = isinstance(value, (list, tuple)) and value and _is_pair(value[0])
-        yield from filter(_is_pair, value if several else [value])
+        for size in value if isinstance(value, (list, tuple)) and value and _is_pair(value[0]) else [value]:
+            if size is not None and _is_pair(size):
+                yield size
 
 
 def _is_pair(value: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Sequence
 
-from executor.config.read import config_text
+from executor.config.plain import config_text
 from executor.contract.output.files import replace_file
 from executor.training.stage_files import StageContent
 

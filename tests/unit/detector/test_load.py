@@ -12,8 +12,8 @@ from executor.contract.errors import ConfigError
 from executor.contract.output.infer_result import infer_line
 from executor.contract.params import InferParams
 from executor.detections import to_whole_xywh
-from executor.detector.detector import _stacked
-from executor.detector.load import MMDET, RUNTIME, TORCH, load_detector
+from executor.detector.load import MMDET, ONNX, TORCH, load_detector
+from executor.detector.steps import _stacked
 from executor.images.decode import read_image
 from executor.images.prepare import Prepared
 from executor.local import shapes
@@ -22,6 +22,7 @@ from tests.support.official import decode, greedy_nms, official_graph
 from tests.support.random_model import NANO, write_random_weights
 
 CLASSES = ('circle', 'square', 'triangle')
+CORES = 2
 # mmdet's detectors with the smallest ResNet, on small images.
 SMALL = {
     'model.backbone.depth': 18,
@@ -46,7 +47,7 @@ def detector_of(tmp_path, config_file, **options):
     params = InferParams(
         CLASSES, (), (file,), config_file=config_file, cfg_options=options.pop('cfg_options', cfg_options)
     )
-    return load_detector(params, score_threshold=options.pop('score_threshold', 1e-4), **options)
+    return load_detector(params, CORES, options.pop('score_threshold', 1e-4), **options)
 
 
 def assert_same(found, expected):
@@ -66,13 +67,13 @@ def assert_same(found, expected):
 @pytest.mark.parametrize(
     'config_file, backend, threshold',
     [
-        (NANO, RUNTIME, 1e-4),
-        ('configs/retinanet/retinanet_r50_fpn_1x_coco.py', RUNTIME, 0.001),
-        ('configs/fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', RUNTIME, 0.001),
+        (NANO, ONNX, 1e-4),
+        ('configs/retinanet/retinanet_r50_fpn_1x_coco.py', ONNX, 0.001),
+        ('configs/fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', ONNX, 0.001),
         ('configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', MMDET, 0.2),
         # Operations that want contiguous maps and that the runtime does not know; images that are cut, not resized.
         ('configs/vfnet/vfnet_r50_fpn_1x_coco.py', TORCH, 0.001),
-        ('configs/centernet/centernet_r18_8xb16-crop512-140e_coco.py', RUNTIME, 0.01),
+        ('configs/centernet/centernet_r18_8xb16-crop512-140e_coco.py', ONNX, 0.01),
     ],
 )
 def test_every_detector_finds_what_mmdet_finds(tmp_path, images, config_file, backend, threshold):
@@ -80,21 +81,21 @@ def test_every_detector_finds_what_mmdet_finds(tmp_path, images, config_file, ba
     fastest = detector_of(tmp_path, config_file, score_threshold=threshold)
     assert fastest.backend == backend
     prepared = [fastest.prepare(image) for image in images]
-    expected = detector_of(tmp_path, config_file, score_threshold=threshold, backend=MMDET).detect(prepared)
+    expected = detector_of(tmp_path, config_file, score_threshold=threshold, backend=MMDET)(prepared)
     assert all(len(one.detections) > 5 for one in expected)
-    assert_same(fastest.detect(prepared), expected)
-    if backend == RUNTIME:
+    assert_same(fastest(prepared), expected)
+    if backend == ONNX:
         torch_detector = detector_of(tmp_path, config_file, score_threshold=threshold, backend=TORCH)
         assert torch_detector.backend == TORCH
-        assert_same(torch_detector.detect(prepared), expected)
+        assert_same(torch_detector(prepared), expected)
 
 
-@pytest.mark.parametrize('backend', [RUNTIME, TORCH, MMDET])
+@pytest.mark.parametrize('backend', [ONNX, TORCH, MMDET])
 def test_what_is_found_does_not_depend_on_the_batch(tmp_path, images, backend):
     detector = detector_of(tmp_path, NANO, backend=backend)
     prepared = [detector.prepare(image) for image in images]
-    together = detector.detect(prepared * 3)
-    alone = [found for one in prepared for found in detector.detect([one])]
+    together = detector(prepared * 3)
+    alone = [found for one in prepared for found in detector([one])]
     for number, found in enumerate(together):
         np.testing.assert_array_equal(found.detections.boxes, alone[number % 3].detections.boxes)
         np.testing.assert_array_equal(found.detections.scores, alone[number % 3].detections.scores)
@@ -106,11 +107,11 @@ def test_what_is_found_does_not_depend_on_the_batch(tmp_path, images, backend):
 def test_a_gpu_in_half_precision_finds_about_the_same(tmp_path, images, config_file):
     expected = detector_of(tmp_path, config_file, score_threshold=0.3, backend=TORCH)
     prepared = [expected.prepare(image) for image in images]
-    expected = expected.detect(prepared)
+    expected = expected(prepared)
     file = tmp_path / 'weights.pth'
     options = {} if config_file == NANO else SMALL
     params = InferParams(CLASSES, (0,), (file,), config_file=config_file, cfg_options=options)
-    for ours, theirs in zip(load_detector(params, score_threshold=0.3).detect(prepared), expected):
+    for ours, theirs in zip(load_detector(params, CORES, score_threshold=0.3)(prepared), expected):
         np.testing.assert_allclose(ours.detections.scores[:5], theirs.detections.scores[:5], atol=0.02)
 
 
@@ -131,30 +132,30 @@ def test_images_of_any_proportion_in_an_input_that_is_not_square(tmp_path, scale
     options = {'test_dataloader.dataset.pipeline.1.scale': scale}
     detector = detector_of(tmp_path, NANO, cfg_options=options)
     images = [np.full((height, width, 3), 90, np.uint8) for height, width in ((50, 50), (50, 100), (100, 50), (1, 99))]
-    assert len(detector.detect([detector.prepare(image) for image in images])) == 4
+    assert len(detector([detector.prepare(image) for image in images])) == 4
 
 
 def test_an_empty_batch(tmp_path):
-    assert detector_of(tmp_path, NANO).detect([]) == []
+    assert detector_of(tmp_path, NANO)([]) == []
 
 
 def test_class_scores_of_a_detector_that_only_gives_a_label(tmp_path, images):
     detector = detector_of(tmp_path, NANO, backend=MMDET, class_scores=True)
-    (found,) = detector.detect([detector.prepare(images[0])])
+    (found,) = detector([detector.prepare(images[0])])
     rows, scores, labels = found.detections.class_scores, found.detections.scores, found.detections.labels
     assert rows.shape == (len(scores), 3)
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_array_equal(rows[np.arange(len(labels)), labels], scores)
 
 
-@pytest.mark.parametrize('backend', [RUNTIME, TORCH])
+@pytest.mark.parametrize('backend', [ONNX, TORCH])
 @pytest.mark.parametrize(
     'config_file, objectness', [(NANO, True), ('configs/retinanet/retinanet_r50_fpn_1x_coco.py', False)]
 )
 def test_head_maps(tmp_path, images, config_file, objectness, backend):
     """Their greatest class probability is the score of the best box."""
     detector = detector_of(tmp_path, config_file, head_maps=True, backend=backend)
-    for found in detector.detect([detector.prepare(image) for image in images]):
+    for found in detector([detector.prepare(image) for image in images]):
         best = 0.0
         for level in found.head_maps:
             scores = level.class_logits.sigmoid()  # (1, A, 3, h, w)
@@ -179,12 +180,12 @@ def test_each_backend_has_the_official_accuracy(tmp_path, shared_data, backend):
     names = [c['name'] for c in json.loads((shared_data / 'coco80/val-instances.json').read_text())['categories']]
     files = (shared_data.parent / 'weights' / 'yolox_nano_coco_megvii.pth',)
     params = InferParams(tuple(names), (), files, config_file=NANO)
-    detector = load_detector(params, score_threshold=0.001, backend=backend)
+    detector = load_detector(params, CORES, score_threshold=0.001, backend=backend)
     result = {}
     for line in (shared_data / 'coco80/mining/in/candidate-index.tsv').read_text().splitlines():
         name = line.rpartition('/')[2]
         prepared = detector.prepare(read_image(next((shared_data / 'coco80/assets').rglob(name))))
-        (found,) = detector.detect([prepared])
+        (found,) = detector([prepared])
         boxes = to_whole_xywh(found.detections.boxes, *prepared.size).tolist()
         rows = zip([names[label] for label in found.detections.labels], found.detections.scores.tolist(), boxes)
         result[name] = {'boxes': json.loads(infer_line((name, score, tuple(box)) for name, score, box in rows))}
@@ -195,20 +196,20 @@ def test_each_backend_has_the_official_accuracy(tmp_path, shared_data, backend):
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize('backend', [RUNTIME, TORCH, MMDET])
+@pytest.mark.parametrize('backend', [ONNX, TORCH, MMDET])
 def test_boxes_and_scores_are_those_of_the_official_graph(shared_data, backend):
     """On the same input, decoded here: every official candidate that NMS keeps is ours too, and no other is."""
     folder = shared_data.parent / 'weights'
     names = [c['name'] for c in json.loads((shared_data / 'coco80/val-instances.json').read_text())['categories']]
     files = (folder / 'yolox_nano_coco_megvii.pth',)
     params = InferParams(tuple(names), (), files, config_file=NANO)
-    detector = load_detector(params, score_threshold=0.05, backend=backend)
+    detector = load_detector(params, CORES, score_threshold=0.05, backend=backend)
     graph = official_graph(folder)
     compared = 0
     for file in sorted((shared_data / 'coco80/assets').rglob('*.jpg'))[:12]:
         prepared = detector.prepare(read_image(file))
         boxes, scores, labels = decode(graph(prepared.pixels), prepared.scale)
-        (found,) = detector.detect([prepared])
+        (found,) = detector([prepared])
         for box, score, label in zip(found.detections.boxes, found.detections.scores, found.detections.labels):
             distance = np.abs(boxes - box).max(axis=1) + 1000 * (labels != label)
             nearest = int(distance.argmin())

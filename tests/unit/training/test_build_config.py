@@ -10,10 +10,10 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.optim import build_optim_wrapper
 
+from executor.config.downloads import replace_downloads
 from executor.contract.errors import ConfigError
 from executor.training import workers
 from executor.training.build_config import build_config
-from executor.training.pretrained import replace_downloads
 
 TINY = 'configs/yolox/yolox_tiny_8x8_300e_coco.py'
 
