@@ -12,34 +12,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Needs:
-    """The parts of a detector's output that a scorer reads; with none of them, no detector is needed.
-
-    Attributes:
-        detections: the boxes found in the image.
-        class_scores: the score of every class for each box, of the image and of its views.
-        head_maps: the levels of a dense head.
-        views: the boxes found in changed copies of the image, which the scorer makes.
-    """
+    """The parts of a detector's output that a scorer reads; with none of them, no detector is needed."""
 
     detections: bool = False
-    class_scores: bool = False
-    head_maps: bool = False
-    views: bool = False
+    class_scores: bool = False  # of every class for each box, in the image and in its views
+    head_maps: bool = False  # the levels of a dense head
+    views: bool = False  # the boxes found in changed copies of the image, which the scorer makes
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The user's choices for all algorithms; each takes those that it knows.
+    """The user's choices for all algorithms; each takes those that it knows."""
 
-    Attributes:
-        class_weights: of the classes in their order, from 0 up; classes without one count 1.0.
-        exact: compute every score to a thousandth, where the algorithm may estimate.
-        seed: of all random numbers.
-    """
-
-    class_weights: Tuple[float, ...] = ()
-    exact: bool = False
-    seed: int = 0
+    class_weights: Tuple[float, ...] = ()  # in the order of the classes, from 0 up; the missing ones are 1.0
+    exact: bool = False  # compute every score to a thousandth, where the algorithm may estimate
+    seed: int = 0  # of all random numbers
 
 
 # An algorithm is the module mining/<name> with a function scorer(settings), and a line here.
@@ -53,5 +40,4 @@ ALGORITHMS: Mapping[str, Needs] = {
 
 def make_scorer(algorithm: str, settings: Settings) -> Scorer:
     """Import one of ALGORITHMS and build its scorer."""
-    scorer: Scorer = import_module(f'mining.{algorithm}').scorer(settings)
-    return scorer
+    return import_module(f'mining.{algorithm}').scorer(settings)

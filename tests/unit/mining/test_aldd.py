@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from executor.detections import HeadMap
-from mining.aldd import AlddScorer
 from mining.aldd.cells import cell_maxima
 from mining.aldd.definition import aldd_by_definition, class_values
 from mining.aldd.estimate import bound, estimate
-from mining.aldd.score import TOLERANCE, aldd_scores, padded_weights
+from mining.aldd.score import TOLERANCE, AlddScorer, aldd_scores
 from mining.base import Candidates
 
 QUICK = 0.03  # relative error of the quick way on one image
@@ -139,11 +138,6 @@ def test_weights_count_and_the_missing_are_one(exact):
     assert score(0.0, 2.0) == pytest.approx(2 * values[1] + values[2] + values[3], rel=rel)
     assert score(0, 0, 0, 0) == 0
     assert score(0, 0, 0, 1.0) == pytest.approx(values[3], rel=rel)
-
-
-def test_weights_are_filled_up_with_one():
-    np.testing.assert_array_equal(padded_weights([0.5], 3), [0.5, 1, 1])
-    np.testing.assert_array_equal(padded_weights([], 2), [1, 1])
 
 
 @pytest.mark.parametrize('exact', [True, False])
