@@ -17,7 +17,7 @@ install:  ## install everything, pinned, into .venv (at once when nothing change
 	@$(PYTHON) requirements/install.py --venv $(VENV) --dev
 
 demo: install  ## train, mine and infer once on a tiny dataset
-	@$(RUN) -m executor.local.demo
+	@$(RUN) -m demo
 
 test: install  ## all tests but the slow rows of test-failures; those that need a GPU skip themselves without one
 	$(RUN) -m pytest
@@ -59,5 +59,5 @@ test-image-cu111: install  ## the same for the image for older drivers, on Debia
 	$(RUN) -m docker.image_test --dockerfile Dockerfile.cu111 --suite bullseye --exchange
 
 clean:  ## remove .venv, caches and the demo's output; the built mmcv stays in the user's cache
-	rm -rf $(VENV) .pytest_cache .ruff_cache demo *.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache demo/tasks *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

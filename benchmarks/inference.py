@@ -27,6 +27,8 @@ from mmdet.apis import inference_detector, init_detector
 from mmengine.config import Config
 
 from benchmarks.page import machine, table, write_section
+from demo import shapes
+from demo.task_folder import write_env
 from executor.contract.env import read_env
 from executor.contract.params import InferParams
 from executor.contract.progress import silent_progress
@@ -35,8 +37,6 @@ from executor.detection.infer import InferSink
 from executor.detection.sweep import Outcome, sweep
 from executor.detector.model import load_model
 from executor.images.decode import read_image
-from executor.local import shapes
-from executor.local.task_folder import write_env
 from executor.network.dense import Network, example_images, fused_network
 from executor.network.onnx_network import OnnxNetwork, export_graph
 from executor.network.torch_network import TorchNetwork

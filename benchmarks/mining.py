@@ -20,6 +20,7 @@ import onnxruntime
 
 from benchmarks.inference import CORES, ON_GPU, SIZES, Times, image_files, nano_weights
 from benchmarks.page import machine, table, write_section
+from demo.task_folder import write_env
 from executor.contract.env import read_env
 from executor.contract.params import InferParams, MiningParams
 from executor.contract.progress import silent_progress
@@ -27,7 +28,6 @@ from executor.detection.detect import compose
 from executor.detection.infer import InferSink
 from executor.detection.mine import MiningSink
 from executor.detection.sweep import sweep
-from executor.local.task_folder import write_env
 from executor.weights.checkpoint import read_checkpoint
 from executor.weights.write import save_weights
 

@@ -20,13 +20,13 @@ from typing import Any, Dict, List, Optional, Sequence
 import yaml
 
 from benchmarks.page import machine, table, write_section
+from demo import shapes
 from executor.contract.annotations import read_records
 from executor.contract.config_yaml import read_job
 from executor.contract.env import read_env
 from executor.contract.index import read_training_index
 from executor.contract.params import Job
 from executor.images.decode import image_size
-from executor.local import shapes
 from executor.weights.checkpoint import model_parameters, read_checkpoint
 from executor.weights.write import save_weights
 from tests.support import exports

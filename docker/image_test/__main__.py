@@ -18,10 +18,10 @@ from typing import Any
 
 import yaml
 
+from demo.task_folder import env_values, write_config, write_text
 from docker.image_test import exchange
 from docker.image_test.data import Data, find_data
 from docker.image_test.store import Store, require_tools
-from executor.local.task_folder import env_values, write_config, write_text
 from tests.support.exports import real_path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -76,7 +76,7 @@ class Checks:
         self.say(f'base image: Debian {self.options.suite}')
         context = self.work / 'context'
         shutil.rmtree(context, ignore_errors=True)
-        shutil.copytree(REPOSITORY, context, ignore=shutil.ignore_patterns('.git', '.venv', '__pycache__', 'demo'))
+        shutil.copytree(REPOSITORY, context, ignore=shutil.ignore_patterns('.git', '.venv', '__pycache__', 'tasks'))
         arguments = {'BASE_IMAGE': base, 'BUILDER_IMAGE': base, 'DEVICE': 'cpu', 'REVISION': 'before'}
         arguments.update(argument.split('=', 1) for argument in self.options.build_arg)
         seconds = self.timed_build(context, arguments, 'build.log')

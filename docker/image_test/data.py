@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from executor.local import shapes
+from demo import shapes
 from tests.support.exports import as_export
 
 _COMMON = {'config_file': shapes.CONFIG_FILE, 'samples_per_gpu': 8, 'workers_per_gpu': 2}

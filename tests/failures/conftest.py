@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.local import shapes
+from demo import shapes
 from tests.failures.task import CONFIG, TRAINING, Task
 
 

@@ -8,13 +8,13 @@ from typing import Any, Callable, Iterator, List, NamedTuple
 
 import pytest
 
+from demo import shapes
 from executor.contract.annotations import read_records
 from executor.contract.config_yaml import read_job
 from executor.contract.env import read_env
 from executor.contract.errors import ExecutorError
 from executor.contract.failure import failure_of
 from executor.contract.index import read_candidate_index, read_training_index
-from executor.local import shapes
 from tests.failures.cases.open import OPEN_CORRUPTIONS
 from tests.failures.task import INFERENCE, MINING, TRAINING, Change, Task, annotated_in_coco, annotated_in_voc
 

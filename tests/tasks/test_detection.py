@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from demo import shapes
+from demo.task_folder import write_config, write_env, write_index
 from executor.images.decode import image_size
-from executor.local import shapes
-from executor.local.task_folder import write_config, write_env, write_index
 from tests.support import exports
 from tests.support.coco_scores import average_precision
 from tests.support.random_model import NANO, write_random_weights

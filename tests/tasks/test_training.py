@@ -13,10 +13,10 @@ import pytest
 import yaml
 from mmengine.config import Config
 
+from demo import shapes
+from demo.task_folder import write_config
 from executor.config.plain import read_plain_config
 from executor.contract.env import read_env
-from executor.local import shapes
-from executor.local.task_folder import write_config
 from executor.weights.checkpoint import read_checkpoint
 from tests.support.start import monitor_of, result_of, run, scalars_of, start, wait_for
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.task_folder import add_model_file
 from executor.config.find import (
     OUR_CONFIGS,
     REPOSITORY,
@@ -16,7 +17,6 @@ from executor.config.find import (
     our_configs,
 )
 from executor.contract.errors import ConfigError, ParameterError
-from executor.local.task_folder import add_model_file
 from tests.support.task_folder import TaskFolder, line_of
 
 NANO = 'configs/yolox/yolox_nano_8x8_300e_coco.py'

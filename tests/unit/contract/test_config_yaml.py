@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from demo.task_folder import add_model_file
 from executor.contract.config_yaml import read_job
 from executor.contract.errors import ConfigError, ModelError
 from executor.contract.options import TrainArgs
 from executor.contract.params import InferParams, MiningParams, TrainParams
-from executor.local.task_folder import add_model_file
 from mining.catalog import ALGORITHMS
 from tests.support.task_folder import TaskFolder, line_of
 

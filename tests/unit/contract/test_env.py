@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from demo.task_folder import env_values, write_env
 from executor.contract.env import Env, InputPaths, OutputPaths, env_file, read_env
 from executor.contract.errors import ConfigError
-from executor.local.task_folder import env_values, write_env
 from tests.support.task_folder import TaskFolder, line_of
 
 # As release 2.5.0 of the platform writes it, and two keys of a release to come.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from demo.task_folder import add_annotation, add_image, write_index
 from executor.contract.errors import ConfigError, DatasetError, ModelError
 from executor.contract.inputs import check_inputs, check_listed
 from executor.contract.params import Job
-from executor.local.task_folder import add_annotation, add_image, write_index
 from tests.support.task_folder import TaskFolder, line_of
 
 

@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
+from demo.task_folder import add_model_file
 from executor.contract.errors import ConfigError, ParameterError
-from executor.local.task_folder import add_model_file
 from tests.support.task_folder import TaskFolder, line_of
 
 

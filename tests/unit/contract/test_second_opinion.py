@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from demo.task_folder import write_env, write_index
 from executor.contract.env import Env, read_env
 from executor.contract.index import read_candidate_index, read_training_index
 from executor.contract.output.infer_result import ResultKeys, infer_line, write_infer_result
 from executor.contract.output.mining_result import score_text, write_mining_result
 from executor.contract.output.monitor import Monitor
 from executor.contract.output.training_result import Stage, TrainingResult
-from executor.local.task_folder import write_env, write_index
 from tests.support.task_folder import TaskFolder
 
 pytest.importorskip('ymir_exc')  # the older stack's Python has none

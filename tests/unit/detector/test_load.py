@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from demo import shapes
 from executor.contract.errors import ConfigError
 from executor.contract.output.infer_result import infer_line
 from executor.contract.params import InferParams
@@ -16,7 +17,6 @@ from executor.detector.load import MMDET, ONNX, TORCH, load_detector
 from executor.detector.steps import _stacked
 from executor.images.decode import read_image
 from executor.images.prepare import Prepared
-from executor.local import shapes
 from tests.support.coco_scores import average_precision
 from tests.support.official import decode, greedy_nms, official_graph
 from tests.support.random_model import NANO, write_random_weights

@@ -30,13 +30,13 @@ def scored(shared_data):
     weights = shared_data.parent / 'weights'
     names = [c['name'] for c in json.loads((shared_data / 'coco80/val-instances.json').read_text())['categories']]
     params = InferParams(tuple(names), (), (weights / 'yolox_nano_coco_megvii.pth',), config_file=NANO)
-    detector = load_detector(params, head_maps=True)
+    detector = load_detector(params, cores=1, head_maps=True)
     graph = official_graph(weights)
     rows = []
     for line in (shared_data / 'coco80/mining/in/candidate-index.tsv').read_text().splitlines()[:IMAGES]:
         image = read_image(next((shared_data / 'coco80/assets').rglob(line.rpartition('/')[2])))
         prepared = detector.prepare(image)
-        (found,) = detector.detect([prepared])
+        (found,) = detector([prepared])
         output = graph(prepared.pixels)
         rows.append(
             {

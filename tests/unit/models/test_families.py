@@ -84,7 +84,7 @@ def test_a_row_is_all_that_a_family_of_our_own_needs(toy_package, row):
     """Its name is allowed in the config of a package, its weights are read, and its adapter makes the boxes."""
     ToyAdapter.made.clear()
     params = InferParams(('cat', 'dog'), (), tuple(toy_package))
-    load_detector(params, backend=TORCH)
+    load_detector(params, cores=1, backend=TORCH)
     assert [type(head) for head in ToyAdapter.made] == [ToyHead]
     assert 'toy_parts' in registered_names()
 

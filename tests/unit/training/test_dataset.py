@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
+from demo.task_folder import add_annotation, add_image, write_index
 from executor.contract.errors import DatasetError, ImageError
-from executor.local.task_folder import add_annotation, add_image, write_index
 from executor.process.explain import explained
 from executor.training.dataset import YmirDataset
 

@@ -5,9 +5,9 @@ import os
 import pytest
 import yaml
 
+from demo.task_folder import env_values
 from executor.contract.env import read_env
 from executor.contract.output.training_result import Stage, TrainingResult, best_stage
-from executor.local.task_folder import env_values
 from tests.support.task_folder import TaskFolder, names_in
 
 

@@ -11,11 +11,11 @@ from typing import List
 
 import yaml
 
+from demo import shapes
 from executor.contract.env import read_env
-from executor.local import shapes
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-FOLDER = REPOSITORY / 'demo'
+REPOSITORY = Path(__file__).resolve().parents[1]
+FOLDER = REPOSITORY / 'demo' / 'tasks'
 TRAIN_IMAGES, VAL_IMAGES, NEW_IMAGES = 200, 50, 40
 
 

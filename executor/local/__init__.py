@@ -1,1 +1,0 @@
-"""A task without the platform: its folder, drawn data, the demo."""
