@@ -237,7 +237,7 @@ def test_arrows_go_one_way():
         ),
         ('start.py', 'from executor.training.smaller_batch import with_half_the_batch', []),
         ('executor/config/find.py', 'def f():\n    import mmdet', ['2: mmdet']),
-        ('executor/config/read.py', 'import mmdet', []),
+        ('executor/config/read.py', 'import mmengine', []),
         (
             'executor/report/new.py',
             'import torchvision\nfrom executor import dist',
