@@ -39,23 +39,23 @@ def test_results_of_an_earlier_run_stay(ymir_task: TaskFolder):
 
 
 @pytest.mark.parametrize(
-    'task, blocked, blocking',
+    'task, blocked',
     [
-        ('training', 'out', 'out'),
-        ('training', 'out/models', 'out/models'),
-        ('training', 'out/tensorboard', 'out/tensorboard'),
-        ('infer', 'out', 'out'),
-        ('mining', 'out', 'out'),
+        ('training', 'out'),
+        ('training', 'out/models'),
+        ('training', 'out/tensorboard'),
+        ('infer', 'out'),
+        ('mining', 'out'),
     ],
 )
-def test_a_file_is_in_the_way_of_a_folder(ymir_task: TaskFolder, task, blocked, blocking):
+def test_a_file_is_in_the_way_of_a_folder(ymir_task: TaskFolder, task, blocked):
     env = ymir_task.env(task)
     shutil.rmtree(ymir_task.root / blocked)
     ymir_task.write(blocked, 'a file')
     with pytest.raises(OutputError) as caught:
         check_writable(env)
     assert str(caught.value) == (
-        f'{ymir_task.root / blocking} is a file, but the task writes a folder there: remove it, or rename it'
+        f'{ymir_task.root / blocked} is a file, but the task writes a folder there: remove it, or rename it'
     )
     assert caught.value.code == 160004
 
