@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from executor.contract.config_yaml import read_job
-from executor.contract.errors import ConfigError, ExecutorError, ModelError
+from executor.contract.errors import ConfigError, ModelError
 from executor.contract.options import TrainArgs
 from executor.contract.params import InferParams, MiningParams, TrainParams
 from executor.local.task_folder import add_model_file
 from mining.catalog import ALGORITHMS
+from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder, line_of
 
 RESERVED = {'class_names': ('cat', 'dog'), 'gpu_ids': (), 'model_files': ()}
@@ -44,14 +45,6 @@ TASKS = [('training', TRAIN_DEFAULTS), ('mining', MINING_DEFAULTS), ('infer', IN
 def place_of(task: TaskFolder, key: str) -> str:
     """`file:line` of a key of config.yaml."""
     return f'{task.config_file}:{line_of(task.config_file, f"{key}:")}'
-
-
-def refusal(kind: type[ExecutorError], task: TaskFolder, *tasks: str, **config: object) -> str:
-    """Read a config.yaml that cannot be used; returns the message."""
-    with pytest.raises(kind) as caught:
-        task.job(*tasks, **config)
-    assert caught.value.code == {ConfigError: 300001, ModelError: 300004}[kind]
-    return str(caught.value)
 
 
 def template_keys(params) -> list[str]:
@@ -136,7 +129,7 @@ _WEIGHTS = 'numbers from 0 up, at most one for each of the 2 classes (cat, dog),
     ],
 )
 def test_wrong_values(ymir_task: TaskFolder, task, key, value, allowed):
-    message = refusal(ConfigError, ymir_task, task, **{key: value})
+    message = refusal(ConfigError, ymir_task.job, task, **{key: value})
     assert message == f'{place_of(ymir_task, key)}: {key} must be {allowed}, found {value!r}'
 
 
@@ -208,7 +201,7 @@ def test_class_names(ymir_task: TaskFolder, value, expected):
     ],
 )
 def test_wrong_class_names(ymir_task: TaskFolder, value, parts):
-    message = refusal(ConfigError, ymir_task, class_names=value)
+    message = refusal(ConfigError, ymir_task.job, class_names=value)
     assert message.startswith(f'{place_of(ymir_task, "class_names")}: ')
     assert [part for part in parts if part not in message] == []
 
@@ -277,7 +270,7 @@ def test_model_files(ymir_task: TaskFolder, task, key, names, expected):
 def test_a_model_file_is_missing(ymir_task: TaskFolder, names, count, lost):
     add_model_file(ymir_task.root, 'here.pth')
     add_model_file(ymir_task.root, 'folder/here.pth')
-    message = refusal(ModelError, ymir_task, 'infer', model_params_path=names)
+    message = refusal(ModelError, ymir_task.job, 'infer', model_params_path=names)
     words = f'{count} not there, or may not be read: {", ".join(lost)}'
     named = words.format(files='files of model_params_path', models=ymir_task.root / 'in' / 'models')
     place = place_of(ymir_task, 'model_params_path')
@@ -285,7 +278,7 @@ def test_a_model_file_is_missing(ymir_task: TaskFolder, names, count, lost):
 
 
 def test_a_model_file_with_a_name_that_is_too_long(ymir_task: TaskFolder):
-    message = refusal(ModelError, ymir_task, 'infer', model_params_path=['x' * 100_000])
+    message = refusal(ModelError, ymir_task.job, 'infer', model_params_path=['x' * 100_000])
     assert 'model_params_path is not there, or may not be read: ' in message
     assert len(message) < 600
 

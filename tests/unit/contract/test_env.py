@@ -10,6 +10,7 @@ import yaml
 from executor.contract.env import Env, InputPaths, OutputPaths, env_file, read_env
 from executor.contract.errors import ConfigError
 from executor.local.task_folder import env_values
+from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder
 
 # As release 2.5.0 of the platform writes it, and two keys of a release to come.
@@ -117,14 +118,6 @@ def place_of(path: Path, key: str) -> str:
     return f'{path}:{line}'
 
 
-def refusal(path: Path) -> str:
-    """Read an env.yaml that cannot be used; returns the message."""
-    with pytest.raises(ConfigError) as caught:
-        read_env(path)
-    assert caught.value.code == 300001
-    return str(caught.value)
-
-
 PATHS = [('input', field.name) for field in fields(InputPaths)] + [
     ('output', field.name) for field in fields(OutputPaths)
 ]
@@ -168,7 +161,7 @@ def test_protocol_version(ymir_task: TaskFolder, line, protocol):
 @pytest.mark.parametrize('value', ['v1.1', '1.x', "'1.'", "'.1'", '-1.0', '1,1', 'true', '[1, 1]'])
 def test_a_protocol_version_that_is_none(ymir_task: TaskFolder, value):
     path = write_changed(ymir_task, {}, f'protocol_version: {value}')
-    assert refusal(path) == (
+    assert refusal(ConfigError, read_env, path) == (
         f'{place_of(path, "protocol_version")}: protocol_version must be a version such as 1.1.0, found '
         f'{yaml.safe_load(value)!r}'
     )
@@ -209,7 +202,7 @@ def test_run_flags(ymir_task: TaskFolder, lines, expected):
 )
 def test_bad_run_flags(ymir_task: TaskFolder, lines, key, words):
     path = write_changed(ymir_task, FLAGS, lines)
-    assert refusal(path).startswith(f'{place_of(path, key) if key else path}: {words}')
+    assert refusal(ConfigError, read_env, path).startswith(f'{place_of(path, key) if key else path}: {words}')
 
 
 NO_PATHS = [None, '', 7, ['/a'], {'a': '/b'}, True, '/in/\0']
@@ -236,20 +229,27 @@ REQUIRED = [
 )
 def test_a_path_that_is_none(ymir_task: TaskFolder, key, usual, value):
     path = write_changed(ymir_task, {key: value})
-    assert refusal(path) == f'{place_of(path, key)}: {key} must be a path such as {usual}, found {value!r}'
+    assert (
+        refusal(ConfigError, read_env, path)
+        == f'{place_of(path, key)}: {key} must be a path such as {usual}, found {value!r}'
+    )
 
 
 @pytest.mark.parametrize('key, usual', REQUIRED)
 def test_a_path_is_missing(ymir_task: TaskFolder, key, usual):
     path = write_changed(ymir_task, {key: ABSENT})
-    assert refusal(path) == f'{path}: {key} must be a path such as {usual}, found None'
+    told = refusal(ConfigError, read_env, path)
+    assert told == f'{path}: {key} must be a path such as {usual}, found None'
 
 
 @pytest.mark.parametrize('section', ['input', 'output'])
 @pytest.mark.parametrize('value', [None, '/in', []])
 def test_a_section_is_no_mapping(ymir_task: TaskFolder, section, value):
     path = write_changed(ymir_task, {section: value})
-    assert refusal(path) == f'{place_of(path, section)}: {section} must be a mapping of paths, found {value!r}'
+    assert (
+        refusal(ConfigError, read_env, path)
+        == f'{place_of(path, section)}: {section} must be a mapping of paths, found {value!r}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -268,12 +268,12 @@ def test_task_id(ymir_task: TaskFolder, line, task_id):
 def test_no_task_id(ymir_task: TaskFolder, value):
     path = write_changed(ymir_task, {'task_id': value})
     place, found = (path, None) if value is ABSENT else (place_of(path, 'task_id'), value)
-    assert refusal(path) == f'{place}: task_id must be a name, found {found!r}'
+    assert refusal(ConfigError, read_env, path) == f'{place}: task_id must be a name, found {found!r}'
 
 
 @pytest.mark.parametrize('key', ['protocol_version', 'task_id'])
 def test_a_long_value_is_shown_shortened(ymir_task: TaskFolder, key):
     path = write_changed(ymir_task, {key: [list(range(1000))] * 1000})
-    message = refusal(path)
+    message = refusal(ConfigError, read_env, path)
     assert message.startswith(f'{place_of(path, key)}: {key} must be ')
     assert len(message) < 500
