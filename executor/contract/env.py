@@ -58,7 +58,7 @@ class Env:
 
     @property
     def tasks(self) -> Tuple[str, ...]:
-        """The names of the tasks to run."""
+        """Return the names of the tasks to run."""
         asked = {'training': self.run_training, 'mining': self.run_mining, 'inference': self.run_infer}
         return tuple(name for name, runs in asked.items() if runs)
 

@@ -55,7 +55,7 @@ def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
 class CandidateIndex(Sequence[str]):
     """The image paths of an index for mining or inference, exactly as its lines have them.
 
-    Kept are the bytes of the file and where in them each path lies: 75 MB for a million, a third of what strings take.
+    Kept are the bytes of the file and where in them each path lies: 75 MB for a million lines.
     """
 
     def __init__(self, path: Path, data: bytes, starts: array[int], ends: array[int], passed: array[int]) -> None:

@@ -65,7 +65,7 @@ class TrainParams(TaskParams):
 
     @property
     def config_options(self) -> Dict[str, object]:
-        """The changes to the config, from both texts that may hold some."""
+        """Merge the changes to the config from both texts that may hold some."""
         return {**self.args_options.cfg_options, **self.cfg_options}
 
 
@@ -112,12 +112,12 @@ class Job:
 
     @property
     def gpu_ids(self) -> Tuple[int, ...]:
-        """The GPUs of the task, whichever parts it has; empty for CPU."""
+        """Return the GPUs of the task, whichever parts it has; empty for CPU."""
         return self._params.gpu_ids
 
     @property
     def _params(self) -> TaskParams:
-        """The parameters of one part; the parts of a task have the same config.yaml."""
+        """Return the parameters of one part; the parts of a task have the same config.yaml."""
         parts = (self.training, self.mining, self.infer)
         return next(params for params in parts if params is not None)
 

@@ -13,7 +13,7 @@ from executor.contract.errors import ConfigError
 
 @dataclass(frozen=True)
 class YamlMapping:
-    """`values` as parsed; `lines` maps a key, dotted for nested ones (`input.root_dir`), to its line from 1."""
+    """The content of a YAML file, and the line from 1 of each key, dotted for nested ones (`input.root_dir`)."""
 
     path: Path
     values: Mapping[object, object]

@@ -15,7 +15,7 @@ Key = Union[int, str]  # of an image or a category
 
 
 def read_coco(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mapping[str, Tuple[TrueBox, ...]]:
-    """Read the boxes of a dataset, by image file name. Annotations of other categories are skipped and counted.
+    """Read the boxes of a dataset, by image file name; annotations of other categories are skipped and counted.
 
     `bbox` is x, y, width, height already, so no corner is inclusive here.
 

@@ -16,7 +16,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def check_writable(env: Env) -> None:
-    """Make the folders of the task's results and try a byte in each.
+    """Make the folders of the task's results, and try to write a byte into each.
 
     Raises:
         OutputError: with the folder or file that is in the way, or cannot be written.

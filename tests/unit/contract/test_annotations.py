@@ -15,6 +15,7 @@ from executor.contract.annotations.records import Record, Skipped, TrueBox
 from executor.contract.annotations.voc import read_voc
 from executor.contract.errors import DatasetError
 from executor.contract.index import IndexLine
+from tests.support.refusal import refusal
 
 CLASSES = ('cat', 'dog', 'traffic light')
 
@@ -75,19 +76,16 @@ _A_CLASS = (
 def test_ark_with_a_wrong_line(tmp_path, line, wanted):
     expected, remedy = wanted
     path = write(tmp_path, 'a.txt', f'0, 1, 2, 3, 4\n\n{line}\n')
-    with pytest.raises(DatasetError) as caught:
-        read_ark(path, CLASSES, Skipped())
-    assert str(caught.value) == f'{path}:3: {expected}, found {line!r}: {remedy}'
-    assert caught.value.code == 300002
+    told = refusal(DatasetError, read_ark, path, CLASSES, Skipped())
+    assert told == f'{path}:3: {expected}, found {line!r}: {remedy}'
 
 
 def test_ark_that_is_no_text(tmp_path):
     path = tmp_path / 'a.txt'
     path.write_bytes(b'0, 1, 2, 3, 4\n\x89PNG')
-    with pytest.raises(DatasetError) as caught:
-        read_ark(path, CLASSES, Skipped())
-    assert str(caught.value).startswith(f'{path}: expected text lines of class_id, xmin, ymin, xmax, ymax')
-    assert str(caught.value).endswith(f'at position 14: {_EXPORT_AGAIN}')
+    told = refusal(DatasetError, read_ark, path, CLASSES, Skipped())
+    assert told.startswith(f'{path}: expected text lines of class_id, xmin, ymin, xmax, ymax')
+    assert told.endswith(f'at position 14: {_EXPORT_AGAIN}')
 
 
 def test_ark_boxes_without_area_are_counted(tmp_path):
@@ -187,11 +185,9 @@ def test_voc_other_classes_and_boxes_without_area_are_counted(tmp_path):
 )
 def test_voc_that_is_malformed(tmp_path, text, message):
     path = write(tmp_path, 'a.xml', text)
-    with pytest.raises(DatasetError) as caught:
-        read_voc(path, CLASSES, Skipped())
-    assert str(caught.value).startswith(str(path))
-    assert message in str(caught.value)
-    assert caught.value.code == 300002
+    told = refusal(DatasetError, read_voc, path, CLASSES, Skipped())
+    assert told.startswith(str(path))
+    assert message in told
 
 
 @pytest.mark.parametrize('encoding', ['utf-8', 'utf-16', 'utf-16-le'])
@@ -200,10 +196,8 @@ def test_voc_with_a_document_type_is_refused(tmp_path, encoding):
     text = '\ufeff' if encoding == 'utf-16-le' else ''
     text += f'<?xml version="1.0" encoding="{encoding[:6].rstrip("-")}"?><!DOCTYPE a [<!ENTITY c "cat">]>'
     path.write_bytes((text + voc(voc_object('&c;', 1, 2, 3, 4))).encode(encoding))
-    with pytest.raises(DatasetError) as caught:
-        read_voc(path, CLASSES, Skipped())
-    assert str(caught.value).startswith(f'{path}: document type declarations are not allowed')
-    assert caught.value.code == 300002
+    told = refusal(DatasetError, read_voc, path, CLASSES, Skipped())
+    assert told.startswith(f'{path}: document type declarations are not allowed')
 
 
 # --- coco: one json -------------------------------------------------------------------------------------------------
@@ -303,11 +297,9 @@ GOOD = coco_box(7, 0, [1, 2, 3, 4])
 )
 def test_coco_that_is_malformed(tmp_path, text, message):
     path = write(tmp_path, 'c.json', text)
-    with pytest.raises(DatasetError) as caught:
-        read_coco(path, CLASSES, Skipped())
-    assert str(caught.value).startswith(str(path))
-    assert message in str(caught.value)
-    assert caught.value.code == 300002
+    told = refusal(DatasetError, read_coco, path, CLASSES, Skipped())
+    assert told.startswith(str(path))
+    assert message in told
 
 
 # --- records of an index --------------------------------------------------------------------------------------------
@@ -364,11 +356,8 @@ def test_one_warning_for_each_reason(tmp_path, caplog):
 def test_an_image_that_coco_does_not_list(tmp_path):
     path = write(tmp_path, 'c.json', coco([]))
     lines = [IndexLine(Path('/in/a.jpg'), path, '/in/i.tsv:1'), IndexLine(Path('/in/c.jpg'), path, '/in/i.tsv:2')]
-    with pytest.raises(DatasetError) as caught:
-        read_records(lines, 'coco:raw', CLASSES)
     message = f"{path}: no entry under images has the file_name 'c.jpg' of /in/i.tsv:2: export the dataset again"
-    assert str(caught.value) == message
-    assert caught.value.code == 300002
+    assert refusal(DatasetError, read_records, lines, 'coco:raw', CLASSES) == message
 
 
 def test_the_reader_of_the_table_is_called_for_a_format_of_one_file_for_all(tmp_path, monkeypatch, caplog):

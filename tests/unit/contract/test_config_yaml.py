@@ -13,13 +13,13 @@ from executor.contract.errors import ConfigError, ModelError
 from executor.contract.options import TrainArgs
 from executor.contract.params import InferParams, MiningParams, TrainParams
 from mining.catalog import ALGORITHMS
+from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder, line_of
 
+RESERVED = {'class_names': ('cat', 'dog'), 'gpu_ids': (), 'model_files': ()}
 # Written down by hand: what the predecessor's users know.
 TRAIN_DEFAULTS = TrainParams(
-    class_names=('cat', 'dog'),
-    gpu_ids=(),
-    model_files=(),
+    **RESERVED,
     shm_size='128G',
     export_format='ark:raw',
     samples_per_gpu=16,
@@ -35,48 +35,36 @@ TRAIN_DEFAULTS = TrainParams(
     max_keep_checkpoints=1,
     ymir_saved_file_patterns=(),
 )
-INFER_DEFAULTS = InferParams(
-    class_names=('cat', 'dog'), gpu_ids=(), model_files=(), shm_size='128G', conf_threshold=0.2, cfg_options={}
-)
+INFER_DEFAULTS = InferParams(**RESERVED, shm_size='128G', conf_threshold=0.2, cfg_options={})
 MINING_DEFAULTS = MiningParams(
-    class_names=('cat', 'dog'),
-    gpu_ids=(),
-    model_files=(),
-    shm_size='128G',
-    mining_algorithm='aldd',
-    class_distribution_scores=(),
-    cfg_options={},
+    **RESERVED, shm_size='128G', mining_algorithm='aldd', class_distribution_scores=(), cfg_options={}
 )
-TASKS = [
-    ('training', TRAIN_DEFAULTS),
-    ('mining', MINING_DEFAULTS),
-    ('infer', INFER_DEFAULTS),
-]
+TASKS = [('training', TRAIN_DEFAULTS), ('mining', MINING_DEFAULTS), ('infer', INFER_DEFAULTS)]
+
+
+def place_of(task: TaskFolder, key: str) -> str:
+    """`file:line` of a key of config.yaml."""
+    return f'{task.config_file}:{line_of(task.config_file, f"{key}:")}'
 
 
 def template_keys(params) -> list[str]:
     """The fields a template has: all but those that the platform fills in, and where each key stands."""
-    others = ('class_names', 'gpu_ids', 'model_files', 'places')
-    return [f.name for f in dataclasses.fields(params) if f.name not in others]
+    return [f.name for f in dataclasses.fields(params) if f.name not in (*RESERVED, 'places')]
 
 
 @pytest.mark.parametrize('task, defaults', TASKS)
 def test_missing_keys_are_defaults(ymir_task: TaskFolder, task, defaults):
     job = ymir_task.job(task)
     assert getattr(job, task) == defaults
+    assert [name for name, _ in TASKS if getattr(job, name) is not None] == [task]
+    assert job.env.task_id == 'task-1'
 
 
 @pytest.mark.parametrize('empty', [None, '', '  '])
 @pytest.mark.parametrize('task, defaults', TASKS)
 def test_empty_fields_are_defaults(ymir_task: TaskFolder, task, defaults, empty):
-    job = ymir_task.job(
-        task,
-        **dict.fromkeys(template_keys(defaults), empty),
-        gpu_id=empty,
-        gpu_count=empty,
-        pretrained_model_params=empty,
-        model_params_path=empty,
-    )
+    of_the_platform = ('gpu_id', 'gpu_count', 'pretrained_model_params', 'model_params_path')
+    job = ymir_task.job(task, **dict.fromkeys([*template_keys(defaults), *of_the_platform], empty))
     assert getattr(job, task) == defaults
 
 
@@ -141,13 +129,8 @@ _WEIGHTS = 'numbers from 0 up, at most one for each of the 2 classes (cat, dog),
     ],
 )
 def test_wrong_values(ymir_task: TaskFolder, task, key, value, allowed):
-    with pytest.raises(ConfigError) as caught:
-        ymir_task.job(task, **{key: value})
-    message = str(caught.value)
-    place = f'{ymir_task.config_file}:{line_of(ymir_task.config_file, key + ":")}'
-    assert message.startswith(f'{place}: {key} must be {allowed}')
-    assert message.endswith(f'found {value!r}')
-    assert caught.value.code == 300001
+    message = refusal(ConfigError, ymir_task.job, task, **{key: value})
+    assert message == f'{place_of(ymir_task, key)}: {key} must be {allowed}, found {value!r}'
 
 
 def test_mining_and_inference_share_one_config(ymir_task: TaskFolder, caplog):
@@ -167,13 +150,6 @@ def test_mining_and_inference_share_one_config(ymir_task: TaskFolder, caplog):
     assert job.mining == dataclasses.replace(MINING_DEFAULTS, mining_algorithm='random', **shared)
     assert job.infer == dataclasses.replace(INFER_DEFAULTS, conf_threshold=0.3, **shared)
     assert caplog.records == []
-
-
-@pytest.mark.parametrize('task', ['training', 'mining', 'infer'])
-def test_only_the_asked_task_is_read(ymir_task: TaskFolder, task):
-    job = ymir_task.job(task)
-    assert [name for name in ('training', 'mining', 'infer') if getattr(job, name) is not None] == [task]
-    assert job.env.task_id == 'task-1'
 
 
 @pytest.mark.parametrize(
@@ -225,19 +201,15 @@ def test_class_names(ymir_task: TaskFolder, value, expected):
     ],
 )
 def test_wrong_class_names(ymir_task: TaskFolder, value, parts):
-    with pytest.raises(ConfigError) as caught:
-        ymir_task.job(class_names=value)
-    message = str(caught.value)
-    assert message.startswith(f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "class_names:")}: ')
+    message = refusal(ConfigError, ymir_task.job, class_names=value)
+    assert message.startswith(f'{place_of(ymir_task, "class_names")}: ')
     assert [part for part in parts if part not in message] == []
-    assert caught.value.code == 300001
 
 
 def test_no_class_names(ymir_task: TaskFolder):
     path = ymir_task.write('in/config.yaml', 'max_epochs: 1\n')
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=f'^{path}: class_names must list the classes'):
         read_job(ymir_task.env())
-    assert str(caught.value).startswith(f'{path}: class_names must list the classes')
 
 
 @pytest.mark.parametrize(
@@ -245,7 +217,6 @@ def test_no_class_names(ymir_task: TaskFolder):
     [
         (None, None, ()),
         ('', '', ()),
-        ('', 0, ()),
         ('', 2, ()),
         ([], None, ()),
         ('0', 0, ()),
@@ -287,45 +258,29 @@ def test_model_files(ymir_task: TaskFolder, task, key, names, expected):
 
 
 @pytest.mark.parametrize(
-    'names, counted',
+    'names, count, lost',
     [
-        (['lost.pth'], '1 of 1 files of model_params_path is not there, or may not be read: {models}/lost.pth'),
-        (
-            ['here.pth', '/no/lost.pth'],
-            '1 of 2 files of model_params_path is not there, or may not be read: /no/lost.pth',
-        ),
-        (
-            ['folder', 'lost.py'],
-            '2 of 2 files of model_params_path are not there, or may not be read: {models}/folder, {models}/lost.py',
-        ),
-        (
-            [f'{n}.pth' for n in range(6)],  # the first five of them
-            '6 of 6 files of model_params_path are not there, or may not be read: '
-            + ', '.join(f'{{models}}/{n}.pth' for n in range(5))
-            + ', ...',
-        ),
-        (
-            ['null\0byte'],  # no file can have this name
-            '1 of 1 files of model_params_path is not there, or may not be read: {models}/null\0byte',
-        ),
+        (['lost.pth'], '1 of 1 {files} is', ['{models}/lost.pth']),
+        (['here.pth', '/no/lost.pth'], '1 of 2 {files} is', ['/no/lost.pth']),
+        (['folder', 'lost.py'], '2 of 2 {files} are', ['{models}/folder', '{models}/lost.py']),
+        ([f'{n}.pth' for n in range(6)], '6 of 6 {files} are', [*(f'{{models}}/{n}.pth' for n in range(5)), '...']),
+        (['null\0byte'], '1 of 1 {files} is', ['{models}/null\0byte']),  # no file can have this name
     ],
 )
-def test_a_model_file_is_missing(ymir_task: TaskFolder, names, counted):
+def test_a_model_file_is_missing(ymir_task: TaskFolder, names, count, lost):
     add_model_file(ymir_task.root, 'here.pth')
     add_model_file(ymir_task.root, 'folder/here.pth')
-    with pytest.raises(ModelError) as caught:
-        ymir_task.job('infer', model_params_path=names)
-    place = f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "model_params_path:")}'
-    named = counted.format(models=ymir_task.root / 'in' / 'models')
-    assert str(caught.value) == f'{place}: {named}: choose a model whose files the container sees'
-    assert caught.value.code == 300004
+    message = refusal(ModelError, ymir_task.job, 'infer', model_params_path=names)
+    words = f'{count} not there, or may not be read: {", ".join(lost)}'
+    named = words.format(files='files of model_params_path', models=ymir_task.root / 'in' / 'models')
+    place = place_of(ymir_task, 'model_params_path')
+    assert message == f'{place}: {named}: choose a model whose files the container sees'
 
 
 def test_a_model_file_with_a_name_that_is_too_long(ymir_task: TaskFolder):
-    with pytest.raises(ModelError) as caught:
-        ymir_task.job('infer', model_params_path=['x' * 100_000])
-    assert 'model_params_path is not there, or may not be read: ' in str(caught.value)
-    assert len(str(caught.value)) < 600
+    message = refusal(ModelError, ymir_task.job, 'infer', model_params_path=['x' * 100_000])
+    assert 'model_params_path is not there, or may not be read: ' in message
+    assert len(message) < 600
 
 
 @pytest.mark.parametrize('task', ['training', 'mining', 'infer'])
@@ -333,8 +288,8 @@ def test_the_line_of_each_key_is_known(ymir_task: TaskFolder, task):
     job = ymir_task.job(task, cfg_options='a=1', config_file=None, **{'1': 2})
     places = getattr(job, task).places
     assert sorted(places) == sorted(yaml.safe_load(ymir_task.config_file.read_text()))
-    assert places['cfg_options'] == f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "cfg_options:")}'
-    assert places['class_names'] == f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "class_names:")}'
+    for key in ('cfg_options', 'class_names'):
+        assert places[key] == place_of(ymir_task, key)
 
 
 @pytest.mark.parametrize('algorithm', ALGORITHMS)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ import yaml
 from demo.task_folder import env_values, write_env
 from executor.contract.env import Env, InputPaths, OutputPaths, env_file, read_env
 from executor.contract.errors import ConfigError
-from tests.support.task_folder import TaskFolder, line_of
+from demo.task_folder import env_values
+from tests.support.refusal import refusal
+from tests.support.task_folder import TaskFolder
 
 # As release 2.5.0 of the platform writes it, and two keys of a release to come.
 PLATFORM_TEXT = """\
@@ -91,42 +95,46 @@ def test_text_of_the_platform(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    'section, key',
-    [
-        ('input', 'root_dir'),
-        ('input', 'assets_dir'),
-        ('input', 'annotations_dir'),
-        ('input', 'models_dir'),
-        ('input', 'config_file'),
-        ('input', 'training_index_file'),
-        ('input', 'val_index_file'),
-        ('input', 'candidate_index_file'),
-        ('output', 'root_dir'),
-        ('output', 'models_dir'),
-        ('output', 'tensorboard_dir'),
-        ('output', 'training_result_file'),
-        ('output', 'mining_result_file'),
-        ('output', 'infer_result_file'),
-        ('output', 'monitor_file'),
-    ],
-)
+ABSENT = object()
+
+
+def write_changed(task: TaskFolder, changes: Mapping[str, object], more: str = '') -> Path:
+    """Write env.yaml with other values of some keys, `section.name` for nested ones, and with lines at its end."""
+    values = env_values(task.root, protocol=None)
+    for key, value in changes.items():
+        section, _, name = key.rpartition('.')
+        mapping = values[section] if section else values
+        mapping[name] = value
+        if value is ABSENT:
+            del mapping[name]
+    return task.write('in/env.yaml', f'{yaml.safe_dump(values)}{more}\n')
+
+
+def place_of(path: Path, key: str) -> str:
+    """`file:line` of a key."""
+    section, _, name = key.rpartition('.')
+    lines = path.read_text().split('\n')
+    start = lines.index(f'{section}:') + 1 if section else 0
+    (line, *_) = (n for n, text in enumerate(lines[start:], start + 1) if text.strip().startswith(f'{name}:'))
+    return f'{path}:{line}'
+
+
+PATHS = [('input', field.name) for field in fields(InputPaths)] + [
+    ('output', field.name) for field in fields(OutputPaths)
+]
+
+
+@pytest.mark.parametrize('section, key', PATHS)
 def test_each_path_is_read_and_not_derived_from_another(ymir_task: TaskFolder, section, key):
-    values = env_values(ymir_task.root)
-    values[section][key] = '/some where/else'
-    env = read_env(ymir_task.write('in/env.yaml', yaml.safe_dump(values)))
+    env = read_env(write_changed(ymir_task, {f'{section}.{key}': '/some where/else'}))
     found = {(name, k): v for name in ('input', 'output') for k, v in vars(getattr(env, name)).items()}
     assert [place for place, value in found.items() if value == Path('/some where/else')] == [(section, key)]
 
 
-@pytest.mark.parametrize('absent', ['', None, 'no key'])
+@pytest.mark.parametrize('absent', ['', None, ABSENT])
 @pytest.mark.parametrize('key', ['training_index_file', 'val_index_file', 'candidate_index_file'])
 def test_an_unused_index_is_none(ymir_task: TaskFolder, key, absent):
-    values = env_values(ymir_task.root, training=True)
-    values['input'][key] = absent
-    if absent == 'no key':
-        del values['input'][key]
-    env = read_env(ymir_task.write('in/env.yaml', yaml.safe_dump(values)))
+    env = read_env(write_changed(ymir_task, {f'input.{key}': absent}))
     assert getattr(env.input, key) is None
 
 
@@ -148,22 +156,19 @@ def test_an_unused_index_is_none(ymir_task: TaskFolder, key, absent):
     ],
 )
 def test_protocol_version(ymir_task: TaskFolder, line, protocol):
-    path = write_env(ymir_task.root, protocol=None)
-    path.write_text(f'{path.read_text()}{line}\n')
-    assert read_env(path).protocol == protocol
+    assert read_env(write_changed(ymir_task, {}, line)).protocol == protocol
 
 
 @pytest.mark.parametrize('value', ['v1.1', '1.x', "'1.'", "'.1'", '-1.0', '1,1', 'true', '[1, 1]'])
 def test_a_protocol_version_that_is_none(ymir_task: TaskFolder, value):
-    path = write_env(ymir_task.root, protocol=None)
-    path.write_text(f'{path.read_text()}protocol_version: {value}\n')
-    with pytest.raises(ConfigError) as caught:
-        read_env(path)
-    place = f'{path}:{line_of(path, "protocol_version")}: '
-    assert str(caught.value).startswith(place)
-    assert 'such as 1.1.0' in str(caught.value)
-    assert f'found {yaml.safe_load(value)!r}' in str(caught.value)
-    assert caught.value.code == 300001
+    path = write_changed(ymir_task, {}, f'protocol_version: {value}')
+    assert refusal(ConfigError, read_env, path) == (
+        f'{place_of(path, "protocol_version")}: protocol_version must be a version such as 1.1.0, found '
+        f'{yaml.safe_load(value)!r}'
+    )
+
+
+FLAGS = dict.fromkeys(('run_training', 'run_mining', 'run_infer'), ABSENT)
 
 
 @pytest.mark.parametrize(
@@ -178,87 +183,74 @@ def test_a_protocol_version_that_is_none(ymir_task: TaskFolder, value):
     ],
 )
 def test_run_flags(ymir_task: TaskFolder, lines, expected):
-    path = _env_with_flags(ymir_task, lines)
-    env = read_env(path)
+    env = read_env(write_changed(ymir_task, FLAGS, lines))
     assert (env.run_training, env.run_mining, env.run_infer) == expected
 
 
 @pytest.mark.parametrize(
-    'lines, place, parts',
+    'lines, key, words',
     [
-        ('', None, ['none of run_training, run_mining and run_infer is true']),
-        ('run_mining: false', None, ['none of run_training, run_mining and run_infer is true']),
-        ('run_training: true\nrun_mining: true', 'run_training', ['cannot be combined']),
-        ('run_infer: true\nrun_training: true', 'run_training', ['cannot be combined']),
-        ('run_training: maybe', 'run_training', ['run_training must be true or false', "found 'maybe'"]),
+        ('', None, 'none of run_training, run_mining and run_infer is true: '),
+        ('run_mining: false', None, 'none of run_training, run_mining and run_infer is true: '),
+        (
+            'run_training: true\nrun_mining: true',
+            'run_training',
+            'training cannot be combined with mining or inference',
+        ),
+        ('run_infer: true\nrun_training: true', 'run_training', 'training cannot be combined with mining or inference'),
+        ('run_training: maybe', 'run_training', "run_training must be true or false, found 'maybe'"),
     ],
 )
-def test_bad_run_flags(ymir_task: TaskFolder, lines, place, parts):
-    path = _env_with_flags(ymir_task, lines)
-    with pytest.raises(ConfigError) as caught:
-        read_env(path)
-    message = str(caught.value)
-    assert message.startswith(f'{path}:{line_of(path, place)}: ' if place else f'{path}: ')
-    assert [part for part in parts if part not in message] == []
+def test_bad_run_flags(ymir_task: TaskFolder, lines, key, words):
+    path = write_changed(ymir_task, FLAGS, lines)
+    assert refusal(ConfigError, read_env, path).startswith(f'{place_of(path, key) if key else path}: {words}')
 
 
-def _env_with_flags(ymir_task: TaskFolder, lines: str) -> Path:
-    values = env_values(ymir_task.root)
-    for flag in ('run_training', 'run_mining', 'run_infer'):
-        del values[flag]
-    return ymir_task.write('in/env.yaml', yaml.safe_dump(values) + lines + '\n')
+NO_PATHS = [None, '', 7, ['/a'], {'a': '/b'}, True, '/in/\0']
+REQUIRED = [
+    ('input.root_dir', '/in'),
+    ('input.assets_dir', '/in/assets'),
+    ('input.annotations_dir', '/in/annotations'),
+    ('input.models_dir', '/in/models'),
+    ('input.config_file', '/in/config.yaml'),
+    ('output.root_dir', '/out'),
+    ('output.models_dir', '/out/models'),
+    ('output.tensorboard_dir', '/out/tensorboard'),
+    ('output.training_result_file', '/out/models/result.yaml'),
+    ('output.mining_result_file', '/out/result.tsv'),
+    ('output.infer_result_file', '/out/infer-result.json'),
+    ('output.monitor_file', '/out/monitor.txt'),
+]
 
 
-@pytest.mark.parametrize('value', ['no key', None, '', 7, ['/a'], {'a': '/b'}, True, '/in/\0'])
 @pytest.mark.parametrize(
-    'key, usual',
-    [
-        ('input.root_dir', '/in'),
-        ('input.assets_dir', '/in/assets'),
-        ('input.annotations_dir', '/in/annotations'),
-        ('input.models_dir', '/in/models'),
-        ('input.config_file', '/in/config.yaml'),
-        ('output.root_dir', '/out'),
-        ('output.models_dir', '/out/models'),
-        ('output.tensorboard_dir', '/out/tensorboard'),
-        ('output.training_result_file', '/out/models/result.yaml'),
-        ('output.mining_result_file', '/out/result.tsv'),
-        ('output.infer_result_file', '/out/infer-result.json'),
-        ('output.monitor_file', '/out/monitor.txt'),
-    ],
+    'key, usual, value',
+    [(*required, value) for required in REQUIRED for value in NO_PATHS]
+    + [('input.candidate_index_file', '/in/candidate-index.tsv', value) for value in NO_PATHS[2:]],
 )
-def test_a_path_that_is_missing_or_none(ymir_task: TaskFolder, key, usual, value):
-    section, _, name = key.partition('.')
-    values = env_values(ymir_task.root)
-    del values[section][name]
-    text = yaml.safe_dump(values)
-    path = ymir_task.write('in/env.yaml', text)
-    place = str(path)
-    if value != 'no key':
-        values[section][name] = value
-        text = yaml.safe_dump(values)
-        path = ymir_task.write('in/env.yaml', text)
-        place = f'{path}:{_line_in_section(text, section, name)}'
-    with pytest.raises(ConfigError) as caught:
-        read_env(path)
-    found = None if value == 'no key' else value
-    assert str(caught.value) == f'{place}: {key} must be a path such as {usual}, found {found!r}'
+def test_a_path_that_is_none(ymir_task: TaskFolder, key, usual, value):
+    path = write_changed(ymir_task, {key: value})
+    assert (
+        refusal(ConfigError, read_env, path)
+        == f'{place_of(path, key)}: {key} must be a path such as {usual}, found {value!r}'
+    )
 
 
-def _line_in_section(text: str, section: str, name: str) -> int:
-    lines = text.split('\n')
-    start = lines.index(f'{section}:')
-    return next(n for n, line in enumerate(lines, start=1) if n > start + 1 and line.startswith(f'  {name}:'))
+@pytest.mark.parametrize('key, usual', REQUIRED)
+def test_a_path_is_missing(ymir_task: TaskFolder, key, usual):
+    path = write_changed(ymir_task, {key: ABSENT})
+    told = refusal(ConfigError, read_env, path)
+    assert told == f'{path}: {key} must be a path such as {usual}, found None'
 
 
 @pytest.mark.parametrize('section', ['input', 'output'])
-@pytest.mark.parametrize('value, found', [(None, 'None'), ('/in', "'/in'"), ([], '[]')])
-def test_a_section_is_no_mapping(ymir_task: TaskFolder, section, value, found):
-    path = ymir_task.write('in/env.yaml', yaml.safe_dump({**env_values(ymir_task.root), section: value}))
-    with pytest.raises(ConfigError) as caught:
-        read_env(path)
-    place = f'{path}:{line_of(path, section + ":")}'
-    assert str(caught.value) == f'{place}: {section} must be a mapping of paths, found {found}'
+@pytest.mark.parametrize('value', [None, '/in', []])
+def test_a_section_is_no_mapping(ymir_task: TaskFolder, section, value):
+    path = write_changed(ymir_task, {section: value})
+    assert (
+        refusal(ConfigError, read_env, path)
+        == f'{place_of(path, section)}: {section} must be a mapping of paths, found {value!r}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -270,42 +262,19 @@ def test_a_section_is_no_mapping(ymir_task: TaskFolder, section, value, found):
     ],
 )
 def test_task_id(ymir_task: TaskFolder, line, task_id):
-    values = env_values(ymir_task.root)
-    del values['task_id']
-    assert read_env(ymir_task.write('in/env.yaml', f'{yaml.safe_dump(values)}{line}\n')).task_id == task_id
+    assert read_env(write_changed(ymir_task, {'task_id': ABSENT}, line)).task_id == task_id
 
 
-@pytest.mark.parametrize(
-    'line, found', [('', 'None'), ('task_id:', 'None'), ("task_id: ' '", "' '"), ('task_id: []', '[]')]
-)
-def test_no_task_id(ymir_task: TaskFolder, line, found):
-    values = env_values(ymir_task.root)
-    del values['task_id']
-    path = ymir_task.write('in/env.yaml', f'{yaml.safe_dump(values)}{line}\n')
-    with pytest.raises(ConfigError) as caught:
-        read_env(path)
-    place = f'{path}:{line_of(path, "task_id")}' if line else str(path)
-    assert str(caught.value) == f'{place}: task_id must be a name, found {found}'
-
-
-@pytest.mark.parametrize('value', [7, ['/a'], {'a': '/b'}, True, '/in/\0'])
-def test_an_index_that_is_no_path(ymir_task: TaskFolder, value):
-    values = env_values(ymir_task.root)
-    values['input']['candidate_index_file'] = value
-    path = ymir_task.write('in/env.yaml', yaml.safe_dump(values))
-    with pytest.raises(ConfigError) as caught:
-        read_env(path)
-    assert str(caught.value) == (
-        f'{path}:{line_of(path, "candidate_index_file")}: input.candidate_index_file must be a path such as '
-        f'/in/candidate-index.tsv, found {value!r}'
-    )
+@pytest.mark.parametrize('value', [ABSENT, None, ' ', []])
+def test_no_task_id(ymir_task: TaskFolder, value):
+    path = write_changed(ymir_task, {'task_id': value})
+    place, found = (path, None) if value is ABSENT else (place_of(path, 'task_id'), value)
+    assert refusal(ConfigError, read_env, path) == f'{place}: task_id must be a name, found {found!r}'
 
 
 @pytest.mark.parametrize('key', ['protocol_version', 'task_id'])
 def test_a_long_value_is_shown_shortened(ymir_task: TaskFolder, key):
-    values = {**env_values(ymir_task.root), key: [list(range(1000))] * 1000}
-    path = ymir_task.write('in/env.yaml', yaml.safe_dump(values))
-    with pytest.raises(ConfigError) as caught:
-        read_env(path)
-    assert str(caught.value).startswith(f'{path}:{line_of(path, key)}: {key} must be ')
-    assert len(str(caught.value)) < 500
+    path = write_changed(ymir_task, {key: [list(range(1000))] * 1000})
+    message = refusal(ConfigError, read_env, path)
+    assert message.startswith(f'{place_of(path, key)}: {key} must be ')
+    assert len(message) < 500

@@ -9,6 +9,25 @@ import pytest
 from executor.contract.errors import DatasetError
 from executor.contract.index import CandidateIndex, IndexLine, read_candidate_index, read_training_index
 from tests.support.peak_memory import peak_memory
+from tests.support.refusal import refusal
+
+# --- both kinds -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('read', [read_training_index, read_candidate_index])
+@pytest.mark.parametrize('text', ['', '\n \n\t\n', '\r\n'])
+def test_no_image(tmp_path, read, text):
+    path = tmp_path / 'i.tsv'
+    path.write_bytes(text.encode())
+    assert refusal(DatasetError, read, path) == f'{path} lists no image: choose a dataset that has some'
+
+
+@pytest.mark.parametrize('read', [read_training_index, read_candidate_index])
+@pytest.mark.parametrize('name, reason', [('i.tsv', 'No such file or directory'), ('', 'Is a directory')])
+def test_no_index_file(tmp_path, read, name, reason):
+    told = refusal(DatasetError, read, tmp_path / name)
+    assert told == f'index file {tmp_path / name} cannot be read ({reason}): export the dataset again'
+
 
 # --- training -------------------------------------------------------------------------------------------------------
 
@@ -48,32 +67,13 @@ def test_a_line_an_image(tmp_path, text, expected):
     )
 
 
-@pytest.mark.parametrize('text', ['', '\n \n\t\n'])
-def test_no_image(tmp_path, text):
-    path = tmp_path / 'i.tsv'
-    path.write_text(text)
-    with pytest.raises(DatasetError) as caught:
-        read_training_index(path)
-    assert str(caught.value) == f'{path} lists no image: choose a dataset that has some'
-    assert caught.value.code == 300002
-
-
 @pytest.mark.parametrize('line', ['{img}/a.jpg', '{img}/a.jpg {ann}/a.txt', '{img}/a.jpg\t', '\t{ann}/a.txt'])
 def test_a_line_without_two_columns(tmp_path, line):
     line = line.format(**FOLDERS)
     path = tmp_path / 'i.tsv'
     path.write_text('{img}/a.jpg\t{ann}/a.txt\n\n'.format(**FOLDERS) + line + '\n')
-    with pytest.raises(DatasetError) as caught:
-        read_training_index(path)
-    assert str(caught.value) == f'{path}:3: expected <image><tab><annotation>, found {line!r}: export the dataset again'
-    assert caught.value.code == 300002
-
-
-def test_no_index_file(tmp_path):
-    with pytest.raises(DatasetError) as caught:
-        read_training_index(tmp_path / 'i.tsv')
-    message = f'index file {tmp_path}/i.tsv cannot be read (No such file or directory): export the dataset again'
-    assert str(caught.value) == message
+    told = refusal(DatasetError, read_training_index, path)
+    assert told == f'{path}:3: expected <image><tab><annotation>, found {line!r}: export the dataset again'
 
 
 def test_bytes_that_are_no_text(tmp_path):
@@ -144,21 +144,6 @@ def test_candidates_are_those_that_were_read(tmp_path):
     assert list(index) == ['a', 'b']
 
 
-@pytest.mark.parametrize('text', ['', '\n \n\t\n', '\r\n'])
-def test_no_candidate(tmp_path, text):
-    with pytest.raises(DatasetError) as caught:
-        candidates(tmp_path / 'i.tsv', text)
-    assert str(caught.value) == f'{tmp_path}/i.tsv lists no image: choose a dataset that has some'
-    assert caught.value.code == 300002
-
-
-@pytest.mark.parametrize('name, reason', [('i.tsv', 'No such file or directory'), ('', 'Is a directory')])
-def test_no_candidate_index_file(tmp_path, name, reason):
-    with pytest.raises(DatasetError) as caught:
-        read_candidate_index(tmp_path / name)
-    assert str(caught.value) == f'index file {tmp_path / name} cannot be read ({reason}): export the dataset again'
-
-
 @pytest.mark.parametrize(
     'data, byte',
     [
@@ -171,17 +156,14 @@ def test_no_candidate_index_file(tmp_path, name, reason):
 )
 def test_candidates_that_are_no_text(tmp_path, data, byte):
     (tmp_path / 'i.tsv').write_bytes(data)
-    with pytest.raises(DatasetError) as caught:
-        read_candidate_index(tmp_path / 'i.tsv')
     message = f'index file {tmp_path}/i.tsv is not UTF-8 text (byte {byte}): export the dataset again'
-    assert str(caught.value) == message
+    assert refusal(DatasetError, read_candidate_index, tmp_path / 'i.tsv') == message
 
 
 @pytest.mark.parametrize('line', ['\t/in/b.jpg', ' \t/in/b.jpg'])
 def test_a_line_without_a_candidate(tmp_path, line):
-    with pytest.raises(DatasetError) as caught:
-        candidates(tmp_path / 'i.tsv', f'/in/a.jpg\n\n{line}\r\n')
-    assert str(caught.value) == f'{tmp_path}/i.tsv:3: expected <image>, found {line!r}: export the dataset again'
+    told = refusal(DatasetError, candidates, tmp_path / 'i.tsv', f'/in/a.jpg\n\n{line}\r\n')
+    assert told == f'{tmp_path}/i.tsv:3: expected <image>, found {line!r}: export the dataset again'
 
 
 READ_CANDIDATES = """

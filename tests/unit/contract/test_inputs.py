@@ -11,6 +11,8 @@ from demo.task_folder import add_annotation, add_image, write_index
 from executor.contract.errors import ConfigError, DatasetError, ModelError
 from executor.contract.inputs import check_inputs, check_listed
 from executor.contract.params import Job
+from demo.task_folder import add_annotation, add_image, write_index
+from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder, line_of
 
 
@@ -62,9 +64,7 @@ def test_a_training_needs_no_candidates(exported: TaskFolder):
     ],
 )
 def test_env_yaml_lacks_the_index(exported: TaskFolder, task, index, message):
-    with pytest.raises(ConfigError) as caught:
-        check_inputs(without(exported.job(task), index))
-    assert str(caught.value) == f'env.yaml names no {message}'
+    assert refusal(ConfigError, check_inputs, without(exported.job(task), index)) == f'env.yaml names no {message}'
 
 
 def test_no_validation_set_is_needed_without_validation(exported: TaskFolder):
@@ -94,9 +94,7 @@ def test_an_index_cannot_be_read(exported: TaskFolder, task, index):
 def test_a_listed_file_is_missing(exported: TaskFolder, task, index, lost, line):
     inside = exported.root / 'in'
     (inside / lost).unlink()
-    with pytest.raises(DatasetError) as caught:
-        check_inputs(exported.job(task))
-    assert str(caught.value) == (
+    assert refusal(DatasetError, check_inputs, exported.job(task)) == (
         f'{inside}/{index} lists 1 file ({inside}/{lost} ({inside}/{index}:{line})) that cannot be found or may not be '
         'read: export the dataset again'
     )
@@ -122,9 +120,8 @@ def test_an_annotation_file_for_all_images_is_counted_once(exported: TaskFolder)
     write_index(
         exported.root, 'train-index.tsv', [(f'{inside}/assets/{name}.jpg', inside / 'c.json') for name in 'abc']
     )
-    with pytest.raises(DatasetError) as caught:
-        check_inputs(exported.job())
-    assert f'lists 1 file ({inside}/c.json ({inside}/train-index.tsv:1)) that' in str(caught.value)
+    told = refusal(DatasetError, check_inputs, exported.job())
+    assert f'lists 1 file ({inside}/c.json ({inside}/train-index.tsv:1)) that' in told
 
 
 def test_what_the_files_hold_is_not_read(exported: TaskFolder):
@@ -140,10 +137,8 @@ def test_the_file_to_resume_from(exported: TaskFolder, name, found):
     job = exported.job(args_options=f'--resume {exported.root}/out/{name}')
     if found:
         return check_inputs(job)
-    with pytest.raises(ModelError) as caught:
-        check_inputs(job)
     place = f'{exported.config_file}:{line_of(exported.config_file, "args_options:")}'
-    assert str(caught.value) == (
+    assert refusal(ModelError, check_inputs, job) == (
         f'{place}: args_options --resume {exported.root}/out/{name}: no such file: name one that the container sees'
     )
 
@@ -202,26 +197,21 @@ def test_listed_files_that_are_there(exported: TaskFolder, paths):
     ],
 )
 def test_listed_files_that_are_missing(exported: TaskFolder, paths, counted):
-    with pytest.raises(DatasetError) as caught:
-        listed(exported, *paths)
     named = counted.format(**{'in': exported.root / 'in'})
-    assert str(caught.value) == f'/in/i.tsv lists {named} {LOST}'
-    assert caught.value.code == 300002
+    assert refusal(DatasetError, listed, exported, *paths) == f'/in/i.tsv lists {named} {LOST}'
 
 
 def test_a_listed_name_that_is_too_long_for_a_file_is_shortened(ymir_task: TaskFolder):
-    with pytest.raises(DatasetError) as caught:
-        listed(ymir_task, '{in}/assets/' + 'x' * 100_000)
-    assert str(caught.value).startswith(f'/in/i.tsv lists 1 file ({ymir_task.root}/in/assets/xxx')
-    assert str(caught.value).endswith(f'xxx (i.tsv:11)) {LOST}')
-    assert len(str(caught.value)) < 400
+    told = refusal(DatasetError, listed, ymir_task, '{in}/assets/' + 'x' * 100_000)
+    assert told.startswith(f'/in/i.tsv lists 1 file ({ymir_task.root}/in/assets/xxx')
+    assert told.endswith(f'xxx (i.tsv:11)) {LOST}')
+    assert len(told) < 400
 
 
 def test_of_a_hundred_thousand_missing_files_five_are_named(ymir_task: TaskFolder):
-    with pytest.raises(DatasetError) as caught:
-        listed(ymir_task, *(f'{{in}}/assets/{number}.jpg' for number in range(100_000)))
     five = ', '.join(f'{ymir_task.root}/in/assets/{number}.jpg (i.tsv:{number + 11})' for number in range(5))
-    assert str(caught.value) == f'/in/i.tsv lists 100000 files ({five}, ...) {LOST}'
+    told = refusal(DatasetError, listed, ymir_task, *(f'{{in}}/assets/{number}.jpg' for number in range(100_000)))
+    assert told == f'/in/i.tsv lists 100000 files ({five}, ...) {LOST}'
 
 
 @pytest.mark.parametrize(
@@ -239,10 +229,8 @@ def test_of_a_hundred_thousand_missing_files_five_are_named(ymir_task: TaskFolde
 def test_a_listed_file_lies_outside_of_the_input_folders(exported: TaskFolder, path):
     exported.write('out/a.jpg', '')
     exported.write('inside/a.jpg', '')
-    with pytest.raises(DatasetError) as caught:
-        listed(exported, '{in}/assets/a.jpg', path)
     inside, named = exported.root / 'in', path.format(**{'in': exported.root / 'in'})
-    assert str(caught.value) == (
+    assert refusal(DatasetError, listed, exported, '{in}/assets/a.jpg', path) == (
         f'/in/i.tsv lists 1 file ({named} (i.tsv:12)) outside of the input folders {inside}, {inside}/assets, '
         f'{inside}/annotations: export the dataset again'
     )

@@ -43,55 +43,16 @@ def test_cfg_options(text, expected):
 
 
 # Values without blanks, since mmengine takes a word from the shell.
-PEER_VALUES = [
-    '',
-    '1',
-    '-1',
-    '+1',
-    '1_000',
-    '0x10',
-    '1.5',
-    '.5',
-    '1e-3',
-    'inf',
-    'true',
-    'True',
-    'FALSE',
-    'None',
-    'none',  # a word: loss_bbox.reduction=none
-    'text',
-    '/in/models/a.pth',
-    'x.y-z',
-    'a=b',
-    '1,2',
-    '1,',
-    '[1,2]',
-    '[1,]',
-    '[1,,2]',
-    '(1,2)',
-    '[]',
-    '()',
-    '(1)',
-    '(1,)',
-    '[[1,2],[3,4]]',
-    '[(1,2),(3,4)]',
-    '((1,2),[3],x)',
-    '[1,2],3',
-    '1,[2,3]',
-    '[True,None,none,1.5]',
-    "''",
-    "'1'",
-    "'true'",
-    '"text"',
-    "['a','b']",
-    '["1",x]',
-    '"1,2"',
-    '"[(1,2),(3,4)]"',  # the form that the help text of mmdet's own scripts shows
-    "'(1,2)'",
-]
+PEER_VALUES = """
+1 -1 +1 1_000 0x10 1.5 .5 1e-3 inf
+true True FALSE None none text /in/models/a.pth x.y-z a=b
+1,2 1, [1,2] [1,] [1,,2] (1,2) [] () (1) (1,)
+[[1,2],[3,4]] [(1,2),(3,4)] ((1,2),[3],x) [1,2],3 1,[2,3] [True,None,none,1.5]
+'' '1' 'true' "text" ['a','b'] ["1",x] "1,2" "[(1,2),(3,4)]" '(1,2)'
+""".split()  # noqa: SIM905
 
 
-@pytest.mark.parametrize('value', PEER_VALUES)
+@pytest.mark.parametrize('value', ['', *PEER_VALUES])
 def test_cfg_options_reads_a_value_as_mmengine_does(value):
     config = pytest.importorskip('mmengine.config')
     parser = argparse.ArgumentParser()

@@ -4,6 +4,7 @@ import pytest
 
 from executor.contract.errors import ConfigError
 from executor.contract.yaml_file import read_yaml_mapping
+from tests.support.refusal import refusal
 
 
 @pytest.mark.parametrize(
@@ -28,12 +29,10 @@ from executor.contract.yaml_file import read_yaml_mapping
 def test_broken_yaml(tmp_path, text, line, part):
     path = tmp_path / 'env.yaml'
     path.write_text(text)
-    with pytest.raises(ConfigError) as caught:
-        read_yaml_mapping(path)
-    assert str(caught.value).startswith(f'{path}:{line}: ' if line else f'{path}')
-    assert part in str(caught.value)
-    assert '\n' not in str(caught.value)
-    assert caught.value.code == 300001
+    told = refusal(ConfigError, read_yaml_mapping, path)
+    assert told.startswith(f'{path}:{line}: ' if line else f'{path}')
+    assert part in told
+    assert '\n' not in told
 
 
 def test_no_file(tmp_path):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 import signal
 import subprocess
 import sys
@@ -18,10 +17,6 @@ CAT = ('cat', 0.8, (30, 40, 50, 60))
 CAT_CONTENT = {'class_name': 'cat', 'score': 0.8, 'box': {'x': 30, 'y': 40, 'w': 50, 'h': 60}}
 
 
-def numbered(lines: list[str]) -> list[tuple[int, str]]:
-    return list(enumerate(lines))
-
-
 # --- the boxes of an image ------------------------------------------------------------------------------------------
 
 
@@ -29,10 +24,7 @@ def numbered(lines: list[str]) -> list[tuple[int, str]]:
     'boxes, expected',
     [
         ([], '[]'),
-        (
-            [CAT],
-            '[{"class_name": "cat", "score": 0.8, "box": {"x": 30, "y": 40, "w": 50, "h": 60}}]',
-        ),
+        ([CAT], '[{"class_name": "cat", "score": 0.8, "box": {"x": 30, "y": 40, "w": 50, "h": 60}}]'),
         (
             [('größer "als" 日本', 1, (0, 0, 1, 1)), ('a\nb\t', 0.0, (7, 8, 1, 2))],
             '[{"class_name": "größer \\"als\\" 日本", "score": 1.0, "box": {"x": 0, "y": 0, "w": 1, "h": 1}}, '
@@ -110,29 +102,6 @@ def test_keys(paths, expected, repeated, first_repeated, without_key):
     assert (keys.repeated, keys.first_repeated, keys.without_key) == (repeated, first_repeated, without_key)
 
 
-def expected_keys(paths: list[str]) -> list[str | None]:
-    taken: set[str] = set()
-    keys = []
-    for path in paths:
-        free = [key for key in (path.split('/')[-1], path) if key not in taken]
-        key = None if path in paths[: len(keys)] or not free else free[0]
-        taken.add(key)
-        keys.append(key)
-    return keys
-
-
-@pytest.mark.parametrize('count', [1, 2, 3, 4, 7, 8, 100])
-def test_keys_of_random_paths(count):
-    for seed in range(20):
-        rng = random.Random(seed)
-        paths = [rng.choice(['', 'A/', 'B/', 'A/B/']) + f'{rng.randrange(count)}.jpg' for _ in range(count)]
-        keys = ResultKeys(paths)
-        found = [keys.key(position) for position in range(count)]
-        assert found == expected_keys(paths)
-        assert keys.without_key == found.count(None)
-        assert keys.repeated == sum(key != path.split('/')[-1] for key, path in zip(found, paths))
-
-
 # --- infer-result.json ----------------------------------------------------------------------------------------------
 
 
@@ -142,7 +111,7 @@ def test_keys_of_random_paths(count):
 def test_boxes_as_the_protocol_wants_them(ymir_task: TaskFolder, protocol, boxes):
     env = ymir_task.env('infer', protocol=protocol)
     keys = ResultKeys(['/in/assets/0a/a.jpg', '/in/assets/0b/b'])
-    write_infer_result(env, keys, numbered([infer_line([CAT]), infer_line([])]))
+    write_infer_result(env, keys, enumerate([infer_line([CAT]), infer_line([])]))
     content = json.loads((ymir_task.root / 'out' / 'infer-result.json').read_text())
     assert content == {'detection': {'a.jpg': {boxes: [CAT_CONTENT]}, 'b': {boxes: []}}}
     assert names_in(ymir_task.root / 'out') == ['infer-result.json', 'models', 'tensorboard']
@@ -150,7 +119,7 @@ def test_boxes_as_the_protocol_wants_them(ymir_task: TaskFolder, protocol, boxes
 
 def test_the_file_is_json_with_a_line_an_image(ymir_task: TaskFolder):
     env = ymir_task.env('infer')
-    write_infer_result(env, ResultKeys(['A/ä "1".jpg', 'A/b c.jpg']), numbered(['[]', '[]']))
+    write_infer_result(env, ResultKeys(['A/ä "1".jpg', 'A/b c.jpg']), enumerate(['[]', '[]']))
     assert env.output.infer_result_file.read_text(encoding='utf-8') == (
         '{"detection": {\n"ä \\"1\\".jpg": {"boxes": []},\n"b c.jpg": {"boxes": []}\n}}\n'
     )
@@ -160,20 +129,17 @@ def test_each_key_is_written_once(ymir_task: TaskFolder):
     env = ymir_task.env('infer')
     paths = ['A/x.jpg', 'B/x.jpg', 'A/x.jpg', 'A/y.jpg', 'B/x.jpg', 'y.jpg']
     lines = [infer_line([('cat', 0.5, (position, 0, 1, 1))]) for position in range(len(paths))]
-    write_infer_result(env, ResultKeys(paths), numbered(lines))
+    write_infer_result(env, ResultKeys(paths), enumerate(lines))
 
     pairs = json.loads(env.output.infer_result_file.read_text(), object_pairs_hook=list)
-    assert [(key, value[0][1][0][2][1][0][1]) for key, value in pairs[0][1]] == [
-        ('x.jpg', 0),
-        ('B/x.jpg', 1),
-        ('y.jpg', 3),
-    ]
+    found = [(key, value[0][1][0][2][1][0][1]) for key, value in pairs[0][1]]
+    assert found == [('x.jpg', 0), ('B/x.jpg', 1), ('y.jpg', 3)]
 
 
 @pytest.mark.parametrize('paths', [['A/x.jpg', 'A/x.jpg'], ['A/x.jpg']])
 def test_commas_stand_between_entries_only(ymir_task: TaskFolder, paths):
     env = ymir_task.env('infer')
-    write_infer_result(env, ResultKeys(paths), numbered(['[]'] * len(paths)))
+    write_infer_result(env, ResultKeys(paths), enumerate(['[]'] * len(paths)))
     assert json.loads(env.output.infer_result_file.read_text()) == {'detection': {'x.jpg': {'boxes': []}}}
 
 

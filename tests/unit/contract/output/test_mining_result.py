@@ -9,10 +9,6 @@ from executor.contract.output.mining_result import score_text, write_mining_resu
 from tests.support.task_folder import TaskFolder, names_in
 
 
-def numbered(lines: list[str]) -> list[tuple[int, str]]:
-    return list(enumerate(lines))
-
-
 @pytest.mark.parametrize(
     'scores, expected',
     [
@@ -28,7 +24,7 @@ def numbered(lines: list[str]) -> list[tuple[int, str]]:
 )
 def test_candidates_by_descending_score(ymir_task: TaskFolder, scores, expected):
     env = ymir_task.env('mining')
-    write_mining_result(env, 'abcd'[: len(scores)], numbered([score_text(score) for score in scores]))
+    write_mining_result(env, 'abcd'[: len(scores)], enumerate(map(score_text, scores)))
     lines = (ymir_task.root / 'out' / 'result.tsv').read_text()
     assert lines == ''.join(line.replace(' ', '\t') + '\n' for line in expected.split(', '))
     assert names_in(ymir_task.root / 'out') == ['models', 'result.tsv', 'tensorboard']
@@ -39,7 +35,7 @@ def test_float32_scores_keep_their_order(ymir_task: TaskFolder):
     one = numpy.float32(1)
     scores = [one, numpy.nextafter(one, numpy.float32(2)), numpy.nextafter(one, numpy.float32(0))]
     env = ymir_task.env('mining')
-    write_mining_result(env, 'abc', numbered([score_text(score) for score in scores]))
+    write_mining_result(env, 'abc', enumerate(map(score_text, scores)))
     rows = [line.split('\t') for line in env.output.mining_result_file.read_text().splitlines()]
     assert [path for path, _ in rows] == ['b', 'a', 'c']
     assert [numpy.float32(text) for _, text in rows] == [scores[1], scores[0], scores[2]]
@@ -50,7 +46,7 @@ def test_paths_stand_exactly_as_in_the_index(ymir_task: TaskFolder):
     paths = ['/in/ä b.jpg', ' /in/c ', '/in/ä b.jpg', '/in/😀']  # with one that is listed twice
     index_file = env.input.candidate_index_file
     index_file.write_bytes('\r\n'.join(f'{path}\tmore' for path in paths).encode())
-    write_mining_result(env, read_candidate_index(index_file), numbered(['0.25', '0.5', '1.0', '2']))
+    write_mining_result(env, read_candidate_index(index_file), enumerate(['0.25', '0.5', '1.0', '2']))
     assert env.output.mining_result_file.read_bytes().decode() == (
         '/in/😀\t2.0\n/in/ä b.jpg\t1.0\n /in/c \t0.5\n/in/ä b.jpg\t0.25\n'
     )
@@ -66,5 +62,5 @@ def test_a_score_that_is_no_number(score):
 def test_a_score_that_cannot_be_ranked_leaves_no_file(ymir_task: TaskFolder, score):
     env = ymir_task.env('mining')
     with pytest.raises(AssertionError, match='a score of'):
-        write_mining_result(env, 'abc', numbered(['0.5', score, '0.25']))
+        write_mining_result(env, 'abc', enumerate(['0.5', score, '0.25']))
     assert names_in(ymir_task.root / 'out') == ['models', 'tensorboard']

@@ -24,6 +24,10 @@ def save_files(result: TrainingResult, stages: list[Stage]) -> None:
             (folder / name).write_text('')
 
 
+def written(task: TaskFolder) -> dict:
+    return yaml.safe_load((task.models_dir / 'result.yaml').read_text())  # which refuses Python objects
+
+
 # The platform's own example.
 PROTOCOL_1_TEXT = """\
 best_stage_name: epoch_8
@@ -54,7 +58,7 @@ def test_result_as_the_protocol_wants_it(ymir_task: TaskFolder, protocol, text, 
     assert result.stage_dir('epoch_8') == ymir_task.models_dir / folder
     save_files(result, [best])
     result.write([best], {'evaluation': ['report.html']})
-    content = yaml.safe_load((ymir_task.models_dir / 'result.yaml').read_text())
+    content = written(ymir_task)
     assert content == yaml.safe_load(text)
     assert list(content) == list(yaml.safe_load(text))
     assert [name for name in names_in(ymir_task.models_dir) if 'result' in name] == ['result.yaml']
@@ -66,7 +70,7 @@ def test_result_as_the_protocol_wants_it(ymir_task: TaskFolder, protocol, text, 
 def test_attachments(ymir_task: TaskFolder, attachments):
     result = TrainingResult(ymir_task.env())
     result.write([stage(1)], attachments)
-    content = yaml.safe_load((ymir_task.models_dir / 'result.yaml').read_text())
+    content = written(ymir_task)
     expected = {section: list(files) for section, files in attachments.items()}
     assert content.get('attachments') == (expected or None)
 
@@ -101,7 +105,7 @@ def test_the_best_stage(ymir_task: TaskFolder, mAPs, best):
     assert best_stage(stages).name == f'epoch_{best}'
     assert best_stage(stages[::-1]).name == f'epoch_{best}'
     TrainingResult(ymir_task.env()).write(stages, {})
-    content = yaml.safe_load((ymir_task.models_dir / 'result.yaml').read_text())
+    content = written(ymir_task)
     assert (content['best_stage_name'], content['mAP']) == (f'epoch_{best}', max(mAPs))
 
 
@@ -121,7 +125,7 @@ def test_the_best_stage(ymir_task: TaskFolder, mAPs, best):
 def test_the_best_and_the_ten_latest_are_listed(ymir_task: TaskFolder, count, best, listed):
     stages = [stage(n, mAP=0.9 if n == best else 0.5) for n in range(1, count + 1)]
     TrainingResult(ymir_task.env()).write(stages, {})
-    content = yaml.safe_load((ymir_task.models_dir / 'result.yaml').read_text())
+    content = written(ymir_task)
     assert list(content['model_stages']) == [f'epoch_{n}' for n in listed]
     assert len(content['model_stages']) <= 11
     assert content['best_stage_name'] == f'epoch_{best}'
@@ -140,7 +144,7 @@ def test_all_numbers_are_plain(ymir_task: TaskFolder, protocol):
         timestamp=numpy.float64(1663934682.9),
     )
     TrainingResult(ymir_task.env(protocol=protocol)).write([one], {})
-    content = yaml.safe_load((ymir_task.models_dir / 'result.yaml').read_text())  # refuses Python objects
+    content = written(ymir_task)
     if protocol is None:
         assert content == {'model': [], 'map': 0.25}
         return
@@ -173,7 +177,7 @@ def test_the_files_of_a_stage_no_longer_listed_may_be_gone(ymir_task: TaskFolder
     ]
     save_files(result, stages[2:])
     result.write(stages, {})
-    content = yaml.safe_load((ymir_task.models_dir / 'result.yaml').read_text())
+    content = written(ymir_task)
     assert list(content['model_stages'])[0] == 'epoch_3'
 
 
