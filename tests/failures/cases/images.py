@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Tuple
 
-from tests.failures.case import Case
-from tests.failures.task import INFERENCE, MINING, TRAINING, Change, Task, changes, config, content, folder
+from tests.failures.case import Case, rows
+from tests.failures.task import INFERENCE, MINING, Change, Task, changes, config, content, folder
 
 _TRAIN, _VAL = 'in/assets/train-2.jpg', 'in/assets/val-1.jpg'
-
-
-def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
-    code = more.pop('code', 300003)
-    return Case(f'image-{id}', what, task, breaks, code, words, **{'heavy': True, **more})
+_case = rows('image', 300003, heavy=True)
 
 
 def cut_png(name: str) -> Change:

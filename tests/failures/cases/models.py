@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Tuple
 
-from tests.failures.case import Case
+from tests.failures.case import Case, rows
 from tests.failures.packages import as_list, cut_off, other_classes, own_shapes, pretrained, saved, torch_script
 from tests.failures.task import (
     CONFIG,
@@ -13,7 +13,6 @@ from tests.failures.task import (
     PACKAGE,
     TRAINING,
     WEIGHTS,
-    Change,
     changes,
     config,
     content,
@@ -27,13 +26,8 @@ _CONFIG = f'{PACKAGE}/{CONFIG}'
 _MMDET_2 = "model = dict(type='YOLOX')\ndata = dict(samples_per_gpu=2)\noptimizer = dict(type='SGD')\n"
 
 
-def _case(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
-    return Case(f'model-{id}', what, task, breaks, more.pop('code', 300004), words, **more)
-
-
-def _heavy(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
-    return _case(id, what, breaks, *words, task=task, heavy=True, **more)
-
+_case = rows('model', 300004, task=INFERENCE)
+_heavy = rows('model', 300004, task=INFERENCE, heavy=True)
 
 CASES: Tuple[Case, ...] = (
     _case(
