@@ -47,7 +47,6 @@ class Case:
         told: whether monitor.txt can be written at all.
         environ: further variables of the environment.
         cpu_build: whether it is so with torch for CPUs only.
-        xfail: why the row does not hold yet.
     """
 
     id: str
@@ -63,7 +62,6 @@ class Case:
     told: bool = True
     environ: Tuple[Tuple[str, str], ...] = ()
     cpu_build: bool = False
-    xfail: str = ''
 
 
 def rows(prefix: str, code: int, **common: Any) -> Callable[..., Case]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Tuple
 
 from tests.failures.case import Case, rows
-from tests.failures.packages import as_list, cut_off, other_classes, own_shapes, pretrained, saved, torch_script
+from tests.failures.packages import cut_off, own_shapes, pretrained, saved, torch_script
 from tests.failures.task import (
     CONFIG,
     INFERENCE,
@@ -73,7 +73,13 @@ CASES: Tuple[Case, ...] = (
     _heavy('empty', 'the weights are empty', content(WEIGHTS, ''), f'/{WEIGHTS}', 'is cut off or damaged'),
     _heavy('text', 'the weights are text', content(WEIGHTS, 'weights\n'), f'/{WEIGHTS} is no weight file'),
     _heavy('cut', 'the weights are cut off', cut_off(), f'/{WEIGHTS}', 'cut off'),
-    _heavy('list', 'the weights are a list', as_list(), f'/{WEIGHTS} holds list', 'expected the parameters of a model'),
+    _heavy(
+        'list',
+        'the weights are a list',
+        saved([1, 2, 3]),
+        f'/{WEIGHTS} holds list',
+        'expected the parameters of a model',
+    ),
     _heavy(
         'no-parameters',
         'the weights hold no parameters',
@@ -114,7 +120,7 @@ CASES: Tuple[Case, ...] = (
     _heavy(
         'other-classes-unnamed',
         'weights without class names have another number of classes',
-        other_classes(),
+        changes(own_shapes(), config(class_names=['circle', 'square'])),
         f'/{WEIGHTS} detects 3 classes, whose names it does not hold, but class_names has 2',
         'give class_names of the model',
         task=MINING,
