@@ -50,16 +50,17 @@ def find_data(shared: Path, folder: Path) -> Data:
             conf_threshold=0.2,
             least_boxes=5,  # of 13
         )
-    shapes.write_task(folder / 'training', 200, 40)
+    shapes.write_task(folder / 'training', 160, 40)
     shapes.write_candidates_task(folder / 'candidates', 40)
-    options = f'optim_wrapper.optimizer.lr=0.01 {shapes.size_options(shapes.SIDE)}'
+    options = f'optim_wrapper.optimizer.lr=0.01 {shapes.size_options(192)}'
     return Data(
         'drawn shapes',
         as_export(folder / 'training'),
         as_export(folder / 'candidates'),
         (),
-        {**_COMMON, 'max_epochs': 6, 'cfg_options': options},
-        least_map=0.0,
-        conf_threshold=0.01,
-        least_boxes=1,
+        {**_COMMON, 'max_epochs': 8, 'val_interval': 8, 'cfg_options': options},
+        # 0.26 measured; after 4 of the 8 epochs it is still 0.
+        least_map=0.05,
+        conf_threshold=0.05,
+        least_boxes=1,  # of 9
     )

@@ -11,10 +11,10 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from tests.conftest import REPOSITORY
-from tests.failures.task import Task
+from tests.failures.task import TRAINING, Task
 
 _STUBS = Path(__file__).parent / 'stubs'
 _LIGHT_SECONDS, _HEAVY_SECONDS = 10, 240
@@ -47,7 +47,6 @@ class Case:
         told: whether monitor.txt can be written at all.
         environ: further variables of the environment.
         cpu_build: whether it is so with torch for CPUs only.
-        xfail: why the row does not hold yet.
     """
 
     id: str
@@ -63,7 +62,16 @@ class Case:
     told: bool = True
     environ: Tuple[Tuple[str, str], ...] = ()
     cpu_build: bool = False
-    xfail: str = ''
+
+
+def rows(prefix: str, code: int, **common: Any) -> Callable[..., Case]:
+    """Return how an area writes a row: `row(id, what, breaks, *words)`, and by name what differs from `common`."""
+
+    def row(id: str, what: str, breaks: Callable[[Task], None], *words: str, **more: Any) -> Case:
+        values = {'task': TRAINING, 'code': code, **common, **more}
+        return Case(f'{prefix}-{id}', what, breaks=breaks, words=words, **values)
+
+    return row
 
 
 class Told(NamedTuple):

@@ -2,68 +2,47 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any, Callable, Tuple
 
-from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, config, content, placed
+from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, change, config, content, placed
 
 TOUCH = 'touch {root}/canary'
 
 
-def pretrained(config_file: str = '') -> Change:
+@change
+def pretrained(task: Task, config_file: str = '') -> None:
     """The package as the one a training starts from; `config_file` names its config, to be used too."""
-
-    def change(task: Task) -> None:
-        files = [WEIGHTS, *([f'{PACKAGE}/{config_file}'] if config_file else [])]
-        config(pretrained_model_params=[f'{{root}}/{file}' for file in files])(task)
-        if config_file:
-            config(config_file=config_file, cfg_options='')(task)
-
-    return change
+    files = [WEIGHTS, *([f'{PACKAGE}/{config_file}'] if config_file else [])]
+    config(pretrained_model_params=[f'{{root}}/{file}' for file in files])(task)
+    if config_file:
+        config(config_file=config_file, cfg_options='')(task)
 
 
-def saved(value: Any, name: str = WEIGHTS) -> Change:
+@change
+def saved(task: Task, value: Any, name: str = WEIGHTS) -> None:
     """What torch.save makes of a value; of a function, what it returns for the task."""
+    import torch
 
-    def change(task: Task) -> None:
-        import torch
-
-        torch.save(value(task) if callable(value) else value, str(task.path(name)))
-
-    return change
+    torch.save(value(task) if callable(value) else value, str(task.path(name)))
 
 
-def as_list() -> Change:
-    return saved([1, 2, 3])
+@change
+def cut_off(task: Task) -> None:
+    data = task.path(WEIGHTS).read_bytes()
+    task.write(WEIGHTS, data[: len(data) // 2])
 
 
-def cut_off() -> Change:
-    def change(task: Task) -> None:
-        data = task.path(WEIGHTS).read_bytes()
-        task.write(WEIGHTS, data[: len(data) // 2])
+@change
+def torch_script(task: Task) -> None:
+    import torch
 
-    return change
-
-
-def torch_script() -> Change:
-    def change(task: Task) -> None:
-        import torch
-
-        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(task.path(WEIGHTS)))
-
-    return change
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(task.path(WEIGHTS)))
 
 
 def own_shapes() -> Change:
     """The weights without what is known of them: no class names, no name of a config."""
     return saved(lambda task: {'state_dict': _parameters(task)})
-
-
-def other_classes() -> Change:
-    def change(task: Task) -> None:
-        own_shapes()(task)
-        config(class_names=['circle', 'square'])(task)
-
-    return change
 
 
 def _parameters(task: Task) -> Any:
@@ -104,15 +83,10 @@ def harmful_weights(call: Callable[[Task], Call], name: str = WEIGHTS, **more: A
     return saved(lambda task: {'state_dict': _parameters(task), 'extra': call(task), **more}, name)
 
 
-def plain_pickle(call: Callable[[Task], Call], name: str = WEIGHTS) -> Change:
+@change
+def plain_pickle(task: Task, call: Callable[[Task], Call], name: str = WEIGHTS) -> None:
     """The call as a file of pickle's own, without torch's form."""
-
-    def change(task: Task) -> None:
-        import pickle
-
-        task.path(name).write_bytes(pickle.dumps({'state_dict': call(task)}))
-
-    return change
+    task.path(name).write_bytes(pickle.dumps({'state_dict': call(task)}))
 
 
 SHELL = {'type': 'os.system', 'command': TOUCH}
@@ -123,39 +97,33 @@ EVIL_WEIGHTS = harmful_weights(shell, f'{PACKAGE}/evil.pth')
 EVIL_CONFIG = content(f'{PACKAGE}/evil.py', f'import os\nos.system("{TOUCH}")\nmodel = dict()\n')
 
 
-def set_in_config(name: str, *steps: Any, value: Any) -> Change:
+@change
+def set_in_config(task: Task, name: str, *steps: Any, value: Any) -> None:
     """A value at a place of the package's config; texts in it with {root}."""
+    from executor.config.plain import config_text, read_plain_config
 
-    def change(task: Task) -> None:
-        from executor.config.plain import config_text, read_plain_config
-
-        file = task.path(f'{PACKAGE}/{name}')
-        whole = read_plain_config(file)
-        place: Any = whole
-        for step in steps[:-1]:
-            place = place[step]
-        if steps[-1] == 'append':
-            place.append(placed(task, value))
-        else:
-            place[steps[-1]] = placed(task, value)
-        file.write_text(config_text(whole), encoding='utf-8')
-
-    return change
+    file = task.path(f'{PACKAGE}/{name}')
+    whole = read_plain_config(file)
+    place: Any = whole
+    for step in steps[:-1]:
+        place = place[step]
+    if steps[-1] == 'append':
+        place.append(placed(task, value))
+    else:
+        place[steps[-1]] = placed(task, value)
+    file.write_text(config_text(whole), encoding='utf-8')
 
 
-def with_teacher(name: str, config_file: Any, weights: Any) -> Change:
+@change
+def with_teacher(task: Task, name: str, config_file: Any, weights: Any) -> None:
     """The package's detector as the pupil of another, of the same config where none is named."""
+    from executor.config.plain import read_plain_config
 
-    def change(task: Task) -> None:
-        from executor.config.plain import read_plain_config
-
-        model = read_plain_config(task.path(f'{PACKAGE}/{name}'))['model']
-        pupil = {
-            **model,
-            'type': 'KnowledgeDistillationSingleStageDetector',
-            'teacher_config': config_file or {'model': model},
-            'teacher_ckpt': weights,
-        }
-        set_in_config(name, 'model', value=pupil)(task)
-
-    return change
+    model = read_plain_config(task.path(f'{PACKAGE}/{name}'))['model']
+    pupil = {
+        **model,
+        'type': 'KnowledgeDistillationSingleStageDetector',
+        'teacher_config': config_file or {'model': model},
+        'teacher_ckpt': weights,
+    }
+    set_in_config(name, 'model', value=pupil)(task)

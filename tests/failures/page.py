@@ -20,7 +20,6 @@ _HEAD = """# What a failed task tells
 Each row is a task that was broken on purpose and run. Code and message are what the platform shows; the message is also
 the last line of the log. Paths are those of a task in `/in` and `/out`. `make failures-page` writes this page.
 """
-_OPEN = 'A row in *italics* is not yet as it should be.\n'
 _COLUMNS = '| what is wrong | task | code | message |\n|---|---|---|---|\n'
 
 
@@ -42,7 +41,7 @@ def all_cases() -> List[Case]:
 
 def text(found: Mapping[str, Told]) -> str:
     """Return the whole page."""
-    parts = [_HEAD] + ([_OPEN] if any(case.xfail for case in all_cases()) else [])
+    parts = [_HEAD]
     for area, cases in AREAS.items():
         rows = ''.join(_row(case, found[case.id]) for case in cases)
         parts.append(f'## {area}\n\n{_COLUMNS}{rows}')
@@ -58,8 +57,7 @@ def rows_of(page: str) -> Dict[str, Tuple[str, ...]]:
 
 def first_cell(case: Case) -> str:
     """Return the case in words: names, paths, files and options as code, the rest as prose."""
-    words = re.sub(r'[^\s,:;]*([_/<>*|]|--|\w\.\w)[^\s,:;]*', lambda name: code(name.group()), case.what)
-    return f'*{words}*' if case.xfail else words
+    return re.sub(r'[^\s,:;]*([_/<>*|]|--|\w\.\w)[^\s,:;]*', lambda name: code(name.group()), case.what)
 
 
 def code(words: str) -> str:

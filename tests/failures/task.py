@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import shutil
@@ -87,129 +88,111 @@ class Task:
 Change = Callable[[Task], None]
 
 
-def changes(*several: Change) -> Change:
+def change(function: Callable[..., None]) -> Callable[..., Change]:
+    """Make a function of a task and more one of the rest, which returns what changes a task."""
+    return functools.wraps(function)(lambda *rest, **named: lambda task: function(task, *rest, **named))
+
+
+@change
+def changes(task: Task, *several: Change) -> None:
     """One after the other."""
-
-    def change(task: Task) -> None:
-        for one in several:
-            one(task)
-
-    return change
+    for one in several:
+        one(task)
 
 
-def config(**values: Any) -> Change:
+@change
+def config(task: Task, **values: Any) -> None:
     """Keys of config.yaml; '{root}' in a text becomes the task's folder."""
-    return lambda task: task.update_yaml('in/config.yaml', {key: placed(task, v) for key, v in values.items()})
+    task.update_yaml('in/config.yaml', placed(task, values))
 
 
-def options(*more: str) -> Change:
+@change
+def options(task: Task, *more: str) -> None:
     """Words added to cfg_options."""
-
-    def change(task: Task) -> None:
-        known = yaml.safe_load(task.read('in/config.yaml')).get('cfg_options', '')
-        task.update_yaml('in/config.yaml', {'cfg_options': ' '.join([known, *(placed(task, word) for word in more)])})
-
-    return change
+    known = yaml.safe_load(task.read('in/config.yaml')).get('cfg_options', '')
+    config(cfg_options=' '.join([known, *more]))(task)
 
 
-def env(values: Mapping[str, Any]) -> Change:
+@change
+def env(task: Task, values: Mapping[str, Any]) -> None:
     """Keys of env.yaml, dotted for nested ones."""
-    return lambda task: task.update_yaml('in/env.yaml', {key: placed(task, v) for key, v in values.items()})
+    task.update_yaml('in/env.yaml', placed(task, values))
 
 
-def content(name: str, new: Any) -> Change:
+@change
+def content(task: Task, name: str, new: Any) -> None:
     """Another content of a file, text or bytes."""
-    return lambda task: task.write(name, placed(task, new))
+    task.write(name, placed(task, new))
 
 
-def more_lines(name: str, *lines: str) -> Change:
+@change
+def more_lines(task: Task, name: str, *lines: str) -> None:
     """Lines added at the end of a file."""
-    return lambda task: task.write(name, task.read(name) + ''.join(placed(task, line) + '\n' for line in lines))
+    task.write(name, task.read(name) + ''.join(placed(task, line) + '\n' for line in lines))
 
 
-def removed(*names: str) -> Change:
-    def change(task: Task) -> None:
-        for name in names:
-            task.path(name).unlink()
-
-    return change
+@change
+def removed(task: Task, *names: str) -> None:
+    for name in names:
+        task.path(name).unlink()
 
 
-def folder(name: str) -> Change:
+@change
+def folder(task: Task, name: str) -> None:
     """A folder in the place of a file."""
-
-    def change(task: Task) -> None:
-        if task.path(name).is_file():
-            task.path(name).unlink()
-        task.path(name).mkdir(parents=True)
-
-    return change
+    if task.path(name).is_file():
+        task.path(name).unlink()
+    task.path(name).mkdir(parents=True)
 
 
-def file_for_folder(name: str) -> Change:
+@change
+def file_for_folder(task: Task, name: str) -> None:
     """A file in the place of a folder."""
-
-    def change(task: Task) -> None:
-        shutil.rmtree(task.path(name))
-        task.write(name, 'a file\n')
-
-    return change
+    shutil.rmtree(task.path(name))
+    task.write(name, 'a file\n')
 
 
-def replaced(name: str, old: str, new: str) -> Change:
-    def change(task: Task) -> None:
-        text = task.read(name)
-        assert old in text, f'{name} has no {old!r}'
-        task.write(name, text.replace(old, placed(task, new)))
-
-    return change
+@change
+def replaced(task: Task, name: str, old: str, new: str) -> None:
+    text = task.read(name)
+    assert old in text, f'{name} has no {old!r}'
+    task.write(name, text.replace(old, placed(task, new)))
 
 
-def annotated_in_voc(first: Any) -> Change:
+@change
+def annotated_in_voc(task: Task, first: Any) -> None:
     """Annotations in VOC, that of train-1 being `first`."""
-
-    def change(task: Task) -> None:
-        sound = '<annotation><object><name>circle</name><bndbox><xmin>9</xmin><ymin>9</ymin><xmax>80</xmax>'
-        for image in _TRAINING_IMAGES:
-            task.write(f'in/annotations/{image}.xml', sound + '<ymax>70</ymax></bndbox></object></annotation>\n')
-        task.write('in/annotations/train-1.xml', first)
-        task.list_annotations(r'\1.xml')
-        config(export_format='voc:raw')(task)
-
-    return change
+    sound = '<annotation><object><name>circle</name><bndbox><xmin>9</xmin><ymin>9</ymin><xmax>80</xmax>'
+    for image in _TRAINING_IMAGES:
+        task.write(f'in/annotations/{image}.xml', sound + '<ymax>70</ymax></bndbox></object></annotation>\n')
+    task.write('in/annotations/train-1.xml', first)
+    task.list_annotations(r'\1.xml')
+    config(export_format='voc:raw')(task)
 
 
-def annotated_in_coco(spoil: Callable[[Dict[str, Any]], Any]) -> Change:
+@change
+def annotated_in_coco(task: Task, spoil: Callable[[Dict[str, Any]], Any]) -> None:
     """Annotations in COCO; `spoil` changes the object, or returns the text to write instead."""
-
-    def change(task: Task) -> None:
-        data: Dict[str, Any] = {
-            'images': [
-                {'id': number, 'file_name': f'{image}.jpg', 'width': shapes.SIDE, 'height': shapes.SIDE}
-                for number, image in enumerate(_TRAINING_IMAGES, start=1)
-            ],
-            'annotations': [
-                {'id': number, 'image_id': number, 'category_id': 0, 'bbox': [9, 9, 72, 62]}
-                for number in range(1, len(_TRAINING_IMAGES) + 1)
-            ],
-            'categories': [{'id': number, 'name': name} for number, name in enumerate(shapes.CLASS_NAMES)],
-        }
-        text = spoil(data)
-        task.write('in/annotations/coco-annotations.json', text if isinstance(text, str) else json.dumps(data))
-        task.list_annotations('coco-annotations.json')
-        config(export_format='coco:raw')(task)
-
-    return change
+    numbers = range(1, len(_TRAINING_IMAGES) + 1)
+    data: Dict[str, Any] = {
+        'images': [
+            {'id': number, 'file_name': f'{image}.jpg', 'width': shapes.SIDE, 'height': shapes.SIDE}
+            for number, image in zip(numbers, _TRAINING_IMAGES)
+        ],
+        'annotations': [{'id': n, 'image_id': n, 'category_id': 0, 'bbox': [9, 9, 72, 62]} for n in numbers],
+        'categories': [{'id': number, 'name': name} for number, name in enumerate(shapes.CLASS_NAMES)],
+    }
+    text = spoil(data)
+    task.write('in/annotations/coco-annotations.json', text if isinstance(text, str) else json.dumps(data))
+    task.list_annotations('coco-annotations.json')
+    config(export_format='coco:raw')(task)
 
 
-def many_candidates(count: int) -> Change:
+@change
+def many_candidates(task: Task, count: int) -> None:
     """A long index of the same images, so that a task takes its time."""
-
-    def change(task: Task) -> None:
-        lines = task.read('in/candidate-index.tsv').splitlines()
-        task.write('in/candidate-index.tsv', ''.join(f'{lines[n % len(lines)]}\n' for n in range(count)))
-
-    return change
+    lines = task.read('in/candidate-index.tsv').splitlines()
+    task.write('in/candidate-index.tsv', ''.join(f'{lines[n % len(lines)]}\n' for n in range(count)))
 
 
 def placed(task: Task, value: Any) -> Any:

@@ -15,7 +15,7 @@ from executor.contract.env import read_env
 from executor.contract.errors import ExecutorError
 from executor.contract.failure import failure_of
 from executor.contract.index import read_candidate_index, read_training_index
-from tests.failures.cases.open import OPEN_CORRUPTIONS
+from executor.contract.params import read_job
 from tests.failures.task import INFERENCE, MINING, TRAINING, Change, Task, annotated_in_coco, annotated_in_voc
 
 _COUNT = 100
@@ -102,15 +102,8 @@ def line_corruptions(data: bytes, rng: random.Random) -> Iterator[bytes]:
         yield b'\n'.join([*changed[:at], *kept, *changed[at:]])
 
 
-def _row(text: str, corruptions: Any) -> Any:
-    reason = OPEN_CORRUPTIONS.get((text, corruptions.__name__))
-    marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-    return pytest.param(text, corruptions, marks=marks, id=f'{text} {corruptions.__name__}')
-
-
-@pytest.mark.parametrize(
-    'text, corruptions', [_row(text, one) for text in TEXTS for one in (byte_corruptions, line_corruptions)]
-)
+@pytest.mark.parametrize('corruptions', [byte_corruptions, line_corruptions])
+@pytest.mark.parametrize('text', TEXTS)
 def test_a_corrupted_text_is_read_or_told(text: str, corruptions: Any, tmp_path: Path) -> None:
     name, kind, prepare, read = TEXTS[text]
     task = Task(tmp_path, kind)

@@ -17,10 +17,7 @@ _MOST_TRACEBACK_LINES = 100
 
 
 def _row(case: Case) -> Any:
-    marks = [pytest.mark.slow] if case.heavy else []
-    if case.xfail:
-        marks.append(pytest.mark.xfail(reason=case.xfail, strict=True))
-    return pytest.param(case, marks=marks, id=case.id)
+    return pytest.param(case, marks=[pytest.mark.slow] if case.heavy else [], id=case.id)
 
 
 @pytest.mark.parametrize('case', [_row(case) for case in page.all_cases()])

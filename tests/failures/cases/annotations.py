@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Tuple
 
-from tests.failures.case import Case
-from tests.failures.task import TRAINING, Change, annotated_in_coco, annotated_in_voc, content
+from tests.failures.case import Case, rows
+from tests.failures.task import annotated_in_coco, annotated_in_voc, content
 
 _ARK, _VOC, _COCO = (f'in/annotations/{name}' for name in ('train-1.txt', 'train-1.xml', 'coco-annotations.json'))
 _BOX = '<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>'
 
 
-def _case(id: str, what: str, breaks: Change, *words: str, **more: Any) -> Case:
-    return Case(id, what, TRAINING, breaks, 300002, words, heavy=True, **more)
+def _ark(id: str, what: str, text: Any, *words: str) -> Case:
+    return rows('ark', 300002, heavy=True)(id, what, content(_ARK, text), f'/{_ARK}', *words)
 
 
-def _ark(id: str, what: str, text: Any, *words: str, **more: Any) -> Case:
-    return _case(f'ark-{id}', what, content(_ARK, text), f'/{_ARK}', *words, **more)
+def _voc(id: str, what: str, text: str, *words: str) -> Case:
+    return rows('voc', 300002, heavy=True)(id, what, annotated_in_voc(text), f'/{_VOC}', *words)
 
 
-def _voc(id: str, what: str, text: Any, *words: str, **more: Any) -> Case:
-    return _case(f'voc-{id}', what, annotated_in_voc(text), f'/{_VOC}', *words, **more)
-
-
-def _coco(id: str, what: str, spoil: Callable[[Dict[str, Any]], Any], *words: str, **more: Any) -> Case:
-    return _case(f'coco-{id}', what, annotated_in_coco(spoil), f'/{_COCO}', *words, **more)
+def _coco(id: str, what: str, spoil: Callable[[Dict[str, Any]], Any], *words: str) -> Case:
+    return rows('coco', 300002, heavy=True)(id, what, annotated_in_coco(spoil), f'/{_COCO}', *words)
 
 
 def _entity_bomb() -> str:

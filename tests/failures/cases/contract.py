@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Tuple
 
-from tests.failures.case import Case
-from tests.failures.task import INFERENCE, MINING, REMOVED, TRAINING, Change, content, env, folder, removed, replaced
+from tests.failures.case import Case, rows
+from tests.failures.task import INFERENCE, MINING, REMOVED, content, env, folder, removed, replaced
 
 _ENV = 'in/env.yaml'
-
-
-def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
-    return Case(f'env-{id}', what, task, breaks, 300001, words, **more)
+_case = rows('env', 300001)
 
 
 CASES: Tuple[Case, ...] = (

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Tuple
 
-from tests.failures.case import Case
+from tests.failures.case import Case, rows
 from tests.failures.packages import harmful_weights, plain_pickle, pretrained, shell, through_numpy
-from tests.failures.task import INFERENCE, MINING, TRAINING, WEIGHTS, Change, changes, config
+from tests.failures.task import INFERENCE, MINING, TRAINING, WEIGHTS, changes, config
 
-
-def _file(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
-    return Case(f'code-{id}', what, task, breaks, 300004, words, heavy=True, **more)
-
+_file = rows('code', 300004, task=INFERENCE, heavy=True)
 
 CASES: Tuple[Case, ...] = (
     _file(

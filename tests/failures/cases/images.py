@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Tuple
 
-from tests.failures.case import Case
-from tests.failures.task import INFERENCE, MINING, TRAINING, Change, Task, changes, config, content, folder
+import cv2
+
+from tests.failures.case import Case, rows
+from tests.failures.task import INFERENCE, MINING, Task, change, changes, config, content, folder
 
 _TRAIN, _VAL = 'in/assets/train-2.jpg', 'in/assets/val-1.jpg'
+_case = rows('image', 300003, heavy=True)
 
 
-def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
-    code = more.pop('code', 300003)
-    return Case(f'image-{id}', what, task, breaks, code, words, **{'heavy': True, **more})
-
-
-def cut_png(name: str) -> Change:
+@change
+def cut_png(task: Task, name: str) -> None:
     """A PNG whose header is sound and whose pixels are cut off."""
-
-    def change(task: Task) -> None:
-        import cv2
-
-        whole = cv2.imencode('.png', cv2.imread(str(task.path(name))))[1].tobytes()
-        task.write(name, whole[:200])
-
-    return change
+    whole = cv2.imencode('.png', cv2.imread(str(task.path(name))))[1].tobytes()
+    task.write(name, whole[:200])
 
 
 CASES: Tuple[Case, ...] = (

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Tuple
 
-from tests.failures.case import Case
-from tests.failures.task import (
-    INFERENCE,
-    MINING,
-    TRAINING,
-    Change,
-    changes,
-    config,
-    content,
-    folder,
-    more_lines,
-    removed,
-)
+from tests.failures.case import Case, rows
+from tests.failures.task import INFERENCE, MINING, changes, config, content, folder, more_lines, removed
 
 _TRAIN, _VAL, _NEW = 'in/train-index.tsv', 'in/val-index.tsv', 'in/candidate-index.tsv'
-
-
-def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
-    return Case(f'index-{id}', what, task, breaks, 300002, words, **more)
+_case = rows('index', 300002)
 
 
 CASES: Tuple[Case, ...] = (

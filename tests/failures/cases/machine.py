@@ -123,25 +123,18 @@ CASES: Tuple[Case, ...] = (
         arguments=('--cpu-ranks', '0'),
         heavy=False,
     ),
-    _signal(
-        'killed-training',
-        'the memory of the machine ends in training',
-        TRAINING,
-        'worker',
-        signal.SIGKILL,
-        300103,
-        'was killed (SIGKILL)',
-        'set samples_per_gpu or workers_per_gpu lower',
-    ),
-    _signal(
-        'killed-inference',
-        'the memory of the machine ends in inference',
-        INFERENCE,
-        'worker',
-        signal.SIGKILL,
-        300103,
-        'was killed (SIGKILL)',
-        'set samples_per_gpu or workers_per_gpu lower',
+    *(
+        _signal(
+            f'killed-{kind}',
+            f'the memory of the machine ends in {kind}',
+            kind,
+            'worker',
+            signal.SIGKILL,
+            300103,
+            'was killed (SIGKILL)',
+            'set samples_per_gpu or workers_per_gpu lower',
+        )
+        for kind in (TRAINING, INFERENCE)
     ),
     _signal(
         'killed-rank',
@@ -158,35 +151,18 @@ CASES: Tuple[Case, ...] = (
     _signal(
         'bus-error', '/dev/shm ends', TRAINING, 'worker', signal.SIGBUS, 300103, '/dev/shm is full', 'raise shm_size'
     ),
-    _signal(
-        'stopped-training',
-        'a training is stopped',
-        TRAINING,
-        'start',
-        signal.SIGTERM,
-        160004,
-        'stopped from outside (SIGTERM)',
-        status=143,
-    ),
-    _signal(
-        'stopped-inference',
-        'an inference is stopped',
-        INFERENCE,
-        'start',
-        signal.SIGTERM,
-        160004,
-        'stopped from outside (SIGTERM)',
-        status=143,
-    ),
-    _signal(
-        'stopped-mining',
-        'a mining is stopped',
-        MINING,
-        'start',
-        signal.SIGTERM,
-        160004,
-        'stopped from outside (SIGTERM)',
-        status=143,
+    *(
+        _signal(
+            f'stopped-{kind}',
+            f'{what} is stopped',
+            kind,
+            'start',
+            signal.SIGTERM,
+            160004,
+            'stopped from outside (SIGTERM)',
+            status=143,
+        )
+        for kind, what in ((TRAINING, 'a training'), (INFERENCE, 'an inference'), (MINING, 'a mining'))
     ),
     _case(
         'stopped-early',

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Tuple
 
-from tests.failures.case import Case
-from tests.failures.packages import as_list, cut_off, other_classes, own_shapes, pretrained, saved, torch_script
+from tests.failures.case import Case, rows
+from tests.failures.packages import cut_off, own_shapes, pretrained, saved, torch_script
 from tests.failures.task import (
     CONFIG,
     INFERENCE,
@@ -13,7 +13,6 @@ from tests.failures.task import (
     PACKAGE,
     TRAINING,
     WEIGHTS,
-    Change,
     changes,
     config,
     content,
@@ -27,13 +26,8 @@ _CONFIG = f'{PACKAGE}/{CONFIG}'
 _MMDET_2 = "model = dict(type='YOLOX')\ndata = dict(samples_per_gpu=2)\noptimizer = dict(type='SGD')\n"
 
 
-def _case(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
-    return Case(f'model-{id}', what, task, breaks, more.pop('code', 300004), words, **more)
-
-
-def _heavy(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
-    return _case(id, what, breaks, *words, task=task, heavy=True, **more)
-
+_case = rows('model', 300004, task=INFERENCE)
+_heavy = rows('model', 300004, task=INFERENCE, heavy=True)
 
 CASES: Tuple[Case, ...] = (
     _case(
@@ -79,7 +73,13 @@ CASES: Tuple[Case, ...] = (
     _heavy('empty', 'the weights are empty', content(WEIGHTS, ''), f'/{WEIGHTS}', 'is cut off or damaged'),
     _heavy('text', 'the weights are text', content(WEIGHTS, 'weights\n'), f'/{WEIGHTS} is no weight file'),
     _heavy('cut', 'the weights are cut off', cut_off(), f'/{WEIGHTS}', 'cut off'),
-    _heavy('list', 'the weights are a list', as_list(), f'/{WEIGHTS} holds list', 'expected the parameters of a model'),
+    _heavy(
+        'list',
+        'the weights are a list',
+        saved([1, 2, 3]),
+        f'/{WEIGHTS} holds list',
+        'expected the parameters of a model',
+    ),
     _heavy(
         'no-parameters',
         'the weights hold no parameters',
@@ -120,7 +120,7 @@ CASES: Tuple[Case, ...] = (
     _heavy(
         'other-classes-unnamed',
         'weights without class names have another number of classes',
-        other_classes(),
+        changes(own_shapes(), config(class_names=['circle', 'square'])),
         f'/{WEIGHTS} detects 3 classes, whose names it does not hold, but class_names has 2',
         'give class_names of the model',
         task=MINING,

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Tuple
 
-from tests.failures.case import Case
-from tests.failures.task import INFERENCE, TRAINING, WEIGHTS, Change, config, options
+from tests.failures.case import Case, rows
+from tests.failures.task import INFERENCE, TRAINING, WEIGHTS, config, options
 
 _LINE = '/in/config.yaml:'
+_case = rows('options', 300001)
 
 
-def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
-    code = more.pop('code', 300001)
-    return Case(f'options-{id}', what, task, breaks, code, words, **more)
-
-
-def _deep(what: str, id: str, option: str, *words: str, task: str = TRAINING, **more: Any) -> Case:
+def _deep(what: str, id: str, option: str, *words: str, task: str = TRAINING) -> Case:
     """One that only shows when the config is put together or built."""
-    return _case(id, what, options(option), _LINE, 'cfg_options', *words, task=task, heavy=True, **more)
+    return _case(id, what, options(option), _LINE, 'cfg_options', *words, task=task, heavy=True)
+
+
+def _in_both(what: str, id: str, option: str, *words: str) -> Tuple[Case, Case]:
+    """The same in a training and in an inference."""
+    inference = _deep(f'{what}, in inference', f'{id}-inference', option, *words, task=INFERENCE)
+    return _deep(what, id, option, *words), inference
 
 
 CASES: Tuple[Case, ...] = (
@@ -134,18 +136,11 @@ CASES: Tuple[Case, ...] = (
         'Adamm',
     ),
     _deep('cfg_options names a backbone that does not exist', 'backbone', 'model.backbone.type=DarkNest', 'DarkNest'),
-    _deep(
+    *_in_both(
         'cfg_options has a key that a part of the model does not know',
         'unknown-argument',
         'model.backbone.deepth=3',
         'deepth',
-    ),
-    _deep(
-        'cfg_options has a key that a part of the model does not know, in inference',
-        'unknown-argument-inference',
-        'model.backbone.deepth=3',
-        'deepth',
-        task=INFERENCE,
     ),
     _deep(
         'cfg_options makes the network impossible',

@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Tuple
 
-from tests.failures.case import Case
+from tests.failures.case import Case, rows
 from tests.failures.packages import EVIL, EVIL_WEIGHTS, NMS, TOUCH, plain_pickle, shell
 from tests.failures.task import INFERENCE, PACKAGE, TRAINING, Change, changes, config, options
 
-
-def _file(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
-    return Case(f'code-{id}', what, task, breaks, 300004, words, heavy=True, **more)
+_file = rows('code', 300004, heavy=True)
 
 
-def _option(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
-    return Case(f'code-{id}', what, task, breaks, 300001, ('cfg_options', *words), heavy=True, **more)
+def _option(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING) -> Case:
+    return rows('code', 300001, heavy=True)(id, what, breaks, 'cfg_options', *words, task=task)
+
+
+def _in_both(id: str, what: str, breaks: Change, *words: str) -> Tuple[Case, Case]:
+    """The same in a training and in an inference."""
+    inference = _option(f'{id}-inference', f'{what}, in inference', breaks, *words, task=INFERENCE)
+    return _option(id, what, breaks, *words), inference
 
 
 CASES: Tuple[Case, ...] = (
-    _option(
+    *_in_both(
         'option-type',
         'cfg_options names a function outside mmdet',
-        options(f'model.backbone.type=os.system model.backbone.command="{TOUCH}"', 'model.backbone._delete_=true'),
-        'os.system',
-    ),
-    _option(
-        'option-type-inference',
-        'cfg_options names a function outside mmdet, in inference',
         options(f'model.backbone._delete_=true model.backbone.type=os.system model.backbone.command="{TOUCH}"'),
         'os.system',
-        task=INFERENCE,
     ),
     _option(
         'option-wrapper',
@@ -55,18 +52,11 @@ CASES: Tuple[Case, ...] = (
         ),
         'subprocess',
     ),
-    _option(
+    *_in_both(
         'option-nms',
         'cfg_options sets an NMS that is an expression',
         options(f'model.test_cfg.nms.type={NMS}'),
         '__import__',
-    ),
-    _option(
-        'option-nms-inference',
-        'cfg_options sets an NMS that is an expression, in inference',
-        options(f'model.test_cfg.nms.type={NMS}'),
-        '__import__',
-        task=INFERENCE,
     ),
     _option(
         'option-imports',
@@ -75,7 +65,7 @@ CASES: Tuple[Case, ...] = (
         'custom_imports',
         'use keys of the config',
     ),
-    _option(
+    *_in_both(
         'option-mmengine',
         'cfg_options names a function of mmengine’s that runs a program',
         options(
@@ -84,17 +74,6 @@ CASES: Tuple[Case, ...] = (
             'model.backbone.cmd=[touch,{root}/canary]',
         ),
         'mmengine.call_command',
-    ),
-    _option(
-        'option-mmengine-inference',
-        'cfg_options names a function of mmengine’s that runs a program, in inference',
-        options(
-            'model.backbone._delete_=true',
-            'model.backbone.type=mmengine.call_command',
-            'model.backbone.cmd=[touch,{root}/canary]',
-        ),
-        'mmengine.call_command',
-        task=INFERENCE,
     ),
     _option(
         'option-proposals',
@@ -113,7 +92,6 @@ CASES: Tuple[Case, ...] = (
             options(f'model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint={EVIL}'),
         ),
         'evil.pth',
-        task=TRAINING,
     ),
     _file(
         'option-pretrained',
@@ -126,13 +104,11 @@ CASES: Tuple[Case, ...] = (
             ),
         ),
         'evil.pth',
-        task=TRAINING,
     ),
     _file(
         'option-load-from',
         'cfg_options load_from names weights that hold a call',
         changes(EVIL_WEIGHTS, options(f'load_from={EVIL}')),
         'evil.pth',
-        task=TRAINING,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Tuple
 
-from tests.failures.case import Case
+from tests.failures.case import Case, rows
 from tests.failures.packages import (
     CALL,
     EVIL,
@@ -23,19 +23,28 @@ from tests.failures.packages import (
 )
 from tests.failures.task import CONFIG, INFERENCE, MINING, PACKAGE, TRAINING, Change, changes, more_lines
 
-
-def _file(id: str, what: str, breaks: Change, *words: str, task: str = INFERENCE, **more: Any) -> Case:
-    return Case(f'code-{id}', what, task, breaks, 300004, words, heavy=True, **more)
-
-
-def _own_config(*steps: Any, value: Any) -> Change:
-    """The package's config with a value, in a training that starts from the package and uses its config."""
-    return changes(set_in_config(CONFIG, *steps, value=value), pretrained(CONFIG))
+_EVIL_FILE = f'{PACKAGE}/evil.pth'
+_LOADER = {'type': 'Pretrained', 'checkpoint': EVIL}
+_file = rows('code', 300004, task=INFERENCE, heavy=True)
 
 
-def _loading(init_cfg: Any) -> Change:
+def _pretrained(id: str, what: str, *steps: Any, value: Any, word: str, before: Tuple[Change, ...] = ()) -> Case:
+    """A value in the package's config, in a training that starts from the package and uses its config."""
+    breaks = changes(*before, set_in_config(CONFIG, *steps, value=value), pretrained(CONFIG))
+    return _file(id, what, breaks, word, task=TRAINING)
+
+
+def _in_both(id: str, what: str, *steps: Any, value: Any, word: str) -> Tuple[Case, Case]:
+    """The same in the config of a model to infer with and of one to start a training from."""
+    inference = _file(id, what, set_in_config(CONFIG, *steps, value=value), word)
+    what = what.replace('of the model', 'of the pretrained model')
+    return inference, _pretrained(f'{id}-training', what, *steps, value=value, word=word)
+
+
+def _loading(id: str, what: str, init_cfg: Any, evil: Change = EVIL_WEIGHTS) -> Case:
     """Another way to begin the backbone's weights."""
-    return _own_config('model', 'backbone', 'init_cfg', value=init_cfg)
+    steps = ('model', 'backbone', 'init_cfg')
+    return _pretrained(f'config-init{id}', what, *steps, value=init_cfg, word='evil.pth', before=(evil,))
 
 
 CASES: Tuple[Case, ...] = (
@@ -63,11 +72,13 @@ CASES: Tuple[Case, ...] = (
         'found Call',
         task=TRAINING,
     ),
-    _file(
+    *_in_both(
         'config-type',
         'a type in the config of the model is a function outside mmdet',
-        set_in_config(CONFIG, 'model', 'backbone', value=SHELL),
-        'os.system',
+        'model',
+        'backbone',
+        value=SHELL,
+        word='os.system',
     ),
     _file(
         'config-type-pipeline',
@@ -76,95 +87,46 @@ CASES: Tuple[Case, ...] = (
         'os.system',
         task=MINING,
     ),
-    _file(
-        'config-type-training',
-        'a type in the config of the pretrained model is a function outside mmdet',
-        _own_config('model', 'backbone', value=SHELL),
-        'os.system',
-        task=TRAINING,
-    ),
-    _file(
+    _pretrained(
         'config-hook',
         'a hook in the config of the pretrained model is a function outside mmdet',
-        _own_config('custom_hooks', 'append', value=SHELL),
-        'os.system',
-        task=TRAINING,
+        'custom_hooks',
+        'append',
+        value=SHELL,
+        word='os.system',
     ),
-    _file(
+    _pretrained(
         'config-optimizer',
         'the optimizer in the config of the pretrained model is a function outside mmdet',
-        _own_config('optim_wrapper', value=SHELL),
-        'os.system',
-        task=TRAINING,
+        'optim_wrapper',
+        value=SHELL,
+        word='os.system',
     ),
-    _file(
+    _pretrained(
         'config-collate',
         'collate_fn in the config of the pretrained model is a function outside mmdet',
-        _own_config(
-            'train_dataloader', 'collate_fn', value={'type': 'subprocess.Popen', 'args': ['touch', '{root}/canary']}
-        ),
-        'subprocess.Popen',
-        task=TRAINING,
+        'train_dataloader',
+        'collate_fn',
+        value={'type': 'subprocess.Popen', 'args': ['touch', '{root}/canary']},
+        word='subprocess.Popen',
     ),
-    _file(
+    *_in_both(
         'config-nms',
         'the NMS in the config of the model is an expression',
-        set_in_config(CONFIG, 'model', 'test_cfg', 'nms', value={'type': NMS, 'iou_threshold': 0.5}),
-        '__import__',
+        'model',
+        'test_cfg',
+        'nms',
+        value={'type': NMS, 'iou_threshold': 0.5},
+        word='__import__',
     ),
-    _file(
-        'config-nms-training',
-        'the NMS in the config of the pretrained model is an expression',
-        _own_config('model', 'test_cfg', 'nms', value={'type': NMS, 'iou_threshold': 0.5}),
-        '__import__',
-        task=TRAINING,
-    ),
-    _file(
-        'config-init',
-        'the config of the pretrained model loads further weights, which hold a call',
-        changes(EVIL_WEIGHTS, _loading({'type': 'Pretrained', 'checkpoint': EVIL})),
-        'evil.pth',
-        task=TRAINING,
-    ),
-    _file(
-        'config-init-numpy',
-        'the same, the call being one of numpy’s',
-        changes(
-            harmful_weights(through_numpy, f'{PACKAGE}/evil.pth'),
-            _loading({'type': 'Pretrained', 'checkpoint': EVIL}),
-        ),
-        'evil.pth',
-        task=TRAINING,
-    ),
-    _file(
-        'config-init-scope',
-        'the same under another name of the loader',
-        changes(EVIL_WEIGHTS, _loading({'type': 'mmengine.Pretrained', 'checkpoint': EVIL})),
-        'evil.pth',
-        task=TRAINING,
-    ),
-    _file(
-        'config-init-list',
-        'the same in a list',
-        changes(EVIL_WEIGHTS, _loading([{'type': 'Pretrained', 'checkpoint': EVIL}])),
-        'evil.pth',
-        task=TRAINING,
-    ),
-    _file(
-        'config-init-override',
+    _loading('', 'the config of the pretrained model loads further weights, which hold a call', _LOADER),
+    _loading('-numpy', 'the same, the call being one of numpy’s', _LOADER, harmful_weights(through_numpy, _EVIL_FILE)),
+    _loading('-scope', 'the same under another name of the loader', {**_LOADER, 'type': 'mmengine.Pretrained'}),
+    _loading('-list', 'the same in a list', [_LOADER]),
+    _loading(
+        '-override',
         'the same for one layer',
-        changes(
-            EVIL_WEIGHTS,
-            _loading(
-                {
-                    'type': 'Kaiming',
-                    'layer': 'Conv2d',
-                    'override': {'type': 'Pretrained', 'name': 'stem', 'checkpoint': EVIL},
-                }
-            ),
-        ),
-        'evil.pth',
-        task=TRAINING,
+        {'type': 'Kaiming', 'layer': 'Conv2d', 'override': {'name': 'stem', **_LOADER}},
     ),
     _file(
         'config-teacher',
@@ -178,18 +140,13 @@ CASES: Tuple[Case, ...] = (
         changes(EVIL_CONFIG, with_teacher(CONFIG, f'{{root}}/{PACKAGE}/evil.py', None)),
         'evil.py',
     ),
-    _file(
+    *_in_both(
         'config-mmengine',
         'a type in the config of the model is a function of mmengine’s that runs a program',
-        set_in_config(CONFIG, 'model', 'backbone', value=CALL),
-        'mmengine.call_command',
-    ),
-    _file(
-        'config-mmengine-training',
-        'a type in the config of the pretrained model is a function of mmengine’s that runs a program',
-        _own_config('model', 'backbone', value=CALL),
-        'mmengine.call_command',
-        task=TRAINING,
+        'model',
+        'backbone',
+        value=CALL,
+        word='mmengine.call_command',
     ),
     _file(
         'config-pickle',

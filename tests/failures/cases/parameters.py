@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Tuple
 
-from tests.failures.case import Case
-from tests.failures.task import (
-    INFERENCE,
-    MINING,
-    REMOVED,
-    TRAINING,
-    Change,
-    config,
-    content,
-    more_lines,
-    removed,
-)
+from tests.failures.case import Case, rows
+from tests.failures.task import INFERENCE, MINING, REMOVED, config, content, more_lines, removed
 
 _CONFIG = 'in/config.yaml'
 _LINE = '/in/config.yaml:'  # of the key
+_case = rows('parameter', 300001)
 
 
-def _case(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING, **more: Any) -> Case:
-    return Case(f'parameter-{id}', what, task, breaks, 300001, words, **more)
-
-
-def _value(key: str, value: Any, what: str, *words: str, task: str = TRAINING, **more: Any) -> Case:
+def _value(key: str, value: Any, what: str, *words: str, **more: Any) -> Case:
     """A value of one key that cannot be."""
     found = f'found {value!r}'
-    return _case(f'{key}-{_slug(value)}', what, config(**{key: value}), _LINE, key, found, *words, task=task, **more)
+    return _case(f'{key}-{_slug(value)}', what, config(**{key: value}), _LINE, key, found, *words, **more)
 
 
 def _slug(value: Any) -> str:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from demo.task_folder import env_values, write_env
+from demo.task_folder import env_values
 from executor.contract.env import Env, InputPaths, OutputPaths, env_file, read_env
 from executor.contract.errors import ConfigError
-from demo.task_folder import env_values
 from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder
 

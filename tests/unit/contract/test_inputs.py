@@ -11,7 +11,6 @@ from demo.task_folder import add_annotation, add_image, write_index
 from executor.contract.errors import ConfigError, DatasetError, ModelError
 from executor.contract.inputs import check_inputs, check_listed
 from executor.contract.params import Job
-from demo.task_folder import add_annotation, add_image, write_index
 from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder, line_of
 
