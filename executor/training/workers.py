@@ -49,9 +49,9 @@ def image_bytes(pipeline: Sequence[ConfigDict]) -> int:
 
 
 def _sizes(transform: ConfigDict) -> Iterator[Sequence[float]]:
-    for key in ('img_scale', 'scale', 'scales', 'crop_size', 'size'):
-        value = transform.get(key)
-        several = isinstance(value, (list, tuple)) and value and _is_pair(value[0])
+    for key in {'img_scale', 'scale', 'scales', 'crop_size', 'size'} & set(transform):
+        value = transform[key]
+        several = isinstance(value, (list, tuple)) and len(value) > 0 and _is_pair(value[0])
         yield from filter(_is_pair, value if several else [value])
 
 
