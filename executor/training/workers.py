@@ -49,10 +49,11 @@ def image_bytes(pipeline: Sequence[ConfigDict]) -> int:
 
 
 def _sizes(transform: ConfigDict) -> Iterator[Sequence[float]]:
-    for key in {'img_scale', 'scale', 'scales', 'crop_size', 'size'} & set(transform):
-        value = transform[key]
-        several = isinstance(value, (list, tuple)) and len(value) > 0 and _is_pair(value[0])
-        yield from filter(_is_pair, value if several else [value])
+    for key in ('img_scale', 'scale', 'scales', 'crop_size', 'size'):
+        value = transform.get(key)
+        for size in value if isinstance(value, (list, tuple)) and value and _is_pair(value[0]) else [value]:
+            if size is not None and _is_pair(size):
+                yield size
 
 
 def _is_pair(value: object) -> bool:
