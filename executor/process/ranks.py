@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import logging
-from typing import Callable
+import sys
+from typing import TYPE_CHECKING, Callable
 
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from executor.contract.failure import death_of, failure_of
+from executor.contract.params import Job
 
-class RankDied(Exception):
-    """A rank ended with `exitcode`."""
-
-    def __init__(self, exitcode: int) -> None:
-        super().__init__(exitcode)
-        self.exitcode = exitcode
+if TYPE_CHECKING:
+    from executor.process.worker import Reports
 
 
-def run_ranks(count: int, task_id: str, run: Callable[..., None], *arguments: object) -> None:
-    """Call `run` with the arguments in `count` processes of this machine and wait for all of them.
-
-    Raises:
-        RankDied: one of them did not end well; the others are gone by then.
-    """
+def run_ranks(ranks: int, run: Callable[[Job, int, Reports], None], job: Job, cores: int, reports: Reports) -> None:
+    """Call `run` with the other arguments in a process for each rank, and exit where one of them fails."""
     # Its words on a rank's death come before ours, which say more.
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
     # The ranks share a machine: they need not resolve its name (torch 1.10 cannot be told).
@@ -30,8 +25,8 @@ def run_ranks(count: int, task_id: str, run: Callable[..., None], *arguments: ob
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
-        nproc_per_node=count,
-        run_id=task_id,
+        nproc_per_node=ranks,
+        run_id=job.env.task_id,
         rdzv_backend='c10d',
         rdzv_endpoint='localhost:0',
         max_restarts=0,
@@ -39,7 +34,9 @@ def run_ranks(count: int, task_id: str, run: Callable[..., None], *arguments: ob
         **local,
     )
     try:
-        elastic_launch(config, run)(*arguments)
+        elastic_launch(config, run)(job, cores, reports)
     except ChildFailedError as error:
-        _, first = error.get_first_failure()
-        raise RankDied(first.exitcode)
+        if reports.empty():
+            _, first = error.get_first_failure()
+            reports.put(failure_of(death_of(first.exitcode)))
+        sys.exit(1)

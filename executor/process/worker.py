@@ -12,7 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Callable
 
 from executor.contract.errors import NoGpuError
-from executor.contract.failure import Failure, death_of, failure_of
+from executor.contract.failure import Failure, failure_of
 from executor.contract.output.monitor import Monitor
 from executor.contract.params import Job
 from executor.contract.progress import Progress, silent_progress
@@ -41,14 +41,9 @@ def work(job: Job, cpu_ranks: int, reports: Reports) -> None:
         sys.exit(1)
     if ranks == 1:
         return run_rank(job, cores, reports)
-    from executor.process.ranks import RankDied, run_ranks  # imports torch, after the environment is set
+    from executor.process.ranks import run_ranks  # imports torch, so after the environment is set
 
-    try:
-        run_ranks(ranks, job.env.task_id, run_rank, job, cores, reports)
-    except RankDied as error:
-        if reports.empty():
-            reports.put(failure_of(death_of(error.exitcode)))
-        sys.exit(1)
+    run_ranks(ranks, run_rank, job, cores, reports)
 
 
 def run_rank(job: Job, cores: int, reports: Reports) -> None:

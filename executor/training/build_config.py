@@ -81,12 +81,8 @@ def set_wrapper(config: Config, use_gpu: bool) -> None:
 
 def set_loops(config: Config, params: TrainParams, max_epochs: int) -> None:
     """Set epochs and validations. mmengine validates the last epoch, too, so every model is measured."""
-    interval = params.val_interval if params.val_interval > 0 else 1
-    config['train_cfg'] = {
-        'type': 'EpochBasedTrainLoop',
-        'max_epochs': max_epochs,
-        'val_interval': interval,
-    }
+    interval = max(1, params.val_interval)
+    config['train_cfg'] = {'type': 'EpochBasedTrainLoop', 'max_epochs': max_epochs, 'val_interval': interval}
     config['val_cfg'] = {'type': 'ValLoop'}
     config['test_cfg'] = {'type': 'TestLoop'}
 

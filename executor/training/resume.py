@@ -64,6 +64,8 @@ def schedule_of(config: Config) -> Dict[str, int]:
 
 def save_resume_state(runner: Runner, epoch: int, folder: Path) -> None:
     """Save everything `--resume` needs, in one file; the one before stays until this one is whole."""
+    for half in folder.glob(f'.{RESUME_FILE}.*'):  # of a run that was killed
+        half.unlink()
     try:
         with replaced_path(folder / RESUME_FILE) as beside:
             # The epoch is over, whether mmengine has counted it already or not.

@@ -17,7 +17,7 @@ from executor.contract.params import TrainParams
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult
 from executor.training.metric import DetectionMetric
 from executor.training.resume import RESUME_FILE, save_resume_state, schedule_of
-from executor.training.stage_files import StageContent, load_writers, write_stage
+from executor.training.stage_files import StageContent, write_stage
 from executor.training.stage_store import StageStore, TrainedStage
 
 logger = logging.getLogger(__name__)
@@ -41,13 +41,12 @@ class StageHook(Hook):
         self._config = config
         self._config_name = Path(params.config_file).name
         self._work_dir = Path(config['work_dir'])
-        self._writers = load_writers()
         self.samples: Sequence[Tuple[str, ImageResult]] = ()
 
     def before_train(self, runner: Runner) -> None:
         if runner.rank == 0 and runner.epoch == 0:
             remove_file(self._work_dir / RESUME_FILE)
-            self._store.clear()
+            self._store.result.clear()
 
     def after_train_epoch(self, runner: Runner) -> None:
         # The end of the last epoch is after_train's.
@@ -89,7 +88,7 @@ class StageHook(Hook):
             config=self._config,
             config_name=self._config_name,
         )
-        written = write_stage(self._writers, self._store.folder(content.name), content)
+        written = write_stage(self._store.result.stage_dir(content.name), content)
         new = self._store.add(content.name, epoch, evaluation, written)
         save_resume_state(runner, epoch, self._work_dir)
         best = self._store.best.stage

@@ -21,17 +21,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainedStage:
-    """A stage on disk.
+    """A stage on disk, with its numbers per class."""
 
-    Attributes:
-        stage: as result.yaml lists it.
-        classes: its numbers per class.
-        written: the names of all its files, listed or not.
-    """
-
-    stage: Stage
+    stage: Stage  # as result.yaml lists it
     classes: Tuple[ClassResult, ...]
-    written: Tuple[str, ...]
+    written: Tuple[str, ...]  # the names of all its files, listed or not
 
 
 class StageStore:
@@ -42,7 +36,7 @@ class StageStore:
     """
 
     def __init__(self, result: TrainingResult, params: TrainParams) -> None:
-        self._result = result
+        self.result = result
         self._params = params
         self.stages: List[TrainedStage] = []
 
@@ -51,14 +45,6 @@ class StageStore:
         """Return the stage that result.yaml calls best; there must be one."""
         best = best_stage([trained.stage for trained in self.stages])
         return next(trained for trained in self.stages if trained.stage is best)
-
-    def clear(self) -> None:
-        """Forget what an earlier run left in the same folder."""
-        self._result.clear()
-
-    def folder(self, name: str) -> Path:
-        """Return where the files of a stage lie; in the older, flat layout all stages share it."""
-        return self._result.stage_dir(name)
 
     def add(self, name: str, epoch: int, evaluation: Evaluation, written: Tuple[str, ...]) -> TrainedStage:
         """List a stage whose files are written, and remove those that `max_keep_checkpoints` leaves no room for."""
@@ -82,7 +68,7 @@ class StageStore:
 
     def write_result(self, attachments: Mapping[str, Sequence[str]]) -> None:
         """Rewrite result.yaml for the stages on disk."""
-        self._result.write([trained.stage for trained in self.stages], attachments)
+        self.result.write([trained.stage for trained in self.stages], attachments)
 
     def state(self) -> List[Dict[str, Any]]:
         """Return the stages as plain values, for `restore` in a training that goes on with this one."""
@@ -101,7 +87,7 @@ class StageStore:
         return TrainedStage(stage, tuple(ClassResult(**result) for result in entry['classes']), written)
 
     def _on_disk(self, stage: Stage) -> bool:
-        return all((self.folder(stage.name) / file).is_file() for file in stage.files)
+        return all((self.result.stage_dir(stage.name) / file).is_file() for file in stage.files)
 
     def _listed(self, files: Tuple[str, ...]) -> Tuple[str, ...]:
         patterns = self._params.ymir_saved_file_patterns
@@ -117,11 +103,11 @@ class StageStore:
             for path in self._paths(trained):
                 if path not in kept:
                     remove_file(path)
-            with contextlib.suppress(OSError):  # it is shared, or has what is not ours
-                self.folder(trained.stage.name).rmdir()
+            with contextlib.suppress(OSError):  # all stages share it in the flat layout, or it has what is not ours
+                self.result.stage_dir(trained.stage.name).rmdir()
 
     def _paths(self, trained: TrainedStage) -> List[Path]:
-        return [self.folder(trained.stage.name) / name for name in trained.written]
+        return [self.result.stage_dir(trained.stage.name) / name for name in trained.written]
 
 
 def split_kept(stages: Sequence[TrainedStage], keep: int) -> Tuple[List[TrainedStage], List[TrainedStage]]:

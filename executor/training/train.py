@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Optional, Sequence, Tuple
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -19,6 +19,7 @@ from executor.contract.index import read_training_index
 from executor.contract.output.training_result import TrainingResult
 from executor.contract.params import Job, TrainParams
 from executor.contract.progress import Progress
+from executor.evaluation.coco import ImageResult
 from executor.log import duration
 from executor.models.families import register_parts
 from executor.report.pictures import draw_grid, write_picture
@@ -55,8 +56,7 @@ def train(job: Job, progress: Progress) -> None:
         _forget_curves(env)
     weights = None if resume else starting_weights(params, config)
     replace_downloads(config['model'], will_load=bool(resume or weights))
-    result = TrainingResult(env)
-    store = StageStore(result, params)
+    store = StageStore(TrainingResult(env), params)
     with config_to_blame(config, params.config_options):
         runner = _build_runner(config, resume)
     stages = StageHook(store, params, config)
@@ -74,9 +74,7 @@ def train(job: Job, progress: Progress) -> None:
         with config_to_blame(config, params.config_options):
             raise
     if dist.rank() == 0:
-        picture = result.attachments_dir(_PICTURE_SECTION) / _PICTURE_NAME
-        _draw_samples(stages, params, picture)
-        _finish(env, store, result, picture if picture.is_file() else None, time.monotonic() - started)
+        _finish(env, params, store, stages.samples, time.monotonic() - started)
 
 
 def _forget_curves(env: Env) -> None:
@@ -91,22 +89,24 @@ def _build_runner(config: Config, resume: Optional[Path]) -> Runner:
     return Runner.from_cfg(config)
 
 
-def _draw_samples(stages: StageHook, params: TrainParams, picture: Path) -> None:
-    if stages.samples:
-        images = [(Path(path), sample) for path, sample in stages.samples]
+def _finish(
+    env: Env, params: TrainParams, store: StageStore, samples: Sequence[Tuple[str, ImageResult]], seconds: float
+) -> None:
+    """Draw what the best stage saw, list it, and sum up for the log."""
+    picture = store.result.attachments_dir(_PICTURE_SECTION) / _PICTURE_NAME
+    if samples:
+        images = [(Path(path), result) for path, result in samples]
         write_picture(picture, lambda: draw_grid(images, params.class_names, _PICTURE_SCORE))
-
-
-def _finish(env: Env, store: StageStore, result: TrainingResult, picture: Optional[Path], seconds: float) -> None:
-    """List the picture, which may be an earlier run's, and sum up for the log."""
-    attachments: Dict[str, Sequence[str]] = {} if picture is None else {_PICTURE_SECTION: [picture.name]}
-    store.write_result(attachments)
+    # Without samples, of a resumed training, the best stage and its picture are of the one before.
+    drawn = picture.is_file()
+    store.write_result({_PICTURE_SECTION: [_PICTURE_NAME]} if drawn else {})
     best = store.best
+    files = [store.result.stage_dir(best.stage.name) / file for file in best.stage.files]
     logger.info('trained in %s; stages kept: %s', duration(seconds), ', '.join(t.stage.name for t in store.stages))
     logger.info('best stage %s: mAP (AP50) %.4f, mAR %.4f', best.stage.name, best.stage.mAP, best.stage.mAR)
     if best.classes:
         logger.info('per class, counted at IoU 0.5:\n%s', class_table(best.classes))
-    logger.info('model: %s', ', '.join(str(store.folder(best.stage.name) / file) for file in best.stage.files))
+    logger.info('model: %s', ', '.join(map(str, files)))
     logger.info('list: %s; curves: %s', env.output.training_result_file, env.output.tensorboard_dir)
-    if picture is not None:
+    if drawn:
         logger.info('pictures of validation images: %s', picture)

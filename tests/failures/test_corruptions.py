@@ -15,7 +15,6 @@ from executor.contract.env import read_env
 from executor.contract.errors import ExecutorError
 from executor.contract.failure import failure_of
 from executor.contract.index import read_candidate_index, read_training_index
-from executor.contract.params import read_job
 from tests.failures.task import INFERENCE, MINING, TRAINING, Change, Task, annotated_in_coco, annotated_in_voc
 
 _COUNT = 100

@@ -16,38 +16,23 @@ WRITERS = ('model_weights', 'resolved_config')
 
 @dataclass(frozen=True)
 class StageContent:
-    """What the files of a stage are made of.
+    """What the files of a stage are made of."""
 
-    Attributes:
-        name: of the stage, such as `epoch_3`.
-        epoch: counted from 1.
-        mAP: AP50 in 0..1.
-        parameters: the model's, as inference should use them.
-        class_names: in the order of the class ids.
-        config: the resolved config of the training.
-        config_name: the file name of the config.
-    """
-
-    name: str
-    epoch: int
-    mAP: float
-    parameters: Mapping[str, torch.Tensor]
+    name: str  # such as `epoch_3`
+    epoch: int  # from 1
+    mAP: float  # AP50 in 0..1
+    parameters: Mapping[str, torch.Tensor]  # as inference should use them
     class_names: Sequence[str]
-    config: Config
-    config_name: str
+    config: Config  # of the training, resolved
+    config_name: str  # a file name
 
 
 class Writer(Protocol):
-    """Writes files of a stage, each of them whole, and returns their names."""
-
-    def __call__(self, folder: Path, content: StageContent) -> Sequence[str]: ...
-
-
-def load_writers() -> List[Writer]:
-    """Import the writers of the table."""
-    return [importlib.import_module(f'{__name__}.{name}').write for name in WRITERS]
+    def __call__(self, folder: Path, content: StageContent) -> Sequence[str]:
+        """Write files of a stage, each of them whole; returns their names."""
 
 
-def write_stage(writers: Sequence[Writer], folder: Path, content: StageContent) -> Tuple[str, ...]:
+def write_stage(folder: Path, content: StageContent) -> Tuple[str, ...]:
     """Write all files of a stage; returns their names."""
+    writers: List[Writer] = [importlib.import_module(f'{__name__}.{name}').write for name in WRITERS]
     return tuple(name for write in writers for name in write(folder, content))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from executor.process import ranks, worker
 
@@ -42,9 +43,7 @@ def test_cores_go_to_the_ranks_as_an_argument(ymir_task, monkeypatch, reports, g
         os.environ['OMP_NUM_THREADS'] = given
     started = []
     monkeypatch.setattr(worker, 'run_rank', lambda job, cores, reports: started.append((1, cores)))
-    monkeypatch.setattr(
-        ranks, 'run_ranks', lambda count, task_id, run, job, cores, reports: started.append((count, cores))
-    )
+    monkeypatch.setattr(ranks, 'run_ranks', lambda count, run, job, cores, reports: started.append((count, cores)))
     worker.work(ymir_task.job(), cpu_ranks, reports)
     assert started == [(cpu_ranks, cores)]
     assert os.environ.get('OMP_NUM_THREADS') == left
@@ -61,11 +60,11 @@ def test_a_gpu_that_is_not_there_ends_the_worker(ymir_task, reports):
 
 @pytest.mark.parametrize('told', [[], ['its own words']])
 def test_a_rank_that_dies_without_a_word_is_told(ymir_task, monkeypatch, reports, told):
-    def run_ranks(*arguments):
+    def launch(*arguments):
         reports.extend(told)
-        raise ranks.RankDied(-9)
+        raise ChildFailedError('run_rank', {0: ProcessFailure(0, 1234, -9, '')})
 
-    monkeypatch.setattr(ranks, 'run_ranks', run_ranks)
+    monkeypatch.setattr(ranks, 'elastic_launch', lambda config, run: launch)
     with pytest.raises(SystemExit):
         worker.work(ymir_task.job(), 2, reports)
     assert [getattr(failure, 'code', failure) for failure in reports] == (told or [300103])

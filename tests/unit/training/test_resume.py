@@ -27,8 +27,9 @@ class Runner:
 
 
 def test_the_state_to_resume_from_is_replaced_whole(tmp_path):
-    for epoch in (1, 2):
-        save_resume_state(Runner(), epoch, tmp_path / 'training')
+    save_resume_state(Runner(), 1, tmp_path / 'training')
+    (tmp_path / 'training' / f'.{RESUME_FILE}.77').write_text('left by a kill')
+    save_resume_state(Runner(), 2, tmp_path / 'training')
     assert names_in(tmp_path / 'training') == [RESUME_FILE]
     assert (tmp_path / 'training' / RESUME_FILE).read_text() == "{'epoch': 2, 'iter': 7}"
 

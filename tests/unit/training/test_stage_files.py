@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from mmengine.config import Config
 
-from executor.config.plain import read_plain_config
-from executor.training.stage_files import StageContent, load_writers, write_stage
+from executor.config.read import read_plain_config
+from executor.training.stage_files import StageContent, write_stage
 from executor.weights.checkpoint import read_checkpoint
 from tests.support.task_folder import names_in
 
@@ -21,7 +21,7 @@ def test_a_stage_has_its_weights_and_its_config(tmp_path):
         config=Config({'model': {'type': 'YOLOX'}, 'work_dir': '/out'}),
         config_name='yolox.py',
     )
-    names = write_stage(load_writers(), tmp_path / 'epoch_3', content)
+    names = write_stage(tmp_path / 'epoch_3', content)
     assert names == ('epoch_3.pth', 'yolox.py')
     assert names_in(tmp_path / 'epoch_3') == sorted(names)
     weights = read_checkpoint(tmp_path / 'epoch_3' / 'epoch_3.pth')

@@ -56,9 +56,9 @@ def add(store: StageStore, *maps: float, files=('{}.pth', '{}.onnx', CONFIG)) ->
     for epoch, mAP in enumerate(maps, start=first):
         name = f'epoch_{epoch}'
         written = tuple(file.format(name) for file in files)
-        store.folder(name).mkdir(parents=True, exist_ok=True)
+        store.result.stage_dir(name).mkdir(parents=True, exist_ok=True)
         for file in written:
-            (store.folder(name) / file).write_text(name)
+            (store.result.stage_dir(name) / file).write_text(name)
         classes = (ClassResult('cat', 1, mAP, mAP, 1, 0, 0),)
         store.add(name, epoch, dataclasses.replace(NOTHING_MEASURED, mAP_50=mAP, classes=classes), written)
 
