@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from mmengine.config import Config
 
-from executor.config.read import read_plain_config
+from executor.config.plain import read_plain_config
 from executor.training.stage_files import StageContent, write_stage
 from executor.weights.checkpoint import read_checkpoint
 from tests.support.task_folder import names_in
