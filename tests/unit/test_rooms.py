@@ -224,7 +224,7 @@ def test_arrows_go_one_way():
 @pytest.mark.parametrize(
     'file, source, expected',
     [
-        ('executor/contract/new.py', 'import os.path, yaml\nfrom executor.contract import forms', []),
+        ('executor/contract/new.py', 'import os.path, yaml\nfrom executor.contract import parsers', []),
         ('executor/contract/new.py', 'import numpy', ['1: numpy']),
         ('executor/contract/new.py', 'import yamllint', ['1: yamllint']),
         ('executor/contract/new.py', 'from executor import contract, dist', ['1: executor.dist']),
