@@ -67,13 +67,7 @@ def write_env(root: Path, **options: Any) -> Path:
 
 def write_config(root: Path, **values: object) -> Path:
     """Write config.yaml: what the platform fills in (two classes, CPU), then `values` over it; None becomes null."""
-    reserved = {
-        'task_id': 'task-1',
-        'class_names': list(CLASS_NAMES),
-        'gpu_id': '',
-        'gpu_count': 0,
-        'object_type': 2,
-    }
+    reserved = {'task_id': 'task-1', 'class_names': list(CLASS_NAMES), 'gpu_id': '', 'gpu_count': 0, 'object_type': 2}
     return write_text(root / 'in' / 'config.yaml', yaml.safe_dump({**reserved, **values}, sort_keys=False))
 
 

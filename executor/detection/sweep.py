@@ -86,12 +86,7 @@ def share_of_rank(count: int) -> range:
 
 
 def sweep(
-    paths: Sequence[str],
-    work: Work,
-    sinks: Sequence[Sink],
-    batch_size: int,
-    workers: int,
-    progress: ProgressPart,
+    paths: Sequence[str], work: Work, sinks: Sequence[Sink], batch_size: int, workers: int, progress: ProgressPart
 ) -> Statistics:
     """Work on every image of this rank's share and write the outcomes; returns what this rank did.
 

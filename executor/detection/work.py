@@ -75,11 +75,7 @@ class DetectAndScore:
             return scorer.score(candidates).tolist()
 
     def _views(
-        self,
-        scorer: ViewScorer,
-        images: Sequence[LoadedImage],
-        detections: Sequence[Detections],
-        stopwatch: Stopwatch,
+        self, scorer: ViewScorer, images: Sequence[LoadedImage], detections: Sequence[Detections], stopwatch: Stopwatch
     ) -> List[List[SeenView]]:
         """Detect in the views of each image, all views as one batch."""
         with stopwatch.timed(SCORING):

@@ -97,9 +97,7 @@ NOTHING_MEASURED = Evaluation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, classes=())
 
 
 def evaluate(
-    results: Sequence[ImageResult],
-    class_names: Sequence[str],
-    evaluate_config: Mapping[str, float],
+    results: Sequence[ImageResult], class_names: Sequence[str], evaluate_config: Mapping[str, float]
 ) -> Evaluation:
     """Evaluate with pycocotools; tp, fp, fn count its matches at `iou_thr`, predictions of `conf_thr` and above.
 

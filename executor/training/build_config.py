@@ -103,10 +103,7 @@ def set_runtime(config: Config, env: Env, params: TrainParams, ranks: int) -> No
     config['log_processor'] = {'type': 'LogProcessor'}  # by epoch, also where the config counts iterations
     config['load_from'] = None
     config['resume'] = False
-    config['default_hooks'] = {
-        'checkpoint': None,
-        'logger': {'type': 'LoggerHook', 'interval': _TENSORBOARD_INTERVAL},
-    }
+    config['default_hooks'] = {'checkpoint': None, 'logger': {'type': 'LoggerHook', 'interval': _TENSORBOARD_INTERVAL}}
     config['visualizer'] = {
         'type': 'Visualizer',
         'vis_backends': [{'type': 'TensorboardVisBackend', 'save_dir': str(env.output.tensorboard_dir)}],

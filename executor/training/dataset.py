@@ -126,13 +126,7 @@ def _entry(number: int, record: Record, size: Tuple[int, int], clipping: _Clippi
                 continue
             clipping.clipped += 1
         instances.append({'bbox': list(clipped[1:5]), 'bbox_label': box.label, 'ignore_flag': int(box.ignore)})
-    return {
-        'img_id': number,
-        'img_path': str(record.image),
-        'width': width,
-        'height': height,
-        'instances': instances,
-    }
+    return {'img_id': number, 'img_path': str(record.image), 'width': width, 'height': height, 'instances': instances}
 
 
 def _clip(box: TrueBox, width: int, height: int) -> TrueBox:

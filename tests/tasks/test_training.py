@@ -23,12 +23,7 @@ from tests.support.start import monitor_of, result_of, run, scalars_of, start, w
 pytestmark = pytest.mark.slow
 
 NANO = Path(shapes.CONFIG_FILE).name
-SMALL = {
-    'max_epochs': 1,
-    'samples_per_gpu': 4,
-    'workers_per_gpu': 1,
-    'cfg_options': shapes.size_options(96, spread=0),
-}
+SMALL = {'max_epochs': 1, 'samples_per_gpu': 4, 'workers_per_gpu': 1, 'cfg_options': shapes.size_options(96, spread=0)}
 
 
 def write_small_task(root: Path, train: int = 8, val: int = 5, **config: Any) -> Path:

@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from executor.detections import (
-    Detections,
-    class_counts,
-    iou_matrix,
-    no_detections,
-    to_whole_xywh,
-)
+from executor.detections import Detections, class_counts, iou_matrix, no_detections, to_whole_xywh
 
 NAN, INF = float('nan'), float('inf')
 
@@ -130,8 +124,7 @@ def test_iou_counts_pixels():
 
 
 @pytest.mark.parametrize(
-    'labels, classes, expected',
-    [([], 3, [0, 0, 0]), ([0, 0, 2], 3, [2, 0, 1]), ([2, 0, 2, 2], 4, [1, 0, 3, 0])],
+    'labels, classes, expected', [([], 3, [0, 0, 0]), ([0, 0, 2], 3, [2, 0, 1]), ([2, 0, 2, 2], 4, [1, 0, 3, 0])]
 )
 def test_class_counts(labels, classes, expected):
     assert class_counts(np.array(labels, np.int64), classes).tolist() == expected

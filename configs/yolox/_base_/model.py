@@ -15,18 +15,9 @@ model = dict(
         ],
     ),
     backbone=dict(
-        type='CSPDarknet',
-        out_indices=(2, 3, 4),
-        spp_kernal_sizes=(5, 9, 13),
-        norm_cfg=norm_cfg,
-        act_cfg=act_cfg,
+        type='CSPDarknet', out_indices=(2, 3, 4), spp_kernal_sizes=(5, 9, 13), norm_cfg=norm_cfg, act_cfg=act_cfg
     ),
-    neck=dict(
-        type='YOLOXPAFPN',
-        upsample_cfg=dict(scale_factor=2, mode='nearest'),
-        norm_cfg=norm_cfg,
-        act_cfg=act_cfg,
-    ),
+    neck=dict(type='YOLOXPAFPN', upsample_cfg=dict(scale_factor=2, mode='nearest'), norm_cfg=norm_cfg, act_cfg=act_cfg),
     bbox_head=dict(
         type='YOLOXHead',
         num_classes=80,

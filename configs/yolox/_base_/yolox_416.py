@@ -9,9 +9,7 @@ grey_pad = dict(img=(grey, grey, grey))
 
 model = dict(
     data_preprocessor=dict(
-        batch_augments=[
-            dict(type='BatchSyncRandomResize', random_size_range=(320, 640), size_divisor=32, interval=10),
-        ]
+        batch_augments=[dict(type='BatchSyncRandomResize', random_size_range=(320, 640), size_divisor=32, interval=10)]
     )
 )
 

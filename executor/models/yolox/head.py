@@ -78,12 +78,7 @@ class YoloxHead:
         center = (raw[:, :2] + torch.stack([x, y], dim=1)) * stride
         half = raw[:, 2:].exp() * (stride / 2)
         corners = torch.cat([center - half, center + half], dim=1).clamp(-_LARGEST, _LARGEST)
-        return (
-            image,
-            classes.permute(0, 2, 3, 1)[image, y, x],
-            objectness[image, 0, y, x],
-            corners,
-        )
+        return (image, classes.permute(0, 2, 3, 1)[image, y, x], objectness[image, 0, y, x], corners)
 
     def _kept(
         self, boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor

@@ -114,15 +114,7 @@ CASES: Tuple[Case, ...] = (
         'mount a folder',
         heavy=False,
     ),
-    _case(
-        'ranks',
-        'no ranks',
-        config(),
-        300001,
-        '--cpu-ranks',
-        arguments=('--cpu-ranks', '0'),
-        heavy=False,
-    ),
+    _case('ranks', 'no ranks', config(), 300001, '--cpu-ranks', arguments=('--cpu-ranks', '0'), heavy=False),
     *(
         _signal(
             f'killed-{kind}',

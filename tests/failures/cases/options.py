@@ -130,10 +130,7 @@ CASES: Tuple[Case, ...] = (
         'optimizer.lr=fast',
     ),
     _deep(
-        'cfg_options names an optimizer that does not exist',
-        'optimizer',
-        'optim_wrapper.optimizer.type=Adamm',
-        'Adamm',
+        'cfg_options names an optimizer that does not exist', 'optimizer', 'optim_wrapper.optimizer.type=Adamm', 'Adamm'
     ),
     _deep('cfg_options names a backbone that does not exist', 'backbone', 'model.backbone.type=DarkNest', 'DarkNest'),
     *_in_both(

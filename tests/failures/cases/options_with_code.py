@@ -88,8 +88,7 @@ CASES: Tuple[Case, ...] = (
         'option-init',
         'cfg_options loads further weights, which hold a call',
         changes(
-            EVIL_WEIGHTS,
-            options(f'model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint={EVIL}'),
+            EVIL_WEIGHTS, options(f'model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint={EVIL}')
         ),
         'evil.pth',
     ),

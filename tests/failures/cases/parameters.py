@@ -28,11 +28,7 @@ CASES: Tuple[Case, ...] = (
     ),
     _case('empty', 'config.yaml is empty', content(_CONFIG, ''), '/in/config.yaml:1', 'key: value'),
     _case(
-        'not-yaml',
-        'config.yaml is not YAML',
-        more_lines(_CONFIG, 'key: "value'),
-        '/in/config.yaml:',
-        'not valid YAML',
+        'not-yaml', 'config.yaml is not YAML', more_lines(_CONFIG, 'key: "value'), '/in/config.yaml:', 'not valid YAML'
     ),
     _case(
         'python-tag',

@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from demo.task_folder import add_model_file
-from executor.config.find import (
-    OUR_CONFIGS,
-    REPOSITORY,
-    check_config_file,
-    find_config,
-    mmdet_configs,
-    our_configs,
-)
+from executor.config.find import OUR_CONFIGS, REPOSITORY, check_config_file, find_config, mmdet_configs, our_configs
 from executor.contract.errors import ConfigError, ParameterError
 from tests.support.task_folder import TaskFolder, line_of
 

@@ -306,15 +306,7 @@ def test_coco_that_is_malformed(tmp_path, text, message):
 
 
 def test_formats():
-    assert FORMATS == (
-        'ark:raw',
-        'det-ark:raw',
-        'voc:raw',
-        'det-voc:raw',
-        'coco:raw',
-        'det-coco:raw',
-        'seg-coco:raw',
-    )
+    assert FORMATS == ('ark:raw', 'det-ark:raw', 'voc:raw', 'det-voc:raw', 'coco:raw', 'det-coco:raw', 'seg-coco:raw')
 
 
 @pytest.mark.parametrize('export_format', FORMATS)

@@ -216,8 +216,7 @@ class Filling(Looking):
 
 
 @pytest.mark.parametrize(
-    'fits, batches, warnings',
-    [(8, [8, 8, 4], 0), (4, [4, 4] * 2 + [4], 1), (3, [2] * 10, 2), (1, [1] * 20, 3)],
+    'fits, batches, warnings', [(8, [8, 8, 4], 0), (4, [4, 4] * 2 + [4], 1), (3, [2] * 10, 2), (1, [1] * 20, 3)]
 )
 def test_memory_that_ends_halves_the_batch_from_then_on(paths, caplog, fits, batches, warnings):
     work = Filling(fits)

@@ -53,12 +53,7 @@ def no_gpu(monkeypatch):
 
 @pytest.mark.parametrize(
     'device, sides, batches',
-    [
-        ('cuda', [], []),
-        ('cuda', [4, 4, 4], [3]),
-        ('cuda', [4, 6, 4, 6, 4], [3, 2]),
-        ('cpu', [4, 6, 4], [1, 1, 1]),
-    ],
+    [('cuda', [], []), ('cuda', [4, 4, 4], [3]), ('cuda', [4, 6, 4, 6, 4], [3, 2]), ('cpu', [4, 6, 4], [1, 1, 1])],
 )
 def test_a_batch_has_one_shape(no_gpu, device, sides, batches):
     steps, images = Steps(), images_of(*sides)

@@ -128,10 +128,7 @@ def test_an_option_that_mmdet_does_not_know_is_an_error(weights):
     'options, words',
     [
         ({'model.backbone.strange': 1}, "unexpected keyword argument 'strange'.*: model.backbone.strange=1"),
-        (
-            {'model.backbone.widen_factor': 0.001},
-            'do not fit the detector .*: model.backbone.widen_factor=0.001',
-        ),
+        ({'model.backbone.widen_factor': 0.001}, 'do not fit the detector .*: model.backbone.widen_factor=0.001'),
         ({'model.bbox_head.num_classes': 5}, 'model.bbox_head.num_classes: the number of classes is that of'),
         ({'test_dataloader.dataset.pipeline.1.scale': (0, 64)}, r'scale of Resize is \(0, 64\), expected pixels'),
         ({'test_dataloader.dataset.pipeline.1.scale': 0}, 'scale of Resize is 0, expected pixels'),

@@ -133,9 +133,7 @@ def test_the_divergence_is_in_nats_and_no_distance(p, q, expected):
 
 def test_a_batch_keeps_its_order():
     candidates = Candidates(
-        positions=[0, 1],
-        detections=[no_detections(2), reference()],
-        views=[[], [seen([A, B], no_detections(2))] * 4],
+        positions=[0, 1], detections=[no_detections(2), reference()], views=[[], [seen([A, B], no_detections(2))] * 4]
     )
     np.testing.assert_allclose(CaldScorer(seed=0).score(candidates), [NOTHING_FOUND, -1.3])
 

@@ -35,7 +35,6 @@ def test_many_small_scores_are_added_in_double_precision():
 
 def test_a_batch_keeps_its_order():
     candidates = Candidates(
-        positions=[4, 5, 6],
-        detections=[found([[0, 0, 1, 1]], [0.25]), no_detections(), found([[0, 0, 1, 1]], [1])],
+        positions=[4, 5, 6], detections=[found([[0, 0, 1, 1]], [0.25]), no_detections(), found([[0, 0, 1, 1]], [1])]
     )
     np.testing.assert_array_equal(EntropyScorer().score(candidates), [0.5, -10, 0])
