@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from typing import List, Optional, Sequence
+from typing import List, Optional
 
 from executor import dist
 from executor.contract.errors import ImageError, ParameterError
@@ -27,17 +27,11 @@ logger = logging.getLogger(__name__)
 
 
 def detect(job: Job, progress: Progress, cores: int) -> None:
-    """Mine, infer, or both, on every rank; rank 0 leaves the results.
+    """Mine, infer, or both, on every rank with its share of the CPU's cores; rank 0 leaves the results.
 
     Mining and inference look at the same detections, so both take one sweep.
 
-    Args:
-        job: the task.
-        progress: told the share that is done.
-        cores: of the CPU, for this rank.
-
     Raises:
-        ExecutorError: with the platform's code, see each room.
         ImageError: no candidate can be decoded.
     """
     env = job.env
@@ -47,7 +41,12 @@ def detect(job: Job, progress: Progress, cores: int) -> None:
     if dist.rank() == 0:
         clear_candidate_results(env)
         keys = ResultKeys(index)
-        _warn_of_repeated(index, keys)
+        if keys.first_repeated is not None:
+            logger.warning(
+                '%d of %d candidates have the file name of an earlier one, by which the platform tells them '
+                'apart (the first is %s, %s): in infer-result.json they stand under their whole path',
+                *(keys.repeated, len(index), index[keys.first_repeated], index.place(keys.first_repeated)),
+            )
     dist.wait_for_all()
     try:
         statistics = _sweep(job, index, keys, progress, cores)
@@ -80,16 +79,14 @@ def _sweep(job: Job, index: CandidateIndex, keys: Optional[ResultKeys], progress
             sinks.append(stack.enter_context(MiningSink(job.env, mining, index)))
         if infer is not None:
             sinks.append(stack.enter_context(InferSink(job.env, infer, index, share_of_rank(len(index)), keys)))
-        own = sweep(
-            index,
-            work,
-            sinks,
-            work.batch_size(params.samples_per_gpu),
-            params.workers_per_gpu,
-            progress.part(0.01, 0.99),
-        )
+        batch_size = work.batch_size(params.samples_per_gpu)
+        own = sweep(index, work, sinks, batch_size, params.workers_per_gpu, progress.part(0.01, 0.99))
         statistics = merged(dist.gather(own))
-        _check_decoded(statistics, index)
+        if statistics.broken == len(index):
+            raise ImageError(
+                f'none of the {len(index)} candidates can be decoded; the first: {statistics.first_broken[0][1]}: give '
+                'jpg, png, bmp, tif or webp files'
+            )
         for sink in sinks:
             sink.finish()
     return statistics
@@ -117,24 +114,6 @@ def _load(infer: Optional[InferParams], mining: Optional[MiningParams], cores: i
             'mining_algorithm',
             f'mining_algorithm {mining.mining_algorithm} needs dense class maps: {error}: choose cald, '
             'entropy or random',
-        )
-
-
-def _warn_of_repeated(index: CandidateIndex, keys: ResultKeys) -> None:
-    if keys.first_repeated is not None:
-        logger.warning(
-            '%d of %d candidates have the file name of an earlier one, by which the platform tells them '
-            'apart (the first is %s, %s): in infer-result.json they stand under their whole path',
-            *(keys.repeated, len(index), index[keys.first_repeated], index.place(keys.first_repeated)),
-        )
-
-
-def _check_decoded(statistics: Statistics, index: Sequence[str]) -> None:
-    if statistics.broken == len(index):
-        _, error = statistics.first_broken[0]
-        raise ImageError(
-            f'none of the {len(index)} candidates can be decoded; the first: {error}: give jpg, png, bmp, '
-            'tif or webp files'
         )
 
 

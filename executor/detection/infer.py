@@ -31,7 +31,7 @@ class InferSink:
         env, params: the task.
         paths: the whole index.
         positions: this rank's share.
-        keys: of the index, which rank 0 needs to finish.
+        keys: of the index, for rank 0.
     """
 
     def __init__(

@@ -35,22 +35,14 @@ class Stopwatch:
 
 @dataclass
 class Statistics:
-    """Counts and times of a sweep.
-
-    Attributes:
-        images, broken: all images, and those that cannot be decoded.
-        first_broken: position in the index and reason of the first of these.
-        seconds: of the whole.
-        work: seconds of each kind of work, summed over the processes or threads that did it.
-        waited: seconds that the detector waited for images.
-    """
+    """Counts and times of a sweep."""
 
     images: int = 0
-    broken: int = 0
-    first_broken: List[Tuple[int, str]] = field(default_factory=list)
-    seconds: float = 0.0
-    work: Dict[str, float] = field(default_factory=dict)
-    waited: float = 0.0
+    broken: int = 0  # of them, those that cannot be decoded
+    first_broken: List[Tuple[int, str]] = field(default_factory=list)  # position in the index, and why
+    seconds: float = 0.0  # of the whole
+    work: Dict[str, float] = field(default_factory=dict)  # seconds of each kind, summed over those who did it
+    waited: float = 0.0  # seconds of the detector, for images
 
     def count_broken(self, position: int, reason: str) -> None:
         """Count an image that cannot be decoded."""

@@ -35,33 +35,20 @@ class Result(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """One candidate, swept.
+    """One candidate, swept; without size and result where it cannot be decoded."""
 
-    Attributes:
-        position: in the index.
-        size: (width, height) of the image; None where it cannot be decoded.
-        result: None where the image cannot be decoded.
-    """
-
-    position: int
-    size: Optional[Size]
+    position: int  # in the index
+    size: Optional[Size]  # (width, height) of the image
     result: Optional[Result]
 
 
 class Work(Protocol):
-    """The function that a sweep runs, composed by the task.
+    """The function that a sweep runs, composed by the task."""
 
-    Attributes:
-        prepare: how images are prepared for it.
-        calls_at_once: threads that should run it.
-        batched: whether it wants a batch a call, or an image.
-        keep_images: whether it wants the decoded images, too.
-    """
-
-    prepare: Preparation
-    calls_at_once: int
-    batched: bool
-    keep_images: bool
+    prepare: Preparation  # of the images it gets
+    calls_at_once: int  # threads that should run it
+    batched: bool  # whether it wants a batch a call, or an image
+    keep_images: bool  # whether it wants the decoded images, too
 
     def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> List[Result]:
         """Work on images that could be decoded; a result each, in their order."""
@@ -98,7 +85,7 @@ def sweep(
         sinks: each gets every outcome, in this thread; the caller finishes them.
         batch_size: images that are loaded together.
         workers: processes that decode and prepare ahead.
-        progress: told the share of this rank's images that is done.
+        progress: of this rank's share.
     """
     positions = share_of_rank(len(paths))
     loader = ImageLoader(

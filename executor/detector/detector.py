@@ -13,17 +13,11 @@ from executor.images.prepare import Preparation, Prepared
 
 
 class Found(NamedTuple):
-    """The findings in one image.
-
-    Attributes:
-        detections: the boxes.
-        head_maps: the levels of a dense head (B = 1); empty where they were not asked for.
-        input_size: (height, width) of the network's input, which the head maps cover.
-    """
+    """The boxes of one image and, where they were asked for, the levels of a dense head (B = 1)."""
 
     detections: Detections
     head_maps: Tuple[HeadMap, ...] = ()
-    input_size: Tuple[int, int] = (0, 0)
+    input_size: Tuple[int, int] = (0, 0)  # (height, width) of the network's input, which the head maps cover
 
 
 Raw = TypeVar('Raw')
