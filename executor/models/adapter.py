@@ -14,7 +14,7 @@ class RawOutputs(NamedTuple):
     """The head's outputs as mmdet's `forward` returns them, made flat; `structure` tells how to nest them again."""
 
     tensors: Tuple[torch.Tensor, ...]
-    structure: Any
+    structure: object
 
     def nested(self) -> Any:
         """Nest the outputs as mmdet's `predict_by_feat` wants them."""

@@ -24,7 +24,7 @@ from executor.weights.checkpoint import read_checkpoint
 from executor.training.build_config import build_config
 from executor.config.blame import config_to_blame
 from executor.training.data import work_dir
-from executor.config.downloads import replace_downloads
+from executor.weights.choose import replace_downloads
 from executor.training.pretrained import PretrainedHook, starting_weights
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
 from executor.config.patches import patch
