@@ -17,9 +17,6 @@ def set_classes(config: Config, class_names: Sequence[str]) -> None:
 
     The predecessor overwrote every key called num_classes, at any depth. A detector that has none of the known heads
     is an error rather than a model of 80 classes.
-
-    Raises:
-        ParameterError: the detector has no such head, or learns masks.
     """
     model = config['model']
     detector = model.get('detector', model)  # semi-supervised wrappers hold one

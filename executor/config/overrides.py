@@ -30,9 +30,6 @@ def apply_options(config: Config, options: Mapping[str, object]) -> None:
     """Merge `a.b.0.c: value` entries into the config; a list index must exist.
 
     A first word that mmengine does not know would be merged and never looked at, such as mmdet 2's `optimizer.lr`.
-
-    Raises:
-        ParameterError: an option does not fit, or would run code.
     """
     if 'resume' in options:
         raise wrong_option('resume: use args_options --resume, which finds or takes the file to resume from')
@@ -60,11 +57,7 @@ def apply_options(config: Config, options: Mapping[str, object]) -> None:
 
 
 def chosen_number(options: Mapping[str, object], key: str, default: int) -> int:
-    """Read a whole number of at least 1 that the user's options may override.
-
-    Raises:
-        ParameterError: the option is something else.
-    """
+    """Read a whole number of at least 1 that the user's options may override."""
     try:
         return parsers.integer(1)(options.get(key, default))
     except ValueError as error:

@@ -54,10 +54,9 @@ def read_plain_config(path: Path) -> ConfigDict:
     for statement in tree.body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue  # a docstring
-        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
-            raise _not_plain(path, statement)
-        (target,) = statement.targets
-        if not isinstance(target, ast.Name):
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        target = targets[0] if len(targets) == 1 else None
+        if not isinstance(target, ast.Name) or not isinstance(statement, ast.Assign):
             raise _not_plain(path, statement)
         try:
             values[target.id] = _literal(statement.value, path)

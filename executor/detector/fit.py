@@ -19,9 +19,6 @@ def check_class_names(known: Optional[Sequence[str]], wanted: Sequence[str], wei
     """Check the task's class names against those in the weights, where these hold some.
 
     The position is the class id, so the number must agree; other names may be meant so, and are told.
-
-    Raises:
-        ModelError: the numbers differ.
     """
     if known is None:
         return
@@ -38,11 +35,7 @@ def check_class_names(known: Optional[Sequence[str]], wanted: Sequence[str], wei
 def load_all(
     model: torch.nn.Module, parameters: Mapping[str, torch.Tensor], path: Path, params: DetectionParams
 ) -> None:
-    """Load every parameter of the model; what the file has beyond that (such as a second, averaged set) is left.
-
-    Raises:
-        ModelError: one is missing or has another shape.
-    """
+    """Load every parameter of the model; what the file has beyond that (such as a second, averaged set) is left."""
     own = model.state_dict()
     fitting, other_shape, missing, _ = match(parameters, own)
     if not missing and other_shape and all(name.startswith(CLASS_LAYERS) for name in other_shape):

@@ -14,7 +14,6 @@ from mmengine.registry import init_default_scope
 
 from executor.config.blame import config_to_blame
 from executor.config.classes import set_classes
-from executor.config.downloads import replace_downloads
 from executor.config.patches import patch
 from executor.config.plain import ConfigDict
 from executor.config.read import load_config, outer_pipeline
@@ -24,27 +23,19 @@ from executor.detector.fit import check_class_names, load_all
 from executor.detector.thresholds import set_thresholds
 from executor.models.families import register_parts
 from executor.weights.checkpoint import class_names_of, meta_of, model_parameters, read_checkpoint
-from executor.weights.choose import best_weights
+from executor.weights.choose import best_weights, replace_downloads
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A detector with its weights, in evaluation mode on the CPU.
-
-    Attributes:
-        model: the detector.
-        pipeline: the transforms an image goes through in the config's test.
-        class_names: the task's.
-        score_threshold: the model's own, as its config or cfg_options have it (0 where it has none), whatever else the
-            task asked for.
-    """
+    """A detector with its weights, in evaluation mode on the CPU."""
 
     model: torch.nn.Module
-    pipeline: Tuple[ConfigDict, ...]
+    pipeline: Tuple[ConfigDict, ...]  # the transforms an image goes through in the config's test
     class_names: Tuple[str, ...]
-    score_threshold: float
+    score_threshold: float  # the model's own, see `set_thresholds`
 
 
 def load_model(

@@ -15,14 +15,8 @@ from executor.contract.params import DetectionParams
 def set_thresholds(config: Config, params: DetectionParams, score_threshold: Optional[float], keep_own: bool) -> float:
     """Put the task's thresholds and options into a config; what cfg_options set stays as they set it.
 
-    Args:
-        config: the resolved config, changed in place.
-        params: `iou_threshold` and `cfg_options` of the task.
-        score_threshold: boxes of lower scores are not looked at; None where only the model's own threshold counts.
-        keep_own: whether boxes above the model's own threshold are looked at as well.
-
-    Returns:
-        The model's own score threshold, as its config or cfg_options have it; 0 where it has none.
+    For `score_threshold` and `keep_own` see `load_model`. Returns the model's own score threshold, as its config or
+    cfg_options have it; 0 where it has none.
 
     Raises:
         ParameterError: an option does not fit, or the detector has no NMS for `iou_threshold`.

@@ -21,38 +21,23 @@ from executor.models.yolox.head import YoloxHead
 
 @dataclass(frozen=True)
 class WeightLayout:
-    """Names that someone else gives a family's parameters.
+    """Names that someone else gives a family's parameters."""
 
-    Attributes:
-        name: whose they are, in words.
-        fits: tells whether parameter names are these.
-        to_mmdet: gives the parameters mmdet's names.
-    """
-
-    name: str
-    fits: Callable[[Iterable[str]], bool]
-    to_mmdet: Callable[[Mapping[str, torch.Tensor]], Dict[str, torch.Tensor]]
+    name: str  # whose they are, in words
+    fits: Callable[[Iterable[str]], bool]  # tells whether parameter names are these
+    to_mmdet: Callable[[Mapping[str, torch.Tensor]], Dict[str, torch.Tensor]]  # gives the parameters mmdet's names
 
 
 @dataclass(frozen=True)
 class Family:
-    """What we know of a detector family beyond what serves every detector of mmdet.
+    """What belongs to a detector family, beyond what serves every detector of mmdet."""
 
-    Attributes:
-        name: its folder below configs/.
-        head: the class of its dense head; a subclass may work otherwise, so it is another family's.
-        adapter: makes the head adapter of a head; the flag asks for the scores of all classes.
-        layouts: foreign names of its weights.
-        modules: our own modules that register parts of it.
-        plain: whether its network is convolutions alone, so that channels last and half precision suit it.
-    """
-
-    name: str
-    head: type
-    adapter: Callable[[torch.nn.Module, bool], HeadAdapter]
-    layouts: Tuple[WeightLayout, ...] = ()
-    modules: Tuple[str, ...] = ()
-    plain: bool = False
+    name: str  # its folder below configs/
+    head: type  # the class of its dense head; a subclass may work otherwise, so it is another family's
+    adapter: Callable[[torch.nn.Module, bool], HeadAdapter]  # of a head; the flag asks for the scores of all classes
+    layouts: Tuple[WeightLayout, ...] = ()  # foreign names of its weights
+    modules: Tuple[str, ...] = ()  # our own that register parts of it
+    plain: bool = False  # convolutions alone, which channels last and half precision suit
 
 
 FAMILIES: Tuple[Family, ...] = (

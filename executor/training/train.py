@@ -12,7 +12,6 @@ from mmengine.runner import Runner
 
 from executor import dist
 from executor.config.blame import config_to_blame
-from executor.config.downloads import replace_downloads
 from executor.config.patches import patch
 from executor.contract.env import Env
 from executor.contract.index import read_training_index
@@ -30,6 +29,7 @@ from executor.training.progress_hook import ProgressHook, raise_as_not_finite
 from executor.training.resume import find_resume_file
 from executor.training.stage_hook import StageHook
 from executor.training.stage_store import StageStore
+from executor.weights.choose import replace_downloads
 
 logger = logging.getLogger(__name__)
 

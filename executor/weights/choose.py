@@ -1,8 +1,9 @@
-"""Choose weight files: the best of a model package, or those in the image that fit a config."""
+"""Choose weight files: the best of a model package, or those in the image that a config asks for."""
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
@@ -59,3 +60,33 @@ def image_weights(name: str) -> Optional[Path]:
     pattern = re.compile(re.escape(name) + r'([_.-].*)?$')
     fitting = (file for file in IMAGE_WEIGHTS.rglob('*') if file.suffix in WEIGHT_SUFFIXES and pattern.match(file.stem))
     return min(fitting, default=None)
+
+
+def replace_downloads(node: object, will_load: bool) -> None:
+    """Take backbone weights that a config would download from /weights by name, else leave them out with a warning.
+
+    A download would only fail after a time-out. Where weights for the whole detector follow (`will_load`), the
+    backbone's own are not needed.
+
+    Raises:
+        ModelError: a file that the config names holds more than weights.
+    """
+    if isinstance(node, (list, tuple)):
+        for item in node:
+            replace_downloads(item, will_load)
+    if not isinstance(node, dict):
+        return
+    init = node.get('init_cfg')
+    if isinstance(init, dict) and init.get('type') == 'Pretrained':
+        name = Path(str(init['checkpoint']).rpartition('://')[2]).stem
+        found = image_weights(name)
+        if os.path.isfile(str(init['checkpoint'])):
+            read_checkpoint(Path(init['checkpoint']))  # mmengine would run what is in it
+        elif found is not None:
+            init['checkpoint'] = str(found)
+        else:
+            if not will_load:
+                logger.warning('the backbone starts from random weights: /weights in the image holds no %s*.pth', name)
+            node['init_cfg'] = None
+    for value in node.values():
+        replace_downloads(value, will_load)

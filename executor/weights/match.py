@@ -17,19 +17,12 @@ CLASS_LAYERS = ('bbox_head', 'roi_head')  # beginnings of the names whose shapes
 
 
 class Match(NamedTuple):
-    """Parameters of a file beside those of a model, in the model's order.
+    """Parameters of a file beside those of a model, in the model's order."""
 
-    Attributes:
-        fitting: those that both have, in the same shape.
-        other_shape: names that both have, with different shapes.
-        missing: names of the model that the file lacks, without the counters of batch norms, which nothing depends on.
-        left_over: names of the file that the model lacks.
-    """
-
-    fitting: Dict[str, torch.Tensor]
-    other_shape: List[str]
-    missing: List[str]
-    left_over: List[str]
+    fitting: Dict[str, torch.Tensor]  # that both have, in the same shape
+    other_shape: List[str]  # that both have, in different shapes
+    missing: List[str]  # of the model alone, but for the counters of batch norms, which nothing depends on
+    left_over: List[str]  # of the file alone
 
 
 def match(parameters: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor]) -> Match:

@@ -11,9 +11,9 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 
 from executor.config.classes import set_classes
-from executor.config.downloads import replace_downloads
 from executor.config.overrides import apply_options
 from executor.config.read import load_config
+from executor.weights.choose import replace_downloads
 from executor.weights.write import save_weights
 
 NANO = 'configs/yolox/yolox_nano_8x8_300e_coco.py'
