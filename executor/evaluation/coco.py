@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,18 +122,12 @@ def _class_results(
     at_50 = int(np.argmin(np.abs(coco.params.iouThrs - 0.5)))
     matched_at = int(np.argmin(np.abs(coco.params.iouThrs - evaluate_config['iou_thr'])))
     counts = _counts(coco, matched_at, evaluate_config['conf_thr'])
-    return tuple(
-        ClassResult(
-            name=name,
-            true_boxes=counts[label][0],
-            ap=_mean_defined(precision[:, :, label]),
-            ap_50=_mean_defined(precision[at_50, :, label]),
-            tp=counts[label][1],
-            fp=counts[label][2],
-            fn=counts[label][0] - counts[label][1],
-        )
-        for label, name in enumerate(class_names)
-    )
+    results = []
+    for label, name in enumerate(class_names):
+        true, tp, fp = counts[label]
+        ap, ap_50 = _mean_defined(precision[:, :, label]), _mean_defined(precision[at_50, :, label])
+        results.append(ClassResult(name=name, true_boxes=true, ap=ap, ap_50=ap_50, tp=tp, fp=fp, fn=true - tp))
+    return tuple(results)
 
 
 def _counts(coco: COCOeval, threshold: int, conf_thr: float) -> Dict[int, Tuple[int, int, int]]:
@@ -160,42 +154,36 @@ def _mean_defined(precision: NDArray[np.float64]) -> float:
 
 
 def _true_boxes(results: Sequence[ImageResult], class_names: Sequence[str]) -> COCO:
-    entries: List[Dict[str, object]] = []
-    for result in results:
-        truth = result.truth
-        for box, label, ignore in zip(truth.boxes, truth.labels, truth.ignore):
-            entries.append({**_entry(result.image_id, box, label, len(entries) + 1), 'iscrowd': int(ignore)})
+    entries = [
+        {**_entry(result.image_id, box, label), 'iscrowd': int(ignore)}
+        for result in results
+        for box, label, ignore in zip(result.truth.boxes, result.truth.labels, result.truth.ignore)
+    ]
     return _coco(results, class_names, entries)
 
 
 def _predictions(results: Sequence[ImageResult], class_names: Sequence[str]) -> COCO:
-    entries: List[Dict[str, object]] = []
-    for result in results:
-        found = result.found
-        for box, label, score in zip(found.boxes, found.labels, found.scores):
-            entry = _entry(result.image_id, box, label, len(entries) + 1)
-            entries.append({**entry, 'iscrowd': 0, 'score': float(score)})
+    entries = [
+        {**_entry(result.image_id, box, label), 'iscrowd': 0, 'score': float(score)}
+        for result in results
+        for box, label, score in zip(result.found.boxes, result.found.labels, result.found.scores)
+    ]
     return _coco(results, class_names, entries)
 
 
-def _entry(image_id: int, box: NDArray[np.floating], label: int, entry_id: int) -> Dict[str, object]:
+def _entry(image_id: int, box: NDArray[np.floating], label: int) -> Dict[str, object]:
     x1, y1, x2, y2 = (float(value) for value in box)  # exact, so that what is computed with them is in float64
-    return {
-        'id': entry_id,
-        'image_id': image_id,
-        'category_id': int(label),
-        'bbox': [x1, y1, x2 - x1, y2 - y1],
-        'area': (x2 - x1) * (y2 - y1),
-    }
+    area = (x2 - x1) * (y2 - y1)
+    return {'image_id': image_id, 'category_id': int(label), 'bbox': [x1, y1, x2 - x1, y2 - y1], 'area': area}
 
 
-def _coco(results: Sequence[ImageResult], class_names: Sequence[str], entries: List[Dict[str, object]]) -> COCO:
+def _coco(results: Sequence[ImageResult], class_names: Sequence[str], entries: Sequence[Dict[str, object]]) -> COCO:
     # Built by hand, because COCO.loadRes cannot take a list without any prediction.
     coco = COCO()
     coco.dataset = {
         'images': [{'id': result.image_id} for result in results],
         'categories': [{'id': label, 'name': name} for label, name in enumerate(class_names)],
-        'annotations': entries,
+        'annotations': [{**entry, 'id': number} for number, entry in enumerate(entries, start=1)],
     }
     coco.createIndex()
     return coco

@@ -1,1 +1,1 @@
-"""What this machine has: cores, GPUs, shared memory, memory that can end."""
+"""Look at the machine: its cores, GPUs and memory, and failures that are its own."""

@@ -7,17 +7,15 @@ import multiprocessing
 import os
 import signal
 from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
 from types import FrameType
-from typing import TYPE_CHECKING, Callable, NoReturn, Optional
+from typing import Callable, NoReturn, Optional
 
 from executor.contract.errors import ExecutorError
 from executor.contract.failure import Failure, death_of, failure_of
 from executor.contract.output.parts import remove_parts
 from executor.contract.params import Job
 from executor.process.temporary_folder import scratch_folder
-
-if TYPE_CHECKING:
-    from executor.process.worker import Reports
 
 Retry = Callable[[Job, Failure], Optional[Job]]
 
@@ -88,7 +86,7 @@ def _run_once(job: Job, cpu_ranks: int) -> None:
         raise WorkerFailed(_failure(exitcode, reports))
 
 
-def _work(job: Job, cpu_ranks: int, reports: Reports) -> None:
+def _work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
     os.setpgid(0, 0)  # so that whatever this process starts can be ended with it
     from executor.process.worker import work  # imports torch, so only in the worker
 
@@ -121,7 +119,7 @@ def _end_group(group: int, sent: int) -> None:
         os.killpg(group, sent)
 
 
-def _failure(exitcode: int, reports: Reports) -> Failure:
+def _failure(exitcode: int, reports: SimpleQueue[Failure]) -> Failure:
     if not reports.empty():
         return reports.get()  # the first failure; other ranks only follow it
     return failure_of(death_of(exitcode))

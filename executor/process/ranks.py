@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Callable
+from multiprocessing.queues import SimpleQueue
+from typing import Callable
 
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from executor.contract.failure import death_of, failure_of
+from executor.contract.failure import Failure, death_of, failure_of
 from executor.contract.params import Job
 
-if TYPE_CHECKING:
-    from executor.process.worker import Reports
 
-
-def run_ranks(ranks: int, run: Callable[[Job, int, Reports], None], job: Job, cores: int, reports: Reports) -> None:
+def run_ranks(
+    ranks: int,
+    run: Callable[[Job, int, SimpleQueue[Failure]], None],
+    job: Job,
+    cores: int,
+    reports: SimpleQueue[Failure],
+) -> None:
     """Call `run` with the other arguments in a process for each rank, and exit where one of them fails."""
     # Its words on a rank's death come before ours, which say more.
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)

@@ -9,7 +9,8 @@ import os
 import sys
 import tempfile
 import warnings
-from typing import TYPE_CHECKING, Callable
+from multiprocessing.queues import SimpleQueue
+from typing import Callable
 
 from executor.contract.errors import NoGpuError
 from executor.contract.failure import Failure, failure_of
@@ -22,13 +23,8 @@ from executor.machine.gpus import check_gpus, show_gpus
 from executor.machine.lifetime import die_with_parent
 from executor.process.explain import explained
 
-if TYPE_CHECKING:
-    from multiprocessing.queues import SimpleQueue
 
-    Reports = SimpleQueue[Failure]
-
-
-def work(job: Job, cpu_ranks: int, reports: Reports) -> None:
+def work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
     """Run the job in this process, or in one process a rank; failures go to `reports`, the exit status says if any."""
     die_with_parent()
     set_up_logging()
@@ -46,7 +42,7 @@ def work(job: Job, cpu_ranks: int, reports: Reports) -> None:
     run_ranks(ranks, run_rank, job, cores, reports)
 
 
-def run_rank(job: Job, cores: int, reports: Reports) -> None:
+def run_rank(job: Job, cores: int, reports: SimpleQueue[Failure]) -> None:
     """Run one rank's part of the job on so many CPU cores."""
     die_with_parent()
     set_up_logging()

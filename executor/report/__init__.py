@@ -1,1 +1,1 @@
-"""What a person looks at after a training: numbers per class and pictures. numpy, pycocotools and cv2, no torch."""
+"""Make what a person looks at: tables and pictures. numpy, pycocotools and cv2, no torch."""

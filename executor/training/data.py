@@ -27,36 +27,31 @@ def set_datasets(config: Config, env: Env, params: TrainParams) -> None:
         'export_format': params.export_format,
         'metainfo': {'classes': tuple(params.class_names)},
     }
-    loader = config['train_dataloader']
-    loader['dataset'] = _with_data(
-        loader['dataset'], {**common, 'index_file': str(env.input.training_index_file)}, test_mode=False
-    )
-    loader = config['val_dataloader']
-    loader['dataset'] = _with_data(
-        loader['dataset'], {**common, 'index_file': str(env.input.val_index_file)}, test_mode=True
-    )
-    _keep_true_boxes(loader['dataset']['pipeline'])
+    for name, index in (('train', env.input.training_index_file), ('val', env.input.val_index_file)):
+        loader = config[f'{name}_dataloader']
+        data = {**common, 'index_file': str(index), 'test_mode': name == 'val'}
+        loader['dataset'] = _with_data(loader['dataset'], data)
+        loader.update(batch_size=params.samples_per_gpu, num_workers=params.workers_per_gpu)
+    _keep_true_boxes(config['val_dataloader']['dataset']['pipeline'])
     config['val_evaluator'] = {'type': 'DetectionMetric', 'collect_dir': str(work_dir(env) / 'collect')}
     if config['train_dataloader']['sampler']['type'] == 'InfiniteSampler':  # of a loop by iterations
         config['train_dataloader']['sampler'] = {'type': 'DefaultSampler', 'shuffle': True}
-    for loader in (config['train_dataloader'], config['val_dataloader']):
-        loader.update(batch_size=params.samples_per_gpu, num_workers=params.workers_per_gpu)
     config['test_dataloader'] = copy.deepcopy(config['val_dataloader'])
     config['test_evaluator'] = copy.deepcopy(config['val_evaluator'])
 
 
-def _with_data(dataset: ConfigDict, data: ConfigDict, test_mode: bool) -> ConfigDict:
+def _with_data(dataset: ConfigDict, data: ConfigDict) -> ConfigDict:
     """Replace the innermost part of a dataset; repetition is dropped, since an epoch is once through the data."""
     dataset = dict(dataset)
     if 'datasets' in dataset:
-        return _with_data(dataset['datasets'][0], data, test_mode)
+        return _with_data(dataset['datasets'][0], data)
     if 'dataset' in dataset:
-        inner = _with_data(dataset['dataset'], data, test_mode)
+        inner = _with_data(dataset['dataset'], data)
         return inner if dataset['type'] == 'RepeatDataset' else {**dataset, 'dataset': inner}
     pipeline = [dict(transform) for transform in dataset['pipeline']]
     if any(transform.get('with_mask') or transform.get('with_seg') for transform in pipeline):
         raise ParameterError('config_file', NO_MASKS)
-    return {**data, 'test_mode': test_mode, 'pipeline': pipeline}
+    return {**data, 'pipeline': pipeline}
 
 
 def _keep_true_boxes(pipeline: Sequence[ConfigDict]) -> None:

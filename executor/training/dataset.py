@@ -130,9 +130,6 @@ def _entry(number: int, record: Record, size: Tuple[int, int], clipping: _Clippi
 
 
 def _clip(box: TrueBox, width: int, height: int) -> TrueBox:
-    return box._replace(
-        x1=min(max(box.x1, 0), width),
-        y1=min(max(box.y1, 0), height),
-        x2=min(max(box.x2, 0), width),
-        y2=min(max(box.y2, 0), height),
-    )
+    x1, x2 = (min(max(x, 0), width) for x in (box.x1, box.x2))
+    y1, y2 = (min(max(y, 0), height) for y in (box.y1, box.y2))
+    return box._replace(x1=x1, y1=y1, x2=x2, y2=y2)

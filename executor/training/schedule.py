@@ -12,7 +12,6 @@ from executor.config.plain import ConfigDict
 
 logger = logging.getLogger(__name__)
 
-
 # Iterations of warm-up that a published schedule may take of a short run.
 _LONGEST_WARMUP = 0.1
 

@@ -16,7 +16,7 @@ WRITERS = ('model_weights', 'resolved_config')
 
 @dataclass(frozen=True)
 class StageContent:
-    """What the files of a stage are made of."""
+    """The material of a stage's files."""
 
     name: str  # such as `epoch_3`
     epoch: int  # from 1
