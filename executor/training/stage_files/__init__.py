@@ -1,17 +1,16 @@
-"""Write the files of a stage: each by a module of this folder, all of them in one table."""
+"""Write the files of a stage: each by the function `write` of a module beside this one."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Mapping, Protocol, Sequence, Tuple
+from typing import Callable, List, Mapping, Sequence, Tuple
 
 import torch
 from mmengine.config import Config
 
-# Modules with a function `write`, a `Writer`, in the order of their files in result.yaml.
-WRITERS = ('model_weights', 'resolved_config')
+WRITERS = ('model_weights', 'resolved_config')  # modules, in the order of their files in result.yaml
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,10 @@ class StageContent:
     config_name: str  # a file name
 
 
-class Writer(Protocol):
-    def __call__(self, folder: Path, content: StageContent) -> Sequence[str]:
-        """Write files of a stage, each of them whole; returns their names."""
+Writer = Callable[[Path, StageContent], str]  # writes one file into the folder, whole, and returns its name
 
 
 def write_stage(folder: Path, content: StageContent) -> Tuple[str, ...]:
     """Write all files of a stage; returns their names."""
-    writers: List[Writer] = [importlib.import_module(f'{__name__}.{name}').write for name in WRITERS]
-    return tuple(name for write in writers for name in write(folder, content))
+    writers: List[Writer] = [importlib.import_module(f'{__name__}.{module}').write for module in WRITERS]
+    return tuple(write(folder, content) for write in writers)

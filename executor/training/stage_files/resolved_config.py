@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Sequence
 
 from executor.config.plain import config_text
 from executor.contract.output.files import replace_file
 from executor.training.stage_files import StageContent
 
 
-def write(folder: Path, content: StageContent) -> Sequence[str]:
+def write(folder: Path, content: StageContent) -> str:
     """Write the config under the name of the file that the training was given."""
     replace_file(folder / content.config_name, config_text(content.config))
-    return [content.config_name]
+    return content.config_name
