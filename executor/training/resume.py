@@ -45,11 +45,9 @@ def find_resume_file(params: TrainParams, config: Config) -> Optional[Path]:
     began, now = checkpoint.get('ymir_schedule', {}), schedule_of(config)
     changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
     if changed:
-        raise ParameterError(
-            'args_options',
-            f'args_options --resume goes on with the schedule that {file} began with, but {"; ".join(changed)}: set it '
-            'back, or start anew from the model as pretrained weights',
-        )
+        problem = f'goes on with the schedule that {file} began with, but {"; ".join(changed)}'
+        remedy = 'set it back, or start anew from the model as pretrained weights'
+        raise ParameterError('args_options', f'args_options --resume {problem}: {remedy}')
     return file
 
 
@@ -63,7 +61,7 @@ def schedule_of(config: Config) -> Dict[str, int]:
 
 
 def save_resume_state(runner: Runner, epoch: int, folder: Path) -> None:
-    """Save everything `--resume` needs, in one file; the one before stays until this one is whole."""
+    """Save everything `--resume` needs; the file before stays until this one is whole."""
     for half in folder.glob(f'.{RESUME_FILE}.*'):  # of a run that was killed
         half.unlink()
     try:

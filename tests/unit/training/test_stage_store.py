@@ -9,7 +9,7 @@ import yaml
 
 from executor.contract.output.training_result import Stage, TrainingResult
 from executor.evaluation.coco import NOTHING_MEASURED, ClassResult
-from executor.training.stage_store import StageStore, TrainedStage, split_kept
+from executor.training.stage_store import StageStore, TrainedStage, kept_stages
 from tests.support.task_folder import names_in
 
 CONFIG = 'yolox.py'
@@ -33,10 +33,8 @@ def stages(*maps: float):
         ((0.5, 0.3, 0.4), -1, [1, 2, 3]),
     ],
 )
-def test_split_kept(maps, keep, kept):
-    left, dropped = split_kept(stages(*maps), keep)
-    assert [trained.stage.epoch for trained in left] == kept
-    assert sorted(t.stage.epoch for t in left + dropped) == list(range(1, len(maps) + 1))
+def test_kept_stages(maps, keep, kept):
+    assert [trained.stage.epoch for trained in kept_stages(stages(*maps), keep)] == kept
 
 
 @pytest.fixture
