@@ -83,8 +83,7 @@ def _set_run(config: Config, env: Env, params: TrainParams, max_epochs: int, ran
     config['launcher'] = 'pytorch' if ranks > 1 else 'none'
     config['log_level'] = 'ERROR'  # what mmengine warns of is its own deprecations
     config['log_processor'] = {'type': 'LogProcessor'}  # by epoch, also where the config counts iterations
-    config['load_from'] = None
-    config['resume'] = False
+    config.update(load_from=None, resume=False)
     config['default_hooks'] = {'checkpoint': None, 'logger': {'type': 'LoggerHook', 'interval': 10}}  # iterations
     tensorboard = {'type': 'TensorboardVisBackend', 'save_dir': str(env.output.tensorboard_dir)}
     config['visualizer'] = {'type': 'Visualizer', 'vis_backends': [tensorboard]}

@@ -53,11 +53,8 @@ def find_resume_file(params: TrainParams, config: Config) -> Optional[Path]:
 
 def schedule_of(config: Config) -> Dict[str, int]:
     """Return what a resumed training must share with the one before: its learning rate is a curve over both."""
-    return {
-        'max_epochs': config['train_cfg']['max_epochs'],
-        'batch_size': config['train_dataloader']['batch_size'],
-        'ranks': dist.world_size(),
-    }
+    epochs, batch = config['train_cfg']['max_epochs'], config['train_dataloader']['batch_size']
+    return {'max_epochs': epochs, 'batch_size': batch, 'ranks': dist.world_size()}
 
 
 def save_resume_state(runner: Runner, epoch: int, folder: Path) -> None:

@@ -23,7 +23,7 @@ def keep_published_schedule(config: Config) -> None:
     """
     if 'published_schedule' in config:
         for key, value in copy.deepcopy(config['published_schedule']).items():
-            config[key] = value
+            config[key] = value  # `update` would merge the two
     else:
         config['published_schedule'] = {key: copy.deepcopy(config[key]) for key in _SCHEDULE_KEYS if key in config}
 

@@ -60,8 +60,7 @@ class StageHook(Hook):
             self.samples = metric.samples
 
     def after_train(self, runner: Runner) -> None:
-        last = f'epoch_{runner.epoch}'
-        if runner.rank == 0 and last not in [trained.stage.name for trained in self._store.stages]:
+        if runner.rank == 0 and runner.epoch not in [trained.stage.epoch for trained in self._store.stages]:
             logger.warning('the last model was not validated, its mAP is given as 0')
             self._save(runner, runner.epoch, NOTHING_MEASURED)
 

@@ -56,8 +56,8 @@ def train(job: Job, progress: Progress) -> None:
         runner = Runner.from_cfg(config)
     stages = StageHook(store, params, config)
     batch = config['train_dataloader']['batch_size'] * dist.world_size()
-    for hook in (stages, ProgressHook(progress.part(0.02, 0.98), batch)):
-        runner.register_hook(hook, priority=hook.priority)
+    runner.register_hook(stages)
+    runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
     if weights is not None:
         runner.register_hook(PretrainedHook(weights))
     try:
