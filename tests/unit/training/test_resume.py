@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -37,12 +38,8 @@ def test_the_state_to_resume_from_is_replaced_whole(tmp_path):
 @pytest.mark.parametrize('number, goes_on', [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EACCES, False)])
 def test_a_disk_without_room_for_the_state_does_not_end_the_training(tmp_path, caplog, number, goes_on):
     save_resume_state(Runner(), 1, tmp_path)
-    full = Runner(OSError(number, os.strerror(number)))
-    if goes_on:
-        save_resume_state(full, 2, tmp_path)
-        assert f'{tmp_path} is full: the state of epoch 2, to resume from, is not saved' in caplog.text
-    else:
-        with pytest.raises(OSError):
-            save_resume_state(full, 2, tmp_path)
+    with nullcontext() if goes_on else pytest.raises(OSError):
+        save_resume_state(Runner(OSError(number, os.strerror(number))), 2, tmp_path)
+    assert (f'{tmp_path} is full: the state of epoch 2, to resume from, is not saved' in caplog.text) is goes_on
     assert names_in(tmp_path) == [RESUME_FILE]
     assert (tmp_path / RESUME_FILE).read_text() == "{'epoch': 1, 'iter': 7}"
