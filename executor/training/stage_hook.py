@@ -17,10 +17,12 @@ from executor.contract.params import TrainParams
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult
 from executor.training.metric import DetectionMetric
 from executor.training.resume import RESUME_FILE, save_resume_state, schedule_of
-from executor.training.stage_files import StageContent, write_stage
+from executor.training.stage_files import StageContent, Writer, write_stage_config, write_stage_weights
 from executor.training.stage_store import StageStore, TrainedStage
 
 logger = logging.getLogger(__name__)
+
+WRITERS: Sequence[Writer] = (write_stage_weights, write_stage_config)  # in the order of their files in result.yaml
 
 
 class StageHook(Hook):
@@ -83,7 +85,8 @@ class StageHook(Hook):
             config=self._config,
             config_name=Path(self._params.config_file).name,
         )
-        written = write_stage(self._store.result.stage_dir(content.name), content)
+        folder = self._store.result.stage_dir(content.name)
+        written = tuple(write(folder, content) for write in WRITERS)
         new = self._store.add(content.name, epoch, evaluation, written)
         save_resume_state(runner, epoch, self._work_dir)
         best = self._store.best.stage
