@@ -30,7 +30,7 @@ def test_gpus_count_inside_the_container(monkeypatch, visible, gpu_ids, expected
 
 def test_a_gpu_that_the_container_was_not_given(monkeypatch):
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '3,5')
-    with pytest.raises(NoGpuError, match=r"'0,2' asks for GPU 2, but CUDA_VISIBLE_DEVICES gives the container 2"):
+    with pytest.raises(NoGpuError, match="'0,2' asks for GPU 2, but CUDA_VISIBLE_DEVICES gives the container 2"):
         show_gpus((0, 2))
     assert os.environ['CUDA_VISIBLE_DEVICES'] == '3,5'
 

@@ -59,17 +59,13 @@ def test_what_is_full_is_told(ymir_task, monkeypatch, number, file, free, kind, 
     assert str(ours).startswith(told.format(root=ymir_task.root, error=error))
 
 
-def test_a_parameter_that_proves_wrong_late_is_told_with_its_line(ymir_task):
-    job = ymir_task.job('training', max_epochs=1, cfg_options='a=1')
-    told = explained(ParameterError('cfg_options', 'cfg_options a: no such key'), job)
-    place = f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "cfg_options:")}'
-    assert type(told) is errors.ConfigError
-    assert str(told) == f'{place}: cfg_options a: no such key'
-
-
-def test_a_parameter_that_config_yaml_leaves_out_is_told_without_a_line(ymir_task):
-    error = ParameterError('config_file', 'config_file is wrong')
-    assert str(explained(error, ymir_task.job('infer'))) == 'config_file is wrong'
+@pytest.mark.parametrize('key, kind', [('cfg_options', errors.ConfigError), ('config_file', ParameterError)])
+def test_a_parameter_that_proves_wrong_late_is_told_with_its_line(ymir_task, key, kind):
+    """But without one where config.yaml leaves it out."""
+    told = explained(ParameterError(key, f'{key} is wrong'), ymir_task.job(max_epochs=1, cfg_options='a=1'))
+    file = ymir_task.config_file
+    assert type(told) is kind
+    assert str(told) == (f'{file}:{line_of(file, key)}: ' if key == 'cfg_options' else '') + f'{key} is wrong'
 
 
 def test_what_a_parameter_broke_stays_in_the_traceback(ymir_task):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,17 @@ from executor.training.resume import RESUME_FILE, save_resume_state
 from tests.support.task_folder import names_in
 
 
+@dataclass
 class Runner:
     """Saves a state of a few bytes, or fails after the first ones."""
 
-    iter = 7
-
-    def __init__(self, failure: OSError | None = None) -> None:
-        self._failure = failure
+    failure: OSError | None = None
+    iter: int = 7
 
     def save_checkpoint(self, folder: str, name: str, meta: dict) -> None:
         (Path(folder) / name).write_text(f'{meta}')
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
 
 
 def test_the_state_to_resume_from_is_replaced_whole(tmp_path):
