@@ -14,9 +14,6 @@ import torch.distributed
 
 T = TypeVar('T')
 
-# The other ranks wait while rank 0 evaluates and saves; NCCL's own limit of ten minutes is short for a large dataset.
-_TIMEOUT = datetime.timedelta(hours=2)
-
 
 def start(use_gpu: bool) -> None:
     """Join the other ranks that the launcher started; nothing to do for a single process."""
@@ -24,7 +21,9 @@ def start(use_gpu: bool) -> None:
         return
     if use_gpu:
         torch.cuda.set_device(local_rank())
-    torch.distributed.init_process_group('nccl' if use_gpu else 'gloo', timeout=_TIMEOUT)
+    # The other ranks wait while rank 0 evaluates and saves; NCCL's own ten minutes are short for a large dataset.
+    timeout = datetime.timedelta(hours=2)
+    torch.distributed.init_process_group('nccl' if use_gpu else 'gloo', timeout=timeout)
 
 
 def stop() -> None:
@@ -50,10 +49,9 @@ def world_size() -> int:
 
 def gather(value: T) -> List[T]:
     """Collect the value of every rank, by rank, once all are here; raises where one does not come in time."""
-    if not _in_group():
-        return [value]
     values = [value] * world_size()
-    torch.distributed.all_gather_object(values, value)
+    if _in_group():
+        torch.distributed.all_gather_object(values, value)
     return values
 
 

@@ -35,7 +35,7 @@ def check_gpus(gpu_ids: Sequence[int], local_rank: int) -> None:
         return
     import torch
 
-    wanted = ','.join(str(gpu) for gpu in gpu_ids)
+    wanted = ','.join(map(str, gpu_ids))
     if torch.version.cuda is None:
         raise GpuMismatchError(
             f'gpu_id {wanted!r} asks for a GPU, but this build of torch ({torch.__version__}) is for CPU only: '

@@ -6,42 +6,29 @@ One that finds it full dies of a bus error; docker gives 64 MB where nothing is 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Optional
+from typing import Tuple
 
-_SHARED_MEMORY = Path('/dev/shm')
 _USABLE = 0.85  # the rest is for what else lives there
 _FOR_NCCL = 32 * 2**20  # bytes a rank, which NCCL takes when several GPUs meet
 _BATCHES_HELD = 2  # by the training loop: the one in use and the one before it
 
 
-@dataclass(frozen=True)
-class Workers:
-    """Loading processes a rank, and the batches each has in the making; `prefetch` is None without workers."""
+def workers_that_fit(wanted: int, batch_bytes: int, free_bytes: int) -> Tuple[int, int]:
+    """Choose (loading processes of a rank, batches that each prepares ahead), as many of those wanted as fit.
 
-    count: int
-    prefetch: Optional[int]
-
-
-def workers_that_fit(wanted: int, batch_bytes: int, free_bytes: int) -> Workers:
-    """Take as many of the wanted workers as fit: first each prepares one batch ahead instead of two, then fewer."""
+    First each prepares one batch ahead instead of two, then they are fewer.
+    """
     batches = int(free_bytes * _USABLE) // max(1, batch_bytes) - _BATCHES_HELD
     if wanted == 0 or batches < 1:
-        return Workers(0, None)
-    if batches >= 2 * wanted:
-        return Workers(wanted, 2)
-    return Workers(min(wanted, batches), 1)
+        return 0, 0
+    return (wanted, 2) if batches >= 2 * wanted else (min(wanted, batches), 1)
 
 
 def free_shared_memory(ranks: int, use_gpu: bool) -> int:
-    """Count the bytes of /dev/shm free for the loaders of one rank.
-
-    Without /dev/shm torch uses other means and any number fits.
-    """
+    """Count the bytes of /dev/shm free for the loaders of one rank."""
     try:
-        stat = os.statvfs(_SHARED_MEMORY)
+        stat = os.statvfs('/dev/shm')
     except OSError:
-        return 2**62
+        return 2**62  # torch uses other means, and any number fits
     free = stat.f_bavail * stat.f_frsize // ranks
     return max(0, free - _FOR_NCCL) if use_gpu and ranks > 1 else free

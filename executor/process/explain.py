@@ -12,6 +12,7 @@ from executor.contract.params import Job
 from executor.contract.shown import first_line
 from executor.machine.memory import is_loader_death, is_out_of_gpu_memory, is_out_of_memory
 
+_MORE_SHARED_MEMORY = 'raise shm_size (docker run --shm-size) or set workers_per_gpu lower'
 _ROOM = 2**26  # bytes, more than any one file of a task
 
 
@@ -25,21 +26,18 @@ def explained(error: BaseException, job: Job) -> BaseException:
 
 
 def _explanation(error: BaseException, job: Job) -> Optional[ExecutorError]:
-    text = str(error)
     if isinstance(error, ParameterError):
         return job.placed(error)
     if isinstance(error, OSError) and is_full(error):
         return _full(error, job.env.output.root_dir)
-    if isinstance(error, ExecutorError) and text.startswith('Caught '):
+    if isinstance(error, ExecutorError) and str(error).startswith('Caught '):
         # A loading worker raised it; torch put the worker's whole traceback into the message. Its last line is ours.
-        return type(error)(text.rstrip().splitlines()[-1].partition(': ')[2])
+        return type(error)(str(error).rstrip().splitlines()[-1].partition(': ')[2])
     if is_out_of_gpu_memory(error):
         return GpuMemoryError(f'out of GPU memory: set samples_per_gpu lower ({first_line(error)})')
     if is_loader_death(error):
-        return OutOfMemoryError(
-            'a data-loading worker died: /dev/shm or the memory is too small: raise shm_size (docker run --shm-size) '
-            f'or set workers_per_gpu lower ({first_line(error)})'
-        )
+        problem = 'a data-loading worker died: /dev/shm or the memory is too small'
+        return OutOfMemoryError(f'{problem}: {_MORE_SHARED_MEMORY} ({first_line(error)})')
     if is_out_of_memory(error):
         return OutOfMemoryError(f'out of memory: set samples_per_gpu or workers_per_gpu lower ({first_line(error)})')
     return None
@@ -49,10 +47,7 @@ def _full(error: OSError, root: Path) -> ExecutorError:
     """Tell which of the two that can be full it is, also where the error names no file."""
     name = str(error.filename or '')
     if name.startswith('/dev/shm') or (not name and shutil.disk_usage(str(root)).free > _ROOM):
-        return OutOfMemoryError(
-            '/dev/shm is full: raise shm_size (docker run --shm-size) or set workers_per_gpu lower '
-            f'({first_line(error)})'
-        )
+        return OutOfMemoryError(f'/dev/shm is full: {_MORE_SHARED_MEMORY} ({first_line(error)})')
     return OutputError(
         f'{root} is full ({first_line(error)}): free some space there, or set max_keep_checkpoints lower, and start '
         'the task again; stages saved before stay valid'

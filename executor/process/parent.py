@@ -17,6 +17,7 @@ from executor.contract.output.parts import remove_parts
 from executor.contract.params import Job
 from executor.process.temporary_folder import scratch_folder
 
+# Makes of a job that failed the one to begin again with, or None where that would not help.
 Retry = Callable[[Job, Failure], Optional[Job]]
 
 _STOP_SECONDS = 8  # docker stop kills after 10
@@ -34,6 +35,11 @@ class Terminated(ExecutorError):
     """The task was asked to stop (SIGTERM)."""
 
 
+def _raise_terminated(signum: int, frame: Optional[FrameType]) -> NoReturn:
+    problem = 'the task was stopped from outside (SIGTERM) before it was done'
+    raise Terminated(f'{problem}: start it again; stages saved before stay valid')
+
+
 def heed_termination() -> None:
     """Make SIGTERM raise `Terminated` from now on, wherever this process is."""
     signal.signal(signal.SIGTERM, _raise_terminated)
@@ -45,12 +51,7 @@ def ignore_termination() -> None:
 
 
 def run_in_worker(job: Job, cpu_ranks: int, retry: Retry) -> None:
-    """Run a task in a process of its own and wait for it.
-
-    Args:
-        job: the task.
-        cpu_ranks: the number of processes to work with where the task has no GPU.
-        retry: makes of a job that failed the one to begin again with, or None where that would not help.
+    """Run a task in a process of its own, on the CPU in `cpu_ranks` of them, and wait for it.
 
     Raises:
         WorkerFailed: the worker raised, exited or was killed.
@@ -83,7 +84,8 @@ def _run_once(job: Job, cpu_ranks: int) -> None:
     exitcode = worker.exitcode
     assert exitcode is not None, 'the worker has been waited for'
     if exitcode != 0:
-        raise WorkerFailed(_failure(exitcode, reports))
+        # The first failure; other ranks only follow it.
+        raise WorkerFailed(failure_of(death_of(exitcode)) if reports.empty() else reports.get())
 
 
 def _work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
@@ -91,12 +93,6 @@ def _work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
     from executor.process.worker import work  # imports torch, so only in the worker
 
     work(job, cpu_ranks, reports)
-
-
-def _raise_terminated(signum: int, frame: Optional[FrameType]) -> NoReturn:
-    raise Terminated(
-        'the task was stopped from outside (SIGTERM) before it was done: start it again; stages saved before stay valid'
-    )
 
 
 def _stop(worker: BaseProcess) -> None:
@@ -117,9 +113,3 @@ def _stop(worker: BaseProcess) -> None:
 def _end_group(group: int, sent: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):  # none is left
         os.killpg(group, sent)
-
-
-def _failure(exitcode: int, reports: SimpleQueue[Failure]) -> Failure:
-    if not reports.empty():
-        return reports.get()  # the first failure; other ranks only follow it
-    return failure_of(death_of(exitcode))

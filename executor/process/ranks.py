@@ -13,14 +13,10 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from executor.contract.failure import Failure, death_of, failure_of
 from executor.contract.params import Job
 
+Rank = Callable[[Job, int, 'SimpleQueue[Failure]'], None]
 
-def run_ranks(
-    ranks: int,
-    run: Callable[[Job, int, SimpleQueue[Failure]], None],
-    job: Job,
-    cores: int,
-    reports: SimpleQueue[Failure],
-) -> None:
+
+def run_ranks(ranks: int, run: Rank, job: Job, cores: int, reports: SimpleQueue[Failure]) -> None:
     """Call `run` with the other arguments in a process for each rank, and exit where one of them fails."""
     # Its words on a rank's death come before ours, which say more.
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)

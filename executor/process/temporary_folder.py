@@ -14,10 +14,8 @@ from typing import Iterator
 def scratch_folder(instead: Path) -> Iterator[None]:
     """Give processes started in the block, and their libraries, a folder for temporary files that is then removed.
 
-    multiprocessing and torch leave theirs behind when they are killed.
-
-    Args:
-        instead: where the folder lies if the machine has none for temporary files.
+    multiprocessing and torch leave theirs behind when they are killed. The folder lies in `instead` where the machine
+    has none for temporary files.
     """
     try:
         folder = tempfile.mkdtemp(prefix='ymir-')
@@ -28,8 +26,7 @@ def scratch_folder(instead: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if before is None:
-            del os.environ['TMPDIR']
-        else:
+        del os.environ['TMPDIR']
+        if before is not None:
             os.environ['TMPDIR'] = before
         shutil.rmtree(folder, ignore_errors=True)

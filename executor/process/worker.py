@@ -10,7 +10,6 @@ import sys
 import tempfile
 import warnings
 from multiprocessing.queues import SimpleQueue
-from typing import Callable
 
 from executor.contract.errors import NoGpuError
 from executor.contract.failure import Failure, failure_of
@@ -25,7 +24,7 @@ from executor.process.explain import explained
 
 
 def work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
-    """Run the job in this process, or in one process a rank; failures go to `reports`, the exit status says if any."""
+    """Run the job in this process, or in one a rank; the exit status says whether it failed, `reports` how."""
     die_with_parent()
     set_up_logging()
     ranks = len(job.gpu_ids) or cpu_ranks
@@ -53,13 +52,24 @@ def run_rank(job: Job, cores: int, reports: SimpleQueue[Failure]) -> None:
         with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
             from executor import dist
 
-            run = _task(job, cores)
+            # The rooms of the task that the job asks for, and no others.
+            if job.training is not None:
+                from executor.training.train import train
+            else:
+                from executor.detection.detect import detect
 
         check_gpus(job.gpu_ids, dist.local_rank())
         dist.start(use_gpu=bool(job.gpu_ids))
-        if dist.rank() != 0:
+        if dist.rank() == 0:
+            monitor = Monitor(job.env.output.monitor_file, job.env.task_id)
+            progress = Progress(monitor.running, start=monitor.last_percent())
+        else:
             logging.getLogger('executor').setLevel(logging.ERROR)  # rank 0 speaks for all
-        run(_progress(job, dist.rank()))
+            progress = silent_progress()
+        if job.training is not None:
+            train(job, progress)
+        else:
+            detect(job, progress, cores)
         dist.stop()
     except BaseException as error:
         reports.put(failure_of(explained(error, job)))
@@ -68,38 +78,14 @@ def run_rank(job: Job, cores: int, reports: SimpleQueue[Failure]) -> None:
         os._exit(1)
 
 
-def _task(job: Job, cores: int) -> Callable[[Progress], None]:
-    """Import the rooms of the task that the job asks for, and no others; returns the task, to be called."""
-    if job.training is not None:
-        from executor.training.train import train
-
-        return lambda progress: train(job, progress)
-    from executor.detection.detect import detect
-
-    return lambda progress: detect(job, progress, cores)
-
-
-def _progress(job: Job, rank: int) -> Progress:
-    if rank != 0:
-        return silent_progress()
-    monitor = Monitor(job.env.output.monitor_file, job.env.task_id)
-    return Progress(monitor.running, start=monitor.last_percent())
-
-
 def _set_environment(job: Job, ranks: int, cores: int) -> None:
-    """Set what libraries read from the environment when they start; nothing of ours reads it back.
-
-    CUDA gets the task's GPUs, OpenMP of several ranks its share of the cores: ranks that each compute with all of them
-    only wait for each other's threads. With a foreign user id there is no home directory, so caches go where the task
-    may write. cuBLAS needs a workspace of fixed size before `--deterministic` can hold.
-
-    Raises:
-        NoGpuError: the container was not given the GPUs of the task.
-    """
+    """Set what libraries read from the environment when they start; nothing of ours reads it back."""
     show_gpus(job.gpu_ids)
     if ranks > 1:
+        # Ranks that each compute with all cores only wait for each other's threads.
         os.environ.setdefault('OMP_NUM_THREADS', str(cores))
-    os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # a fixed size, which --deterministic needs
+    # With a foreign user id there is no home directory, so caches go where the task may write.
     cache = os.path.join(tempfile.gettempdir(), 'cache')
     for name in ('MPLCONFIGDIR', 'TORCH_HOME', 'XDG_CACHE_HOME', 'TORCHINDUCTOR_CACHE_DIR'):
         os.environ.setdefault(name, cache)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Mapping
 
 from mmengine.config import Config
 
@@ -15,15 +14,11 @@ from executor.config.read import load_config
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
-from executor.training.data import set_datasets, work_dir
+from executor.training.data import set_datasets
 from executor.training.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
 from executor.training.workers import set_workers
 
 logger = logging.getLogger(__name__)
-
-_TENSORBOARD_INTERVAL = 10  # iterations
-# mmdet draws another seed each time; with a fixed one a task run again gives the same model, if the device allows.
-_DEFAULT_SEED = 1
 
 
 def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -> Config:
@@ -35,88 +30,69 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
         ConfigError, ModelError: config_file or an option does not fit.
     """
     config = load_config(params.config_file, params.model_files)
-    options = params.config_options
+    options, use_gpu = params.config_options, bool(params.gpu_ids)
     with config_to_blame(config, options):
-        _complete(config, options, env, params, train_images, ranks)
+        keep_published_schedule(config)
+        set_classes(config, params.class_names)
+        # For what is not part of a model, such as the state to resume from.
+        config['work_dir'] = str(env.output.root_dir / 'training')
+        set_datasets(config, env, params)
+        max_epochs = chosen_number(options, 'train_cfg.max_epochs', params.max_epochs)
+        total_batch = chosen_number(options, 'train_dataloader.batch_size', params.samples_per_gpu) * ranks
+        scale_schedule(config, max_epochs, math.ceil(train_images / total_batch))
+        scale_learning_rate(config, total_batch)
+        _set_run(config, env, params, max_epochs, ranks)
+        apply_options(config, options)
+        if config['val_evaluator'].get('type') != 'DetectionMetric':
+            raise wrong_option('val_evaluator: the platform needs the numbers of DetectionMetric: leave its type')
+        if params.args_options.no_validate:
+            config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
+        set_workers(config, ranks, use_gpu)
+        if ranks > 1:
+            _set_wrapper(config, use_gpu)
+        if params.args_options.auto_scale_lr and 'optim_wrapper.optimizer.lr' in options:
+            _scale_chosen_learning_rate(config, total_batch)
+        logger.info('schedule: %s', describe_schedule(config, total_batch))
     return config
 
 
-def _complete(
-    config: Config, options: Mapping[str, object], env: Env, params: TrainParams, train_images: int, ranks: int
-) -> None:
-    keep_published_schedule(config)
-    set_classes(config, params.class_names)
-    set_datasets(config, env, params)
-    max_epochs = chosen_number(options, 'train_cfg.max_epochs', params.max_epochs)
-    total_batch = chosen_number(options, 'train_dataloader.batch_size', params.samples_per_gpu) * ranks
-    scale_schedule(config, max_epochs, math.ceil(train_images / total_batch))
-    scale_learning_rate(config, total_batch)
-    set_loops(config, params, max_epochs)
-    set_runtime(config, env, params, ranks)
-    apply_options(config, options)
-    if config['val_evaluator'].get('type') != 'DetectionMetric':
-        raise wrong_option('val_evaluator: the platform needs the numbers of DetectionMetric: leave its type')
-    if params.args_options.no_validate:
-        config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
-    set_workers(config, ranks, use_gpu=bool(params.gpu_ids))
-    if ranks > 1:
-        set_wrapper(config, use_gpu=bool(params.gpu_ids))
-    if params.args_options.auto_scale_lr:
-        _scale_chosen_learning_rate(config, options, total_batch)
-    logger.info('schedule: %s', describe_schedule(config, total_batch))
-
-
-def set_wrapper(config: Config, use_gpu: bool) -> None:
+def _set_wrapper(config: Config, use_gpu: bool) -> None:
     """Wrap the model for several ranks as mmengine does by itself, but for the CPU."""
-    wrapper = {
-        'type': 'MMDistributedDataParallel',
-        # Some detectors leave parameters out of a step, on which DDP would fail; one that does not may say so.
-        'find_unused_parameters': config.get('find_unused_parameters', True),
-        'broadcast_buffers': False,
-    }
-    if not use_gpu:
-        wrapper['device_ids'] = None
-    config['model_wrapper_cfg'] = {**wrapper, **config.get('model_wrapper_cfg', {})}
+    # Some detectors leave parameters out of a step, on which DDP would fail; one that does not may say so.
+    unused = config.get('find_unused_parameters', True)
+    wrapper = {'type': 'MMDistributedDataParallel', 'find_unused_parameters': unused, 'broadcast_buffers': False}
+    devices = {} if use_gpu else {'device_ids': None}
+    config['model_wrapper_cfg'] = {**wrapper, **devices, **config.get('model_wrapper_cfg', {})}
 
 
-def set_loops(config: Config, params: TrainParams, max_epochs: int) -> None:
-    """Set epochs and validations. mmengine validates the last epoch, too, so every model is measured."""
-    interval = max(1, params.val_interval)
+def _set_run(config: Config, env: Env, params: TrainParams, max_epochs: int, ranks: int) -> None:
+    """Set loops, precision, randomness and folders; mmengine's own log and checkpoints give way to our hooks."""
+    interval = max(1, params.val_interval)  # mmengine validates the last epoch, too, so every model is measured
     config['train_cfg'] = {'type': 'EpochBasedTrainLoop', 'max_epochs': max_epochs, 'val_interval': interval}
     config['val_cfg'] = {'type': 'ValLoop'}
     config['test_cfg'] = {'type': 'TestLoop'}
-
-
-def set_runtime(config: Config, env: Env, params: TrainParams, ranks: int) -> None:
-    """Set precision, randomness and folders; mmengine's own log and checkpoints give way to our hooks."""
     arguments = params.args_options
     if params.gpu_ids and config['optim_wrapper'].get('type') == 'OptimWrapper':
         config['optim_wrapper']['type'] = 'AmpOptimWrapper'
     elif arguments.amp and not params.gpu_ids:
         logger.warning('--amp needs a GPU: training in full precision')
-    seed = _DEFAULT_SEED if arguments.seed is None else arguments.seed
+    # mmdet draws another seed each time; with a fixed one a task run again gives the same model, if the device allows.
+    seed = 1 if arguments.seed is None else arguments.seed
     config['randomness'] = {'seed': seed, 'deterministic': arguments.deterministic}
     config['default_scope'] = 'mmdet'
-    config['work_dir'] = str(work_dir(env))
     config['launcher'] = 'pytorch' if ranks > 1 else 'none'
     config['log_level'] = 'ERROR'  # what mmengine warns of is its own deprecations
     config['log_processor'] = {'type': 'LogProcessor'}  # by epoch, also where the config counts iterations
-    config['load_from'] = None
-    config['resume'] = False
-    config['default_hooks'] = {'checkpoint': None, 'logger': {'type': 'LoggerHook', 'interval': _TENSORBOARD_INTERVAL}}
-    config['visualizer'] = {
-        'type': 'Visualizer',
-        'vis_backends': [{'type': 'TensorboardVisBackend', 'save_dir': str(env.output.tensorboard_dir)}],
-    }
+    config.update(load_from=None, resume=False)
+    config['default_hooks'] = {'checkpoint': None, 'logger': {'type': 'LoggerHook', 'interval': 10}}  # iterations
+    tensorboard = {'type': 'TensorboardVisBackend', 'save_dir': str(env.output.tensorboard_dir)}
+    config['visualizer'] = {'type': 'Visualizer', 'vis_backends': [tensorboard]}
 
 
-def _scale_chosen_learning_rate(config: Config, options: Mapping[str, object], total_batch: int) -> None:
+def _scale_chosen_learning_rate(config: Config, total_batch: int) -> None:
     """Scale a learning rate in cfg_options, which beside `--auto-scale-lr` is meant for the published batch, too."""
     published = config['published_schedule'].get('auto_scale_lr', {}).get('base_batch_size')
-    if 'optim_wrapper.optimizer.lr' in options:
-        if not published:
-            raise ParameterError(
-                'args_options',
-                'args_options --auto-scale-lr: the config does not say for which batch its learning rate is',
-            )
-        config['optim_wrapper']['optimizer']['lr'] *= total_batch / published
+    if not published:
+        problem = 'the config does not say for which batch its learning rate is'
+        raise ParameterError('args_options', f'args_options --auto-scale-lr: {problem}')
+    config['optim_wrapper']['optimizer']['lr'] *= total_batch / published

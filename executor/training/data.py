@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
-from typing import Sequence
+import os
 
 from mmengine.config import Config
 
 from executor.config.classes import NO_MASKS
+from executor.config.plain import ConfigDict
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
-from executor.training.schedule import ConfigDict
-
-
-def work_dir(env: Env) -> Path:
-    """Return where a training keeps what is not part of a model, such as the state to resume from."""
-    return env.output.root_dir / 'training'
 
 
 def set_datasets(config: Config, env: Env, params: TrainParams) -> None:
     """Put the task's data under the config's pipelines, and validation by `DetectionMetric`."""
-    common = {
-        'type': 'YmirDataset',
-        'export_format': params.export_format,
-        'metainfo': {'classes': tuple(params.class_names)},
-    }
+    metainfo = {'classes': tuple(params.class_names)}
+    common = {'type': 'YmirDataset', 'export_format': params.export_format, 'metainfo': metainfo}
     for name, index in (('train', env.input.training_index_file), ('val', env.input.val_index_file)):
         loader = config[f'{name}_dataloader']
         data = {**common, 'index_file': str(index), 'test_mode': name == 'val'}
         loader['dataset'] = _with_data(loader['dataset'], data)
         loader.update(batch_size=params.samples_per_gpu, num_workers=params.workers_per_gpu)
-    _keep_true_boxes(config['val_dataloader']['dataset']['pipeline'])
-    config['val_evaluator'] = {'type': 'DetectionMetric', 'collect_dir': str(work_dir(env) / 'collect')}
+    # The true boxes, in pixels of the original image, have to reach the metric.
+    pack = config['val_dataloader']['dataset']['pipeline'][-1]
+    usual = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
+    pack['meta_keys'] = tuple(dict.fromkeys((*pack.get('meta_keys', usual), *usual, 'instances')))
+    config['val_evaluator'] = {'type': 'DetectionMetric', 'collect_dir': os.path.join(config['work_dir'], 'collect')}
     if config['train_dataloader']['sampler']['type'] == 'InfiniteSampler':  # of a loop by iterations
         config['train_dataloader']['sampler'] = {'type': 'DefaultSampler', 'shuffle': True}
     config['test_dataloader'] = copy.deepcopy(config['val_dataloader'])
@@ -52,10 +46,3 @@ def _with_data(dataset: ConfigDict, data: ConfigDict) -> ConfigDict:
     if any(transform.get('with_mask') or transform.get('with_seg') for transform in pipeline):
         raise ParameterError('config_file', NO_MASKS)
     return {**data, 'pipeline': pipeline}
-
-
-def _keep_true_boxes(pipeline: Sequence[ConfigDict]) -> None:
-    """Let the true boxes, in pixels of the original image, reach the metric."""
-    pack = pipeline[-1]
-    usual = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
-    pack['meta_keys'] = tuple(dict.fromkeys((*pack.get('meta_keys', usual), *usual, 'instances')))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 
 from executor.contract.annotations import read_records
-from executor.contract.annotations.records import Record, TrueBox
+from executor.contract.annotations.records import Record
 from executor.contract.errors import ExecutorError, ImageError
 from executor.contract.index import read_training_index
 from executor.images.decode import image_size, read_image
@@ -29,12 +29,8 @@ class YmirDataset(BaseDetDataset):
     """Images and true boxes of one index file.
 
     Images without objects stay in: they teach what is background. Boxes are clipped to their image. Images that cannot
-    be decoded are left out and named, as long as they are fewer than one in a hundred.
-
-    Args:
-        index_file: training or validation index, `<image>\\t<annotation>` a line.
-        export_format: format of the annotations, such as `ark:raw`.
-        metainfo: `classes`, the class names in the order of their ids.
+    be decoded are left out and named, as long as they are fewer than one in a hundred. `classes` in mmdet's `metainfo`
+    are the class names in the order of their ids.
     """
 
     def __init__(self, index_file: str, export_format: str, **kwargs: object) -> None:
@@ -52,14 +48,19 @@ class YmirDataset(BaseDetDataset):
         records = read_records(read_training_index(self._index_file), self._export_format, self.metainfo['classes'])
         with ThreadPoolExecutor(_SIZE_THREADS) as pool:
             sizes = list(pool.map(_size_or_error, records))
-        broken = [(record, size) for record, size in zip(records, sizes) if isinstance(size, ImageError)]
+        broken = [size for size in sizes if isinstance(size, ImageError)]
         if broken:
-            self._tell_broken([error for _, error in broken], len(records))
+            self._tell_broken(broken, len(records))
         sound = [(record, size) for record, size in zip(records, sizes) if not isinstance(size, ImageError)]
-        clipping = _Clipping()
-        entries = [_entry(number, record, size, clipping) for number, (record, size) in enumerate(sound)]
+        leaving: List[_LeavingBox] = []
+        entries = [_entry(number, record, size, leaving) for number, (record, size) in enumerate(sound)]
         boxes = sum(len(entry['instances']) for entry in entries)
-        logger.info('%s: %d images, %d boxes%s', self._index_file, len(entries), boxes, clipping.words())
+        told = ''
+        if leaving:
+            outside = sum(box.wholly for box in leaving)
+            told = f' ({len(leaving) - outside} clipped to their image, {outside} wholly outside skipped'
+            told += f', first in {leaving[0].image})'
+        logger.info('%s: %d images, %d boxes%s', self._index_file, len(entries), boxes, told)
         return entries
 
     def prepare_data(self, idx: int) -> Optional[ImageEntry]:
@@ -100,36 +101,22 @@ def _size_or_error(record: Record) -> Union[Tuple[int, int], ImageError]:
         return error
 
 
-class _Clipping:
-    """The boxes that left their image, counted, with the first of them."""
-
-    def __init__(self) -> None:
-        self.clipped = 0
-        self.outside = 0
-        self.first: Optional[Path] = None
-
-    def words(self) -> str:
-        if not self.clipped and not self.outside:
-            return ''
-        return f' ({self.clipped} clipped to their image, {self.outside} wholly outside skipped, first in {self.first})'
+class _LeavingBox(NamedTuple):
+    image: Path
+    wholly: bool
 
 
-def _entry(number: int, record: Record, size: Tuple[int, int], clipping: _Clipping) -> ImageEntry:
+def _entry(number: int, record: Record, size: Tuple[int, int], leaving: List[_LeavingBox]) -> ImageEntry:
+    """Make an image and its boxes, clipped to it, into mmdet's form; boxes that leave it are added to `leaving`."""
     width, height = size
     instances = []
     for box in record.boxes:
-        clipped = _clip(box, width, height)
-        if clipped[1:5] != box[1:5]:
-            clipping.first = clipping.first or record.image
-            if clipped.x2 <= clipped.x1 or clipped.y2 <= clipped.y1:
-                clipping.outside += 1
+        x1, x2 = (min(max(x, 0), width) for x in (box.x1, box.x2))
+        y1, y2 = (min(max(y, 0), height) for y in (box.y1, box.y2))
+        empty = x2 <= x1 or y2 <= y1
+        if (x1, y1, x2, y2) != box[1:5]:
+            leaving.append(_LeavingBox(record.image, wholly=empty))
+            if empty:
                 continue
-            clipping.clipped += 1
-        instances.append({'bbox': list(clipped[1:5]), 'bbox_label': box.label, 'ignore_flag': int(box.ignore)})
+        instances.append({'bbox': [x1, y1, x2, y2], 'bbox_label': box.label, 'ignore_flag': int(box.ignore)})
     return {'img_id': number, 'img_path': str(record.image), 'width': width, 'height': height, 'instances': instances}
-
-
-def _clip(box: TrueBox, width: int, height: int) -> TrueBox:
-    x1, x2 = (min(max(x, 0), width) for x in (box.x1, box.x2))
-    y1, y2 = (min(max(y, 0), height) for y in (box.y1, box.y2))
-    return box._replace(x1=x1, y1=y1, x2=x2, y2=y2)

@@ -14,6 +14,7 @@ from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult, 
 from executor.report.pictures import evenly_spaced
 
 _PICTURES = 12
+_NUMBERS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l', 'AR_100')  # of an Evaluation, told as `bbox_<name>`
 
 
 @METRICS.register_module()
@@ -51,19 +52,9 @@ class DetectionMetric(BaseMetric):
         """Evaluate all images; a sampler's padding, which evaluates an image twice, counts once."""
         images = {result.image_id: (path, result) for path, result in results}
         ordered = [images[image_id] for image_id in sorted(images)]
-        classes = self.dataset_meta['classes']
-        found = evaluate([result for _, result in ordered], classes, EVALUATE_CONFIG)
+        found = evaluate([result for _, result in ordered], self.dataset_meta['classes'], EVALUATE_CONFIG)
         self.evaluation = found
         self.samples = tuple(ordered[position] for position in evenly_spaced(len(ordered), _PICTURES))
-        numbers = {
-            'bbox_mAP': found.mAP,
-            'bbox_mAP_50': found.mAP_50,
-            'bbox_mAP_75': found.mAP_75,
-            'bbox_mAP_s': found.mAP_s,
-            'bbox_mAP_m': found.mAP_m,
-            'bbox_mAP_l': found.mAP_l,
-            'bbox_AR_100': found.AR_100,
-            'images': len(ordered),
-        }
-        numbers.update({f'AP_50/{result.name}': result.ap_50 for result in found.classes})
-        return numbers
+        numbers = {f'bbox_{name}': getattr(found, name) for name in _NUMBERS}
+        per_class = {f'AP_50/{result.name}': result.ap_50 for result in found.classes}
+        return {**numbers, 'images': len(ordered), **per_class}

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class PretrainedHook(Hook):
-    """Loads weights when the model has its initial ones and before the first step, on every rank alike."""
+    """Loads weights once the model has its initial ones, on every rank alike."""
 
     def __init__(self, weights: Path) -> None:
         self._weights = weights

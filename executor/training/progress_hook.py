@@ -17,6 +17,8 @@ from executor.log import duration
 
 logger = logging.getLogger(__name__)
 
+Outputs = Dict[str, torch.Tensor]  # of a training step: losses, and what else the model tells
+
 _LOG_SECONDS = 5.0
 
 
@@ -41,21 +43,19 @@ class ProgressHook(Hook):
         self._logged_at, self._seen = time.monotonic(), 0
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: object = None,
-        outputs: Optional[Dict[str, torch.Tensor]] = None,
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: Optional[Outputs] = None
     ) -> None:
-        _check_finite(runner, outputs or {})
+        outputs = outputs or {}
+        losses = {name: float(value) for name, value in outputs.items() if name.startswith('loss')}
+        if not all(map(math.isfinite, losses.values())):
+            raise _not_finite(runner, ', '.join(f'{name} {value:g}' for name, value in losses.items()))
         if runner.rank != 0:
             return
-        done = (runner.iter + 1) / runner.max_iters
-        self._progress.update(done)
+        self._progress.update((runner.iter + 1) / runner.max_iters)
         self._seen += 1
         now = time.monotonic()
         if now - self._logged_at >= _LOG_SECONDS or batch_idx + 1 == len(runner.train_dataloader):
-            self._log(runner, batch_idx, outputs or {}, now)
+            self._log(runner, batch_idx, losses.get('loss', math.nan), now)
             self._logged_at, self._seen = now, 0
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: object = None) -> None:
@@ -64,28 +64,15 @@ class ProgressHook(Hook):
             logger.info('validation: batch %d of %d', batch_idx + 1, len(runner.val_dataloader))
             self._logged_at = now
 
-    def _log(self, runner: Runner, batch_idx: int, outputs: Dict[str, torch.Tensor], now: float) -> None:
+    def _log(self, runner: Runner, batch_idx: int, loss: float, now: float) -> None:
         rate = self._seen * self._batch_size / max(1e-9, now - self._logged_at)
         trained = runner.iter + 1 - self._first_iteration
         left = (now - self._started_at) / trained * (runner.max_iters - runner.iter - 1)
-        loss = float(outputs['loss']) if 'loss' in outputs else math.nan
         logger.info(
             'epoch %d of %d, iteration %d of %d: loss %.4f, learning rate %.3g, %.1f images/s, %s left',
             *(runner.epoch + 1, runner.max_epochs, batch_idx + 1, len(runner.train_dataloader), loss),
-            *(learning_rate(runner), rate, duration(left)),
+            *(_learning_rate(runner), rate, duration(left)),
         )
-
-
-def learning_rate(runner: Runner) -> float:
-    """Return the learning rate of the first parameter group."""
-    return next(iter(runner.optim_wrapper.get_lr().values()))[0]
-
-
-def _check_finite(runner: Runner, outputs: Dict[str, torch.Tensor]) -> None:
-    losses = {name: float(value) for name, value in outputs.items() if name.startswith('loss')}
-    if all(math.isfinite(value) for value in losses.values()):
-        return
-    raise _not_finite(runner, ', '.join(f'{name} {value:g}' for name, value in losses.items()))
 
 
 def raise_as_not_finite(runner: Runner, error: Exception) -> None:
@@ -104,9 +91,14 @@ def raise_as_not_finite(runner: Runner, error: Exception) -> None:
 
 
 def _not_finite(runner: Runner, found: str) -> NonFiniteLossError:
+    rate = _learning_rate(runner)
     return NonFiniteLossError(
         f'the loss is not finite any more in iteration {runner.iter + 1}, in epoch {runner.epoch + 1} ({found}; '
-        f'learning rate {learning_rate(runner):g}): set a lower one, such as cfg_options '
-        f'optim_wrapper.optimizer.lr={learning_rate(runner) / 10:.2g}, and look at what else cfg_options changes; '
-        'stages saved before stay valid'
+        f'learning rate {rate:g}): set a lower one, such as cfg_options optim_wrapper.optimizer.lr={rate / 10:.2g}, '
+        'and look at what else cfg_options changes; stages saved before stay valid'
     )
+
+
+def _learning_rate(runner: Runner) -> float:
+    """Return the learning rate of the first parameter group."""
+    return next(iter(runner.optim_wrapper.get_lr().values()))[0]

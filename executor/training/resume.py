@@ -45,25 +45,20 @@ def find_resume_file(params: TrainParams, config: Config) -> Optional[Path]:
     began, now = checkpoint.get('ymir_schedule', {}), schedule_of(config)
     changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
     if changed:
-        raise ParameterError(
-            'args_options',
-            f'args_options --resume goes on with the schedule that {file} began with, but {"; ".join(changed)}: set it '
-            'back, or start anew from the model as pretrained weights',
-        )
+        problem = f'goes on with the schedule that {file} began with, but {"; ".join(changed)}'
+        remedy = 'set it back, or start anew from the model as pretrained weights'
+        raise ParameterError('args_options', f'args_options --resume {problem}: {remedy}')
     return file
 
 
 def schedule_of(config: Config) -> Dict[str, int]:
     """Return what a resumed training must share with the one before: its learning rate is a curve over both."""
-    return {
-        'max_epochs': config['train_cfg']['max_epochs'],
-        'batch_size': config['train_dataloader']['batch_size'],
-        'ranks': dist.world_size(),
-    }
+    epochs, batch = config['train_cfg']['max_epochs'], config['train_dataloader']['batch_size']
+    return {'max_epochs': epochs, 'batch_size': batch, 'ranks': dist.world_size()}
 
 
 def save_resume_state(runner: Runner, epoch: int, folder: Path) -> None:
-    """Save everything `--resume` needs, in one file; the one before stays until this one is whole."""
+    """Save everything `--resume` needs; the file before stays until this one is whole."""
     for half in folder.glob(f'.{RESUME_FILE}.*'):  # of a run that was killed
         half.unlink()
     try:

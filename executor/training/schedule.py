@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import List, Optional, Sequence, Union
+from typing import List, Optional
 
 from mmengine.config import Config
 
@@ -12,9 +12,7 @@ from executor.config.plain import ConfigDict
 
 logger = logging.getLogger(__name__)
 
-# Iterations of warm-up that a published schedule may take of a short run.
-_LONGEST_WARMUP = 0.1
-
+_LONGEST_WARMUP = 0.1  # of a run, where a published schedule counts its warm-up in iterations
 _SCHEDULE_KEYS = ('train_cfg', 'param_scheduler', 'custom_hooks', 'optim_wrapper', 'auto_scale_lr')
 
 
@@ -25,17 +23,9 @@ def keep_published_schedule(config: Config) -> None:
     """
     if 'published_schedule' in config:
         for key, value in copy.deepcopy(config['published_schedule']).items():
-            config[key] = value
+            config[key] = value  # `update` would merge the two
     else:
         config['published_schedule'] = {key: copy.deepcopy(config[key]) for key in _SCHEDULE_KEYS if key in config}
-
-
-def published_epochs(config: Config, iterations_per_epoch: int) -> float:
-    """Return the length in epochs of the schedule as published; by iterations, in epochs of this dataset."""
-    train_cfg = config['train_cfg']
-    if 'max_epochs' in train_cfg:
-        return train_cfg['max_epochs']
-    return max(1.0, train_cfg['max_iters'] / iterations_per_epoch)
 
 
 def scale_schedule(config: Config, max_epochs: int, iterations_per_epoch: int) -> None:
@@ -43,22 +33,27 @@ def scale_schedule(config: Config, max_epochs: int, iterations_per_epoch: int) -
 
     A run too short for all of them drops the closing first, then the decay: one epoch is all warm-up.
     """
-    published = published_epochs(config, iterations_per_epoch)
-    schedulers = [dict(scheduler) for scheduler in _as_list(config.get('param_scheduler'))]
+    train_cfg = config['train_cfg']
+    if 'max_epochs' in train_cfg:
+        published = train_cfg['max_epochs']
+    else:  # by iterations: the length in epochs of this dataset
+        published = max(1.0, train_cfg['max_iters'] / iterations_per_epoch)
     scaled = []
-    for scheduler in schedulers:
-        if scheduler.get('by_epoch', True):
-            change = _scale_epochs(scheduler, published, max_epochs)
-        else:
-            by_iterations = 'max_iters' in config['train_cfg']
-            change = _scale_iterations(
-                scheduler, max_epochs / published if by_iterations else None, max_epochs * iterations_per_epoch
-            )
-        if change is not None:
-            scaled.append(change)
+    for scheduler in map(dict, _schedulers(config)):
+        if not scheduler.get('by_epoch', True):
+            factor = max_epochs / published if 'max_iters' in train_cfg else None
+            _scale_iterations(scheduler, factor, max_epochs * iterations_per_epoch)
+            scaled.append(scheduler)
+        elif _scale_epochs(scheduler, published, max_epochs):
+            scaled.append(scheduler)
     config['param_scheduler'] = _without_overlap(scaled, max_epochs)
     for hook in config.get('custom_hooks') or []:
-        _scale_hook(hook, published, max_epochs)
+        if 'num_last_epochs' in hook:
+            # mmdet's YOLOXModeSwitchHook compares epoch + 1, so it closes one epoch more than it is told.
+            closing = _at_least_one(hook['num_last_epochs'] + 1, published, max_epochs)
+            hook['num_last_epochs'] = min(max_epochs, closing) - 1
+        if 'switch_epoch' in hook:
+            hook['switch_epoch'] = _scale_boundary(hook['switch_epoch'], published, max_epochs)
 
 
 def scale_learning_rate(config: Config, total_batch: int) -> None:
@@ -71,34 +66,35 @@ def scale_learning_rate(config: Config, total_batch: int) -> None:
     factor = total_batch / base
     optimizer['lr'] *= factor
     config['auto_scale_lr'] = {**config['auto_scale_lr'], 'base_batch_size': total_batch}
-    for scheduler in _as_list(config.get('param_scheduler')):
+    for scheduler in _schedulers(config):
         if scheduler.get('eta_min'):
             scheduler['eta_min'] *= factor
 
 
 def describe_schedule(config: Config, total_batch: int) -> str:
     """Say in one line for the log what the run uses after everything, the user's changes included."""
-    rate = config['optim_wrapper'].get('optimizer', {}).get('lr')
     phases = ', '.join(
         f'{scheduler["type"]} {scheduler.get("begin", 0)}-{scheduler.get("end", "end")}'
         + ('' if scheduler.get('by_epoch', True) else ' iterations')
-        for scheduler in _as_list(config.get('param_scheduler'))
+        for scheduler in _schedulers(config)
     )
     closing = [hook['num_last_epochs'] + 1 for hook in config.get('custom_hooks') or [] if 'num_last_epochs' in hook]
     mosaic = f'; last {closing[0]} without mosaic' if closing else ''
     epochs = config['train_cfg']['max_epochs']
+    rate = config['optim_wrapper'].get('optimizer', {}).get('lr')
     rate = f'{rate:g}' if isinstance(rate, (int, float)) else rate
     return f'{epochs} epochs, total batch {total_batch}, learning rate {rate}; epochs of the schedule: {phases}{mosaic}'
 
 
-def _scale_epochs(scheduler: ConfigDict, published: float, max_epochs: int) -> Optional[ConfigDict]:
+def _scale_epochs(scheduler: ConfigDict, published: float, max_epochs: int) -> bool:
+    """Scale a phase given in epochs; returns whether anything is left of it."""
     scheduler['begin'] = _scale_boundary(scheduler.get('begin', 0), published, max_epochs)
     scheduler['end'] = _scale_boundary(min(scheduler.get('end', published), published), published, max_epochs)
-    if 'milestones' in scheduler:
-        milestones = {round(epoch * max_epochs / published) for epoch in scheduler['milestones']}
-        scheduler['milestones'] = sorted(epoch for epoch in milestones if 0 < epoch < max_epochs)
-        return scheduler if scheduler['milestones'] else None
-    return scheduler
+    if 'milestones' not in scheduler:
+        return True
+    milestones = {round(epoch * max_epochs / published) for epoch in scheduler['milestones']}
+    scheduler['milestones'] = sorted(epoch for epoch in milestones if 0 < epoch < max_epochs)
+    return bool(scheduler['milestones'])
 
 
 def _scale_boundary(epoch: float, published: float, max_epochs: int) -> int:
@@ -127,12 +123,10 @@ def _without_overlap(schedulers: List[ConfigDict], max_epochs: int) -> List[Conf
         if not scheduler.get('by_epoch', True) or 'milestones' in scheduler:
             result.append(scheduler)
             continue
-        begin, end = max(scheduler['begin'], reached), scheduler['end']
-        if begin >= end and begin < max_epochs:
-            end = begin + 1
-        if begin >= end:
+        begin = max(scheduler['begin'], reached)
+        if begin >= max(scheduler['end'], max_epochs):
             continue
-        reached = end
+        reached = end = max(scheduler['end'], begin + 1)
         scheduler.update(begin=begin, end=end)
         if 'T_max' in scheduler:
             # The cosine runs over its own phase. As published it is longer by the warm-up (T_max 285 for 280 epochs).
@@ -141,7 +135,7 @@ def _without_overlap(schedulers: List[ConfigDict], max_epochs: int) -> List[Conf
     return result
 
 
-def _scale_iterations(scheduler: ConfigDict, factor: Optional[float], total_iterations: int) -> Optional[ConfigDict]:
+def _scale_iterations(scheduler: ConfigDict, factor: Optional[float], total_iterations: int) -> None:
     """Scale a phase given in iterations where the whole schedule is; else cut a warm-up to a tenth of the run."""
     if factor is not None:
         for key in ('begin', 'end', 'T_max'):
@@ -151,18 +145,8 @@ def _scale_iterations(scheduler: ConfigDict, factor: Optional[float], total_iter
             scheduler['milestones'] = sorted({max(1, round(m * factor)) for m in scheduler['milestones']})
     elif scheduler.get('begin', 0) == 0 and 'end' in scheduler:
         scheduler['end'] = max(1, min(scheduler['end'], round(total_iterations * _LONGEST_WARMUP)))
-    return scheduler
 
 
-def _scale_hook(hook: ConfigDict, published: float, max_epochs: int) -> None:
-    if 'num_last_epochs' in hook:
-        # mmdet's YOLOXModeSwitchHook compares epoch + 1, so it closes one epoch more than it is told.
-        hook['num_last_epochs'] = min(max_epochs, _at_least_one(hook['num_last_epochs'] + 1, published, max_epochs)) - 1
-    if 'switch_epoch' in hook:
-        hook['switch_epoch'] = _scale_boundary(hook['switch_epoch'], published, max_epochs)
-
-
-def _as_list(scheduler: Union[None, ConfigDict, Sequence[ConfigDict]]) -> List[ConfigDict]:
-    if scheduler is None:
-        return []
-    return [scheduler] if isinstance(scheduler, dict) else list(scheduler)
+def _schedulers(config: Config) -> List[ConfigDict]:
+    found = config.get('param_scheduler')
+    return [found] if isinstance(found, dict) else list(found or [])

@@ -17,31 +17,29 @@ from executor.contract.params import TrainParams
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult
 from executor.training.metric import DetectionMetric
 from executor.training.resume import RESUME_FILE, save_resume_state, schedule_of
-from executor.training.stage_files import StageContent, write_stage
+from executor.training.stage_files import StageContent, Writer, write_stage_config, write_stage_weights
 from executor.training.stage_store import StageStore, TrainedStage
 
 logger = logging.getLogger(__name__)
+
+WRITERS: Sequence[Writer] = (write_stage_weights, write_stage_config)  # in the order of their files in result.yaml
 
 
 class StageHook(Hook):
     """Gives the store a stage after every validation. Works on rank 0 alone.
 
     What an earlier run left in the same folder is forgotten when this one, not resumed, is about to train: its data and
-    weights are checked by then.
-
-    Attributes:
-        samples: (image path, result) of a few validation images as the best stage saw them, for pictures.
+    weights are checked by then. `samples` are a few validation images as the best stage saw them, for pictures.
     """
 
     priority = 'VERY_LOW'  # after EMAHook has given the training weights back
 
     def __init__(self, store: StageStore, params: TrainParams, config: Config) -> None:
         self._store = store
-        self._class_names = params.class_names
+        self._params = params
         self._config = config
-        self._config_name = Path(params.config_file).name
         self._work_dir = Path(config['work_dir'])
-        self.samples: Sequence[Tuple[str, ImageResult]] = ()
+        self.samples: Sequence[Tuple[str, ImageResult]] = ()  # (image path, result)
 
     def before_train(self, runner: Runner) -> None:
         if runner.rank == 0 and runner.epoch == 0:
@@ -49,8 +47,8 @@ class StageHook(Hook):
             self._store.result.clear()
 
     def after_train_epoch(self, runner: Runner) -> None:
-        # The end of the last epoch is after_train's.
         epoch = runner.epoch + 1  # mmengine counts on only after this
+        # The end of the last epoch is after_train's.
         due = epoch % self._config['train_cfg']['val_interval'] == 0 and epoch < runner.max_epochs
         if runner.rank == 0 and runner.val_loop is None and due:
             self._save(runner, epoch, NOTHING_MEASURED)
@@ -64,8 +62,7 @@ class StageHook(Hook):
             self.samples = metric.samples
 
     def after_train(self, runner: Runner) -> None:
-        last = f'epoch_{runner.epoch}'
-        if runner.rank == 0 and last not in [trained.stage.name for trained in self._store.stages]:
+        if runner.rank == 0 and runner.epoch not in [trained.stage.epoch for trained in self._store.stages]:
             logger.warning('the last model was not validated, its mAP is given as 0')
             self._save(runner, runner.epoch, NOTHING_MEASURED)
 
@@ -84,11 +81,12 @@ class StageHook(Hook):
             epoch=epoch,
             mAP=evaluation.mAP_50,
             parameters=_deployed_parameters(runner),
-            class_names=self._class_names,
+            class_names=self._params.class_names,
             config=self._config,
-            config_name=self._config_name,
+            config_name=Path(self._params.config_file).name,
         )
-        written = write_stage(self._store.result.stage_dir(content.name), content)
+        folder = self._store.result.stage_dir(content.name)
+        written = tuple(write(folder, content) for write in WRITERS)
         new = self._store.add(content.name, epoch, evaluation, written)
         save_resume_state(runner, epoch, self._work_dir)
         best = self._store.best.stage

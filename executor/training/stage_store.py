@@ -48,22 +48,14 @@ class StageStore:
 
     def add(self, name: str, epoch: int, evaluation: Evaluation, written: Tuple[str, ...]) -> TrainedStage:
         """List a stage whose files are written, and remove those that `max_keep_checkpoints` leaves no room for."""
-        stage = Stage(
-            name=name,
-            epoch=epoch,
-            files=self._listed(written),
-            mAP=evaluation.mAP_50,
-            mAR=evaluation.mAR,
-            tp=evaluation.tp,
-            fp=evaluation.fp,
-            fn=evaluation.fn,
-            timestamp=int(time.time()),
-        )
+        counts = (evaluation.tp, evaluation.fp, evaluation.fn)
+        listed, now = self._listed(written), int(time.time())
+        stage = Stage(name, epoch, listed, evaluation.mAP_50, evaluation.mAR, *counts, timestamp=now)
         new = TrainedStage(stage, evaluation.classes, written)
         known = [trained for trained in self.stages if trained.stage.name != name] + [new]
-        self.stages, dropped = split_kept(known, self._params.max_keep_checkpoints)
+        self.stages = kept_stages(known, self._params.max_keep_checkpoints)
         self.write_result({})
-        self._remove(dropped)
+        self._remove([trained for trained in known if trained not in self.stages])
         return new
 
     def write_result(self, attachments: Mapping[str, Sequence[str]]) -> None:
@@ -76,18 +68,15 @@ class StageStore:
 
     def restore(self, state: Iterable[Mapping[str, Any]]) -> None:
         """Take over the stages of the training that this one goes on with, as far as their files are still there."""
-        known = [self._restored(entry) for entry in state]
-        self.stages = [trained for trained in known if self._on_disk(trained.stage)]
-
-    def _restored(self, entry: Mapping[str, Any]) -> TrainedStage:
-        stage = Stage(**{**entry['stage'], 'files': tuple(entry['stage']['files'])})
-        # The version before this one wrote these two, whatever it listed, and did not save what it wrote.
-        usual = (*stage.files, f'{stage.name}.pth', Path(self._params.config_file).name)
-        written = tuple(entry.get('written', dict.fromkeys(usual)))
-        return TrainedStage(stage, tuple(ClassResult(**result) for result in entry['classes']), written)
-
-    def _on_disk(self, stage: Stage) -> bool:
-        return all((self.result.stage_dir(stage.name) / file).is_file() for file in stage.files)
+        self.stages = []
+        for entry in state:
+            stage = Stage(**{**entry['stage'], 'files': tuple(entry['stage']['files'])})
+            # The version before this one wrote these two, whatever it listed, and did not save what it wrote.
+            usual = (*stage.files, f'{stage.name}.pth', Path(self._params.config_file).name)
+            written = tuple(entry.get('written', dict.fromkeys(usual)))
+            if all(path.is_file() for path in self._paths(stage, stage.files)):
+                classes = tuple(ClassResult(**result) for result in entry['classes'])
+                self.stages.append(TrainedStage(stage, classes, written))
 
     def _listed(self, files: Tuple[str, ...]) -> Tuple[str, ...]:
         patterns = self._params.ymir_saved_file_patterns
@@ -98,23 +87,19 @@ class StageStore:
 
     def _remove(self, dropped: Sequence[TrainedStage]) -> None:
         """Remove what the writers left for stages, except files that they share with a stage that stays."""
-        kept = {path for trained in self.stages for path in self._paths(trained)}
+        kept = {path for trained in self.stages for path in self._paths(trained.stage, trained.written)}
         for trained in dropped:
-            for path in self._paths(trained):
+            for path in self._paths(trained.stage, trained.written):
                 if path not in kept:
                     remove_file(path)
             with contextlib.suppress(OSError):  # all stages share it in the flat layout, or it has what is not ours
                 self.result.stage_dir(trained.stage.name).rmdir()
 
-    def _paths(self, trained: TrainedStage) -> List[Path]:
-        return [self.result.stage_dir(trained.stage.name) / name for name in trained.written]
+    def _paths(self, stage: Stage, names: Sequence[str]) -> List[Path]:
+        return [self.result.stage_dir(stage.name) / name for name in names]
 
 
-def split_kept(stages: Sequence[TrainedStage], keep: int) -> Tuple[List[TrainedStage], List[TrainedStage]]:
-    """Split into (kept, dropped): the `keep` best and the `keep` latest stay, all of them where `keep` is 0 or less."""
-    if keep <= 0:
-        return list(stages), []
+def kept_stages(stages: Sequence[TrainedStage], keep: int) -> List[TrainedStage]:
+    """Choose the stages that stay: the `keep` best and the `keep` latest, all of them where `keep` is 0 or less."""
     best = sorted(stages, key=lambda trained: (trained.stage.mAP, trained.stage.epoch))[-keep:]
-    latest = stages[-keep:]
-    kept = [trained for trained in stages if trained in best or trained in latest]
-    return kept, [trained for trained in stages if trained not in kept]
+    return [trained for trained in stages if keep <= 0 or trained in best or trained in stages[-keep:]]

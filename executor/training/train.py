@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
 
-from mmengine.config import Config
 from mmengine.runner import Runner
 
 from executor import dist
@@ -18,7 +16,6 @@ from executor.contract.index import read_training_index
 from executor.contract.output.training_result import TrainingResult
 from executor.contract.params import Job, TrainParams
 from executor.contract.progress import Progress
-from executor.evaluation.coco import ImageResult
 from executor.log import duration
 from executor.models.families import register_parts
 from executor.report.pictures import draw_grid, write_picture
@@ -35,15 +32,10 @@ logger = logging.getLogger(__name__)
 
 _PICTURE_SECTION = 'evaluation'
 _PICTURE_NAME = 'validation.jpg'
-_PICTURE_SCORE = 0.3
 
 
 def train(job: Job, progress: Progress) -> None:
-    """Run one training on every rank; rank 0 leaves the models, result.yaml and tensorboard.
-
-    Raises:
-        ExecutorError: with the platform's code, see each room.
-    """
+    """Run one training on every rank; rank 0 leaves the models, result.yaml and tensorboard."""
     started = time.monotonic()
     env, params = job.env, job.training
     assert params is not None and env.input.training_index_file is not None, 'the inputs have been checked'
@@ -53,16 +45,19 @@ def train(job: Job, progress: Progress) -> None:
     config = build_config(env, params, train_images, dist.world_size())
     resume = find_resume_file(params, config)
     if resume is None and dist.rank() == 0:
-        _forget_curves(env)
+        # Tensorboard would draw an earlier run's curves into those of this one.
+        for file in env.output.tensorboard_dir.glob('events.out.tfevents.*'):
+            file.unlink()
     weights = None if resume else starting_weights(params, config)
     replace_downloads(config['model'], will_load=bool(resume or weights))
     store = StageStore(TrainingResult(env), params)
+    config.update(load_from=str(resume) if resume else None, resume=resume is not None)
     with config_to_blame(config, params.config_options):
-        runner = _build_runner(config, resume)
+        runner = Runner.from_cfg(config)
     stages = StageHook(store, params, config)
     batch = config['train_dataloader']['batch_size'] * dist.world_size()
-    for hook in (stages, ProgressHook(progress.part(0.02, 0.98), batch)):
-        runner.register_hook(hook, priority=hook.priority)
+    runner.register_hook(stages)
+    runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
     if weights is not None:
         runner.register_hook(PretrainedHook(weights))
     try:
@@ -74,39 +69,25 @@ def train(job: Job, progress: Progress) -> None:
         with config_to_blame(config, params.config_options):
             raise
     if dist.rank() == 0:
-        _finish(env, params, store, stages.samples, time.monotonic() - started)
+        _finish(env, params, store, stages, time.monotonic() - started)
 
 
-def _forget_curves(env: Env) -> None:
-    """Remove an earlier run's curves, which tensorboard would draw into those of this one."""
-    for file in env.output.tensorboard_dir.glob('events.out.tfevents.*'):
-        file.unlink()
-
-
-def _build_runner(config: Config, resume: Optional[Path]) -> Runner:
-    config['load_from'] = str(resume) if resume else None
-    config['resume'] = resume is not None
-    return Runner.from_cfg(config)
-
-
-def _finish(
-    env: Env, params: TrainParams, store: StageStore, samples: Sequence[Tuple[str, ImageResult]], seconds: float
-) -> None:
+def _finish(env: Env, params: TrainParams, store: StageStore, stages: StageHook, seconds: float) -> None:
     """Draw what the best stage saw, list it, and sum up for the log."""
     picture = store.result.attachments_dir(_PICTURE_SECTION) / _PICTURE_NAME
-    if samples:
-        images = [(Path(path), result) for path, result in samples]
-        write_picture(picture, lambda: draw_grid(images, params.class_names, _PICTURE_SCORE))
+    if stages.samples:
+        images = [(Path(path), result) for path, result in stages.samples]
+        write_picture(picture, lambda: draw_grid(images, params.class_names, score_threshold=0.3))
     # Without samples, of a resumed training, the best stage and its picture are of the one before.
     drawn = picture.is_file()
     store.write_result({_PICTURE_SECTION: [_PICTURE_NAME]} if drawn else {})
-    best = store.best
-    files = [store.result.stage_dir(best.stage.name) / file for file in best.stage.files]
+    best, classes = store.best.stage, store.best.classes
+    files = [str(store.result.stage_dir(best.name) / file) for file in best.files]
     logger.info('trained in %s; stages kept: %s', duration(seconds), ', '.join(t.stage.name for t in store.stages))
-    logger.info('best stage %s: mAP (AP50) %.4f, mAR %.4f', best.stage.name, best.stage.mAP, best.stage.mAR)
-    if best.classes:
-        logger.info('per class, counted at IoU 0.5:\n%s', class_table(best.classes))
-    logger.info('model: %s', ', '.join(map(str, files)))
+    logger.info('best stage %s: mAP (AP50) %.4f, mAR %.4f', best.name, best.mAP, best.mAR)
+    if classes:
+        logger.info('per class, counted at IoU 0.5:\n%s', class_table(classes))
+    logger.info('model: %s', ', '.join(files))
     logger.info('list: %s; curves: %s', env.output.training_result_file, env.output.tensorboard_dir)
     if drawn:
         logger.info('pictures of validation images: %s', picture)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executor.machine.shared_memory import Workers, workers_that_fit
+from executor.machine.shared_memory import workers_that_fit
 
 MB = 2**20
 
@@ -13,14 +13,14 @@ MB = 2**20
 @pytest.mark.parametrize(
     'wanted, batch_mb, free_mb, expected',
     [
-        (0, 10, 1000, Workers(0, None)),
-        (4, 10, 16000, Workers(4, 2)),
-        (4, 9.4, 64, Workers(3, 1)),  # 54.4 / 9.4 = 5 batches, 2 held: docker's 64 MB, batch of 8 at 640
-        (1, 9.4, 64, Workers(1, 2)),
-        (4, 18.8, 64, Workers(0, None)),  # a batch of 16: 2 batches, both held
-        (4, 100, 64, Workers(0, None)),
-        (2, 10, 60, Workers(2, 1)),  # 5 batches, 3 for workers: not two each
-        (2, 10, 71, Workers(2, 2)),
+        (0, 10, 1000, (0, 0)),
+        (4, 10, 16000, (4, 2)),
+        (4, 9.4, 64, (3, 1)),  # 54.4 / 9.4 = 5 batches, 2 held: docker's 64 MB, batch of 8 at 640
+        (1, 9.4, 64, (1, 2)),
+        (4, 18.8, 64, (0, 0)),  # a batch of 16: 2 batches, both held
+        (4, 100, 64, (0, 0)),
+        (2, 10, 60, (2, 1)),  # 5 batches, 3 for workers: not two each
+        (2, 10, 71, (2, 2)),
     ],
 )
 def test_workers_that_fit(wanted, batch_mb, free_mb, expected):

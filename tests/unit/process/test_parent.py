@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+from contextlib import nullcontext
 
 import pytest
 
@@ -13,45 +14,28 @@ from executor.process import parent
 from executor.process.parent import Terminated, WorkerFailed, heed_termination, run_in_worker
 
 
-@pytest.fixture
-def worker(monkeypatch):
-    """Batch sizes that a worker was started with; it fails above `fits`."""
-    started = []
-
-    def start(fits: int, failure: Failure):
-        def run_once(job, cpu_ranks):
-            started.append(job.infer.samples_per_gpu)
-            if started[-1] > fits:
-                raise WorkerFailed(failure)
-
-        monkeypatch.setattr(parent, '_run_once', run_once)
-        return started
-
-    return start
-
-
 def smaller(job, failure):
-    """A retry that halves the batch of any failure whose code is 1."""
-    if failure.code != 1:
-        return None
-    return dataclasses.replace(
-        job, infer=dataclasses.replace(job.infer, samples_per_gpu=job.infer.samples_per_gpu // 2)
-    )
+    """A retry that halves the batch after a failure whose code is 1."""
+    infer = dataclasses.replace(job.infer, samples_per_gpu=job.infer.samples_per_gpu // 2)
+    return dataclasses.replace(job, infer=infer) if failure.code == 1 else None
 
 
-@pytest.mark.parametrize('fits, expected', [(8, [8]), (3, [8, 4, 2])])
-def test_a_failed_task_begins_again_as_its_retry_says(ymir_task, worker, fits, expected):
-    started = worker(fits, Failure(1, 'too large', ''))
-    run_in_worker(ymir_task.job('infer', samples_per_gpu=8), 1, smaller)
-    assert started == expected
+@pytest.mark.parametrize(
+    'fits, code, started, fails', [(8, 1, [8], False), (3, 1, [8, 4, 2], False), (3, 2, [8], True)]
+)
+def test_a_failed_task_begins_again_as_its_retry_says(ymir_task, monkeypatch, fits, code, started, fails):
+    batches = []
 
+    def run_once(job, cpu_ranks):
+        batches.append(job.infer.samples_per_gpu)
+        if batches[-1] > fits:
+            raise WorkerFailed(Failure(code, 'too large', ''))
 
-def test_a_task_that_is_not_tried_again_fails(ymir_task, worker):
-    started = worker(3, Failure(2, 'broken', ''))
-    with pytest.raises(WorkerFailed, match='broken') as error:
+    monkeypatch.setattr(parent, '_run_once', run_once)
+    with pytest.raises(WorkerFailed, match='too large') if fails else nullcontext() as caught:
         run_in_worker(ymir_task.job('infer', samples_per_gpu=8), 1, smaller)
-    assert error.value.failure.code == 2
-    assert started == [8]
+    assert batches == started
+    assert not fails or caught.value.failure.code == code
 
 
 @pytest.fixture
@@ -62,13 +46,17 @@ def termination():
     signal.signal(signal.SIGTERM, before)
 
 
-def test_sigterm_is_heeded_wherever_the_process_is(termination):
-    heed_termination()
+def assert_sigterm_is_heeded() -> None:
     with pytest.raises(Terminated, match=r'stopped from outside \(SIGTERM\)') as caught:
         os.kill(os.getpid(), signal.SIGTERM)
         for _ in range(1000):
             os.getpid()
     assert caught.value.code == 160004
+
+
+def test_sigterm_is_heeded_wherever_the_process_is(termination):
+    heed_termination()
+    assert_sigterm_is_heeded()
 
 
 class StoppedWorker:
@@ -99,7 +87,4 @@ def test_sigterm_stops_the_worker_and_stays_heeded(ymir_task, monkeypatch, termi
     with pytest.raises(Terminated):
         run_in_worker(ymir_task.job(), 1, smaller)
     assert worker.stopped
-    with pytest.raises(Terminated):
-        os.kill(os.getpid(), signal.SIGTERM)
-        for _ in range(1000):
-            os.getpid()
+    assert_sigterm_is_heeded()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,17 +31,14 @@ def leave_a_file() -> Path:
     return Path(subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
-@pytest.mark.parametrize('error', [None, KeyboardInterrupt])
-def test_what_processes_leave_is_removed(tmp_path, temporary, error):
-    try:
-        with scratch_folder(tmp_path / 'out'):
-            left = leave_a_file()
-            assert left.is_file()
-            assert left.parents[1] == temporary
-            if error:
-                raise error()
-    except KeyboardInterrupt:
-        pass
+@pytest.mark.parametrize('interrupted', [False, True])
+def test_what_processes_leave_is_removed(tmp_path, temporary, interrupted):
+    with suppress(KeyboardInterrupt), scratch_folder(tmp_path / 'out'):
+        left = leave_a_file()
+        assert left.is_file()
+        assert left.parents[1] == temporary
+        if interrupted:
+            raise KeyboardInterrupt
     assert names_in(temporary) == []
     assert os.environ['TMPDIR'] == str(temporary)
 

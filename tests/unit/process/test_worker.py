@@ -9,9 +9,11 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 
 from executor.process import ranks, worker
 
+FOUR = {'OMP_NUM_THREADS': '4'}
+
 
 class Reports(list):
-    """A queue in this process."""
+    """A queue within this process."""
 
     put = list.append
 
@@ -31,16 +33,10 @@ def reports(monkeypatch, tmp_path) -> Reports:
 
 @pytest.mark.parametrize(
     'given, cpu_ranks, cores, left',
-    [
-        (None, 1, 6, None),  # OpenMP takes all by itself
-        (None, 2, 3, '3'),
-        ('4', 1, 4, '4'),
-        ('4', 2, 4, '4'),
-    ],
+    [({}, 1, 6, None), ({}, 2, 3, '3'), (FOUR, 1, 4, '4'), (FOUR, 2, 4, '4')],  # OpenMP takes all 6 by itself
 )
 def test_cores_go_to_the_ranks_as_an_argument(ymir_task, monkeypatch, reports, given, cpu_ranks, cores, left):
-    if given is not None:
-        os.environ['OMP_NUM_THREADS'] = given
+    os.environ.update(given)
     started = []
     monkeypatch.setattr(worker, 'run_rank', lambda job, cores, reports: started.append((1, cores)))
     monkeypatch.setattr(ranks, 'run_ranks', lambda count, run, job, cores, reports: started.append((count, cores)))

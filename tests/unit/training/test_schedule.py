@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from mmengine.config import Config
 
-from executor.config.find import REPOSITORY
 from executor.config.read import load_config
 from executor.training.schedule import keep_published_schedule, scale_learning_rate, scale_schedule
 
@@ -37,30 +34,24 @@ def test_phases_are_in_proportion(max_epochs, warmup, decay_end, closing):
     assert config.param_scheduler[1]['T_max'] == decay_end - warmup
 
 
-@pytest.mark.parametrize(
-    'max_epochs, expected',
-    [(1, [('QuadraticWarmupLR', 0, 1)]), (2, [('QuadraticWarmupLR', 0, 1), ('CosineAnnealingLR', 1, 2)])],
-)
-def test_a_run_too_short_for_all_phases(max_epochs, expected):
+@pytest.mark.parametrize('max_epochs', [1, 2])
+def test_a_run_too_short_for_all_phases(max_epochs):
     phases, without_mosaic, _ = yolox_phases(max_epochs)
-    assert phases == expected
+    assert phases == [('QuadraticWarmupLR', 0, 1), ('CosineAnnealingLR', 1, 2)][:max_epochs]
     assert without_mosaic == 1
 
 
-def test_steps_and_a_warmup_in_iterations():
-    config = load_config('configs/retinanet/retinanet_r50_fpn_1x_coco.py')  # 12 epochs, steps after 8 and 11
-    scale_schedule(config, max_epochs=36, iterations_per_epoch=25)
-    warmup, steps = config.param_scheduler
-    assert (warmup['type'], warmup['end']) == ('LinearLR', 90)  # 500 iterations cut to a tenth of 900
-    assert (steps['milestones'], steps['end']) == ([24, 33], 36)
-
-
-def test_steps_that_fall_out_of_a_short_run():
+# Published are 12 epochs with steps after 8 and 11, and a warm-up of 500 iterations, cut to a tenth of the run.
+@pytest.mark.parametrize(
+    'max_epochs, iterations, warmup_end, milestones',
+    [(36, 25, 90, [24, 33]), (2, 1000, 200, [1])],  # 8 of 12 is 1.33; 11 of 12 rounds to the end: nothing follows
+)
+def test_steps_and_a_warmup_in_iterations(max_epochs, iterations, warmup_end, milestones):
     config = load_config('configs/retinanet/retinanet_r50_fpn_1x_coco.py')
-    scale_schedule(config, max_epochs=2, iterations_per_epoch=1000)
+    scale_schedule(config, max_epochs, iterations)
     warmup, steps = config.param_scheduler
-    assert warmup['end'] == 200
-    assert steps['milestones'] == [1]  # 8 of 12 is 1.33; 11 of 12 rounds to the end, where nothing follows
+    assert (warmup['type'], warmup['end']) == ('LinearLR', warmup_end)
+    assert (steps['milestones'], steps['end']) == (milestones, max_epochs)
 
 
 @pytest.mark.parametrize('total_batch, rate', [(64, 0.01), (8, 0.00125), (16, 0.0025), (128, 0.02)])
@@ -70,7 +61,7 @@ def test_learning_rate_is_linear_in_the_batch(total_batch, rate):
     assert config.optim_wrapper.optimizer.lr == pytest.approx(rate)
 
 
-def test_a_package_brings_the_published_schedule_back(tmp_path: Path):
+def test_a_package_brings_the_published_schedule_back():
     """Training on from a package of a short run: its own schedule of 6 epochs must not become that of 300."""
     config = load_config(YOLOX)
     keep_published_schedule(config)
@@ -83,4 +74,3 @@ def test_a_package_brings_the_published_schedule_back(tmp_path: Path):
     assert [(s['begin'], s['end']) for s in again.param_scheduler] == [(0, 5), (5, 285), (285, 300)]
     assert again.optim_wrapper.optimizer.lr == pytest.approx(0.01)
     assert again.custom_hooks[0]['num_last_epochs'] == 14
-    assert (REPOSITORY / YOLOX).is_file()

@@ -6,30 +6,20 @@ import torch
 from mmengine.config import Config
 
 from executor.config.plain import read_plain_config
-from executor.training.stage_files import StageContent, write_stage
+from executor.training.stage_files import StageContent
+from executor.training.stage_hook import WRITERS
 from executor.weights.checkpoint import read_checkpoint
 from tests.support.task_folder import names_in
 
 
 def test_a_stage_has_its_weights_and_its_config(tmp_path):
-    content = StageContent(
-        name='epoch_3',
-        epoch=3,
-        mAP=0.5,
-        parameters={'weight': torch.ones(2)},
-        class_names=('cat', 'dog'),
-        config=Config({'model': {'type': 'YOLOX'}, 'work_dir': '/out'}),
-        config_name='yolox.py',
-    )
-    names = write_stage(tmp_path / 'epoch_3', content)
-    assert names == ('epoch_3.pth', 'yolox.py')
+    config = Config({'model': {'type': 'YOLOX'}, 'work_dir': '/out'})
+    content = StageContent('epoch_3', 3, 0.5, {'weight': torch.ones(2)}, ('cat', 'dog'), config, 'yolox.py')
+    names = [write(tmp_path / 'epoch_3', content) for write in WRITERS]
+    assert names == ['epoch_3.pth', 'yolox.py']
     assert names_in(tmp_path / 'epoch_3') == sorted(names)
     weights = read_checkpoint(tmp_path / 'epoch_3' / 'epoch_3.pth')
     assert weights['state_dict']['weight'].tolist() == [1, 1]
-    assert weights['meta'] == {
-        'epoch': 3,
-        'mAP': 0.5,
-        'dataset_meta': {'classes': ('cat', 'dog')},
-        'config_file': 'yolox.py',
-    }
+    classes = {'classes': ('cat', 'dog')}
+    assert weights['meta'] == {'epoch': 3, 'mAP': 0.5, 'dataset_meta': classes, 'config_file': 'yolox.py'}
     assert read_plain_config(tmp_path / 'epoch_3' / 'yolox.py') == {'model': {'type': 'YOLOX'}}

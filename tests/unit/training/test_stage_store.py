@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import yaml
 
 from executor.contract.output.training_result import Stage, TrainingResult
 from executor.evaluation.coco import NOTHING_MEASURED, ClassResult
-from executor.training.stage_store import StageStore, TrainedStage, split_kept
+from executor.training.stage_store import StageStore, TrainedStage, kept_stages
 from tests.support.task_folder import names_in
 
 CONFIG = 'yolox.py'
-
-
-def stages(*maps: float):
-    return [
-        TrainedStage(Stage(f'epoch_{n}', n, (), mAP, 0.0, 0, 0, 0, 0), (), ()) for n, mAP in enumerate(maps, start=1)
-    ]
+FILES = ('{}.pth', '{}.onnx', CONFIG)  # of a stage
 
 
 @pytest.mark.parametrize(
@@ -33,10 +29,10 @@ def stages(*maps: float):
         ((0.5, 0.3, 0.4), -1, [1, 2, 3]),
     ],
 )
-def test_split_kept(maps, keep, kept):
-    left, dropped = split_kept(stages(*maps), keep)
+def test_kept_stages(maps, keep, kept):
+    stages = [Stage(f'epoch_{n}', n, (), mAP, 0.0, 0, 0, 0, 0) for n, mAP in enumerate(maps, start=1)]
+    left = kept_stages([TrainedStage(stage, (), ()) for stage in stages], keep)
     assert [trained.stage.epoch for trained in left] == kept
-    assert sorted(t.stage.epoch for t in left + dropped) == list(range(1, len(maps) + 1))
 
 
 @pytest.fixture
@@ -50,7 +46,7 @@ def new_store(ymir_task):
     return make
 
 
-def add(store: StageStore, *maps: float, files=('{}.pth', '{}.onnx', CONFIG)) -> None:
+def add(store: StageStore, *maps: float, files=FILES) -> None:
     """Stages of those mAP, with files that say whose they are."""
     first = len(store.stages) + 1
     for epoch, mAP in enumerate(maps, start=first):
@@ -68,30 +64,19 @@ def listed(ymir_task) -> dict[str, list[str]]:
     return {name: stage['files'] for name, stage in result['model_stages'].items()}
 
 
-def test_all_files_of_a_stage_are_listed_and_go_with_it(ymir_task, new_store):
-    add(new_store(max_keep_checkpoints=1), 0.5, 0.3, 0.4)
-    assert names_in(ymir_task.models_dir) == ['epoch_1', 'epoch_3', 'result.yaml']
-    assert listed(ymir_task) == {
-        'epoch_1': ['epoch_1.pth', 'epoch_1.onnx', CONFIG],
-        'epoch_3': ['epoch_3.pth', 'epoch_3.onnx', CONFIG],
-    }
-
-
-def test_a_shared_folder_keeps_what_a_kept_stage_shares(ymir_task, new_store):
-    """Every file of a dropped stage goes, but not the config, which all stages have under one name."""
-    add(new_store('1.0.0', max_keep_checkpoints=1), 0.5, 0.3, 0.4)
-    kept = [CONFIG, *(f'epoch_{n}.{kind}' for n in (1, 3) for kind in ('onnx', 'pth')), 'result.yaml']
-    assert names_in(ymir_task.models_dir) == sorted(kept)
+def files_below(folder: Path) -> list[str]:
+    return sorted({path.name for path in folder.rglob('*.*')})
 
 
 @pytest.mark.parametrize('protocol', ['1.0.0', '1.1.0'])
-def test_files_that_are_not_listed_go_with_their_stage_too(ymir_task, new_store, protocol):
-    add(new_store(protocol, max_keep_checkpoints=1, ymir_saved_file_patterns=r'.*\.pth'), 0.5, 0.3, 0.4)
-    assert listed(ymir_task) == {'epoch_1': ['epoch_1.pth'], 'epoch_3': ['epoch_3.pth']}
-    assert [path.name for path in ymir_task.models_dir.rglob('epoch_2*')] == []
-    assert sorted({path.name for path in ymir_task.models_dir.rglob('*.*')}) == [
-        *('epoch_1.onnx', 'epoch_1.pth', 'epoch_3.onnx', 'epoch_3.pth', 'result.yaml', CONFIG)
-    ]
+@pytest.mark.parametrize('patterns, files', [('', FILES), (r'.*\.pth', FILES[:1])])
+def test_all_files_of_a_stage_go_with_it_listed_or_not(ymir_task, new_store, protocol, patterns, files):
+    """But not the config, which in the shared folder of protocol 1.0 all stages have under one name."""
+    add(new_store(protocol, max_keep_checkpoints=1, ymir_saved_file_patterns=patterns), 0.5, 0.3, 0.4)
+    assert listed(ymir_task) == {name: [file.format(name) for file in files] for name in ('epoch_1', 'epoch_3')}
+    left = ['epoch_1.onnx', 'epoch_1.pth', 'epoch_3.onnx', 'epoch_3.pth', 'result.yaml', CONFIG]
+    assert files_below(ymir_task.models_dir) == left
+    assert not (ymir_task.models_dir / 'epoch_2').exists()
 
 
 def test_patterns_that_match_nothing_are_told(ymir_task, new_store, caplog):
@@ -152,7 +137,5 @@ def test_stages_saved_by_the_version_before_are_removed_whole(ymir_task, new_sto
     after.restore(state)
     assert after.stages == before.stages
     add(after, 0.4, files=('{}.pth', CONFIG))
-    assert [path.name for path in ymir_task.models_dir.rglob('epoch_2*')] == []
-    assert {path.name for path in ymir_task.models_dir.rglob('*.*')} == {
-        *('epoch_1.pth', 'epoch_3.pth', 'result.yaml', CONFIG)
-    }
+    assert files_below(ymir_task.models_dir) == ['epoch_1.pth', 'epoch_3.pth', 'result.yaml', CONFIG]
+    assert not (ymir_task.models_dir / 'epoch_2').exists()
