@@ -52,36 +52,29 @@ def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
     return tuple(lines)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class CandidateIndex(Sequence[str]):
-    """The image paths of an index for mining or inference, exactly as its lines have them.
+    """The N image paths of an index for mining or inference, exactly as its lines have them.
 
     Kept are the bytes of the file and where in them each path lies: 75 MB for a million lines.
     """
 
-    def __init__(self, path: Path, data: bytes, starts: array[int], ends: array[int], passed: array[int]) -> None:
-        """
-        Args:
-            path: the index file.
-            data: what it holds.
-            starts, ends: N byte offsets each, of the images' paths.
-            passed: for each line without an image, how many images are listed before it.
-        """
-        self._path = path
-        self._data = data
-        self._starts = starts
-        self._ends = ends
-        self._passed = passed
+    file: Path
+    data: bytes
+    starts: array[int]  # N byte offsets in `data`
+    ends: array[int]
+    passed: array[int]  # for each line without an image, how many images are listed before it
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self.starts)
 
     def __getitem__(self, position: int) -> str:  # type: ignore[override]
         """Return the path at a position; not for slices, which would hold many."""
-        return self._data[self._starts[position] : self._ends[position]].decode('utf-8')
+        return self.data[self.starts[position] : self.ends[position]].decode('utf-8')
 
     def place(self, position: int) -> str:
         """Return the `file:line` that lists the image at a position, 0 <= position < N."""
-        return f'{self._path}:{position + 1 + bisect_right(self._passed, position)}'
+        return f'{self.file}:{position + 1 + bisect_right(self.passed, position)}'
 
 
 def read_candidate_index(path: Path) -> CandidateIndex:

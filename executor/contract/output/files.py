@@ -41,12 +41,9 @@ def replaced_file(path: Path) -> Iterator[TextIO]:
 
 def replace_file(path: Path, content: Union[str, bytes]) -> None:
     """Write a file whole, text as `replaced_file` does and bytes as they are."""
-    if isinstance(content, bytes):
-        with replaced_path(path) as beside:
-            beside.write_bytes(content)
-    else:
-        with replaced_file(path) as stream:
-            stream.write(content)
+    data = content if isinstance(content, bytes) else content.encode('utf-8', errors='backslashreplace')
+    with replaced_path(path) as beside:
+        beside.write_bytes(data)
 
 
 def remove_file(path: Path) -> None:

@@ -42,10 +42,7 @@ def remove_parts(env: Env) -> None:
 
 
 class PartWriter:
-    """The part of one rank, for a `with` block; what an earlier run left under the same name is overwritten.
-
-    A rank without any position writes an empty part.
-    """
+    """The part of one rank, for a `with` block; it replaces an earlier run's, and is empty without any position."""
 
     def __init__(self, folder: Path, name: str, rank: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
