@@ -118,14 +118,10 @@ _WEIGHTS = 'numbers from 0 up, at most one for each of the 2 classes (cat, dog),
 @pytest.mark.parametrize(
     'task, key, value, allowed',
     [
-        ('training', 'samples_per_gpu', 4097, 'a whole number of at least 1 and at most 4096'),
-        ('infer', 'samples_per_gpu', 4097, 'a whole number of at least 1 and at most 4096'),
-        ('training', 'workers_per_gpu', 257, 'a whole number of at least 0 and at most 256'),
-        ('mining', 'workers_per_gpu', 257, 'a whole number of at least 0 and at most 256'),
+        *((task, 'samples_per_gpu', 4097, 'a whole number of at least 1 and at most 4096') for task in dict(TASKS)),
+        *((task, 'workers_per_gpu', 257, 'a whole number of at least 0 and at most 256') for task in dict(TASKS)),
         ('infer', 'gpu_count', -1, 'a whole number of at least 0'),
-        ('mining', 'class_distribution_scores', '1,1,1', _WEIGHTS),
-        ('mining', 'class_distribution_scores', '1,-0.5', _WEIGHTS),
-        ('mining', 'class_distribution_scores', -1, _WEIGHTS),
+        *(('mining', 'class_distribution_scores', value, _WEIGHTS) for value in ('1,1,1', '1,-0.5', -1)),
     ],
 )
 def test_wrong_values(ymir_task: TaskFolder, task, key, value, allowed):
@@ -135,15 +131,9 @@ def test_wrong_values(ymir_task: TaskFolder, task, key, value, allowed):
 
 def test_mining_and_inference_share_one_config(ymir_task: TaskFolder, caplog):
     weights = add_model_file(ymir_task.root, 'best/a.pth')
+    own = {'conf_threshold': '0.3', 'mining_algorithm': 'random'}
     job = ymir_task.job(
-        'mining',
-        'infer',
-        conf_threshold='0.3',
-        mining_algorithm='random',
-        cfg_options='a=1',
-        gpu_id='1',
-        gpu_count=1,
-        model_params_path=[str(weights)],
+        'mining', 'infer', cfg_options='a=1', gpu_id='1', gpu_count=1, model_params_path=[str(weights)], **own
     )
     shared = {'gpu_ids': (1,), 'model_files': (weights,), 'cfg_options': {'a': 1}}
     assert job.training is None
@@ -213,24 +203,18 @@ def test_no_class_names(ymir_task: TaskFolder):
 
 
 @pytest.mark.parametrize(
-    'gpu_id, gpu_count, expected',
+    'given, expected',  # given: gpu_id and gpu_count
     [
-        (None, None, ()),
-        ('', '', ()),
-        ('', 2, ()),
-        ([], None, ()),
-        ('0', 0, ()),
-        ('0,1', '0', ()),
-        ('0', 1, (0,)),
-        (0, 1, (0,)),
-        ('0', None, (0,)),
-        ('0,1', '2', (0, 1)),
-        ('2, 0', 2, (2, 0)),
-        ([0, 3], 2, (0, 3)),
+        ([(None, None), ('', ''), ('', 2), ([], None), ('0', 0), ('0,1', '0')], ()),
+        ([('0', 1), (0, 1), ('0', None)], (0,)),
+        ([('0,1', '2')], (0, 1)),
+        ([('2, 0', 2)], (2, 0)),
+        ([([0, 3], 2)], (0, 3)),
     ],
 )
-def test_gpus(ymir_task: TaskFolder, gpu_id, gpu_count, expected):
-    assert ymir_task.job(gpu_id=gpu_id, gpu_count=gpu_count).training.gpu_ids == expected
+def test_gpus(ymir_task: TaskFolder, given, expected):
+    for gpu_id, gpu_count in given:
+        assert ymir_task.job(gpu_id=gpu_id, gpu_count=gpu_count).training.gpu_ids == expected
 
 
 @pytest.mark.parametrize(

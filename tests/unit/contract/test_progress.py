@@ -76,15 +76,8 @@ def test_mining_and_inference_take_a_half_each():
     calls = []
     progress = Progress(calls.append, interval=0.0)
     mining, infer = progress.part(0, 0.5), progress.part(0.5, 1)
-    for part, fraction in [
-        (mining, 0),
-        (mining, 0.5),
-        (mining, 1),
-        (infer, 0),
-        (mining, 0.2),
-        (infer, 0.5),
-        (infer, 1),
-    ]:
+    updates = [(mining, 0), (mining, 0.5), (mining, 1), (infer, 0), (mining, 0.2), (infer, 0.5), (infer, 1)]
+    for part, fraction in updates:
         part.update(fraction)
     assert calls == [0.0, 0.25, 0.5, 0.5, 0.5, 0.75, 1.0]
 

@@ -7,15 +7,7 @@ import pytest
 
 from executor.contract.output.infer_result import ResultKeys, infer_line, write_infer_result
 from executor.contract.output.mining_result import score_text, write_mining_result
-from executor.contract.output.parts import (
-    INFER,
-    MINING,
-    PartWriter,
-    clear_candidate_results,
-    parts_dir,
-    read_parts,
-    remove_parts,
-)
+from executor.contract.output.parts import INFER, MINING, PartWriter, clear_candidate_results, parts_dir, read_parts
 from tests.support.peak_memory import peak_memory
 from tests.support.task_folder import TaskFolder, names_in
 
@@ -39,19 +31,14 @@ def test_parts_come_back_in_the_order_of_the_index(tmp_path, count, world_size):
     assert list(read_parts(tmp_path, INFER, world_size, count)) == [(n, f'line {n}') for n in range(count)]
 
 
-def test_a_part_as_a_file(tmp_path):
-    with PartWriter(tmp_path / '.parts', MINING, 2) as part:
-        part.write(2, '0.5')
-        part.write(6, 'with\ttab, ü, \u2028 and \r')
-    assert (tmp_path / '.parts' / 'mining-2.tsv').read_bytes() == '2\t0.5\n6\twith\ttab, ü, \u2028 and \r\n'.encode()
-
-
 def test_any_text_of_one_line_comes_back(tmp_path):
     lines = ['', '[]', 'with\ttab', 'Größe 日本 😀', 'a\rb\r', '\u2028\x0b\x85', '0.1']
-    with PartWriter(tmp_path, INFER, 0) as part:
+    with PartWriter(tmp_path / '.parts', INFER, 0) as part:
         for position, line in enumerate(lines):
             part.write(position, line)
-    assert list(read_parts(tmp_path, INFER, 1, len(lines))) == list(enumerate(lines))
+    written = ''.join(f'{position}\t{line}\n' for position, line in enumerate(lines))
+    assert (tmp_path / '.parts' / 'infer-0.tsv').read_bytes() == written.encode()
+    assert list(read_parts(tmp_path / '.parts', INFER, 1, len(lines))) == list(enumerate(lines))
 
 
 def test_a_result_of_several_lines_is_refused(tmp_path):
@@ -70,25 +57,14 @@ def test_a_result_of_several_lines_is_refused(tmp_path):
         ({0: [2, 0, 4], 1: [1, 3]}, r"infer-0\.tsv has '2\\tline 2\\n' where position 0 is due"),
         ({0: [1, 3], 1: [0, 2, 4]}, r"infer-0\.tsv has '1\\tline 1\\n' where position 0 is due"),
         ({0: [], 1: []}, r"infer-0\.tsv has '' where position 0 is due"),
+        ({0: [0, 3], 1: [1, 4], 2: [2]}, r"'3\\tline 3\\n' where position 2 is due"),  # of another world size
+        ({0: [0, 2, 4]}, 'rank 1 left no part'),
     ],
 )
 def test_a_position_that_is_missing_doubled_or_misplaced(tmp_path, positions, message):
-    write_parts(tmp_path, 2, positions)
+    write_parts(tmp_path, len(positions), positions)
     with pytest.raises(AssertionError, match=message):
         list(read_parts(tmp_path, INFER, 2, 5))
-
-
-def test_a_part_of_another_world_size(tmp_path):
-    write_parts(tmp_path, 3, shares(10, 3))
-    with pytest.raises(AssertionError, match="'3\\\\tline 3\\\\n' where position 2 is due"):
-        list(read_parts(tmp_path, INFER, 2, 10))
-
-
-def test_a_part_that_is_missing(tmp_path):
-    write_parts(tmp_path, 2, shares(1, 2))
-    (tmp_path / 'infer-1.tsv').unlink()
-    with pytest.raises(AssertionError, match='rank 1 left no part'):
-        list(read_parts(tmp_path, INFER, 2, 1))
 
 
 def test_a_part_that_ends_in_the_middle_of_a_line(tmp_path):
@@ -110,15 +86,6 @@ def test_the_parts_of_two_tasks_lie_side_by_side(tmp_path):
     assert [n for n, _ in read_parts(tmp_path, MINING, 2, 3)] == [0, 1, 2]
 
 
-def test_parts_lie_hidden_in_the_output_and_are_removed(ymir_task: TaskFolder):
-    env = ymir_task.env('infer')
-    write_parts(parts_dir(env), 2, shares(4, 2))
-    assert names_in(ymir_task.root / 'out' / '.parts') == ['infer-0.tsv', 'infer-1.tsv']
-    remove_parts(env)
-    remove_parts(env)
-    assert names_in(ymir_task.root / 'out') == ['models', 'tensorboard']
-
-
 @pytest.mark.parametrize(
     'tasks, left', [(['infer'], ['result.tsv']), (['mining'], ['infer-result.json']), (['infer', 'mining'], [])]
 )
@@ -128,6 +95,7 @@ def test_clear_forgets_an_earlier_run_of_the_same_task(ymir_task: TaskFolder, ta
     for name in ('infer-result.json', 'result.tsv'):
         (ymir_task.root / 'out' / name).write_text('old')
     PartWriter(parts_dir(env), INFER, 5).close()
+    assert names_in(ymir_task.root / 'out' / '.parts') == ['infer-5.tsv']
     clear_candidate_results(env)
     assert names_in(ymir_task.root / 'out') == sorted(['models', 'tensorboard', *left])
 

@@ -42,11 +42,8 @@ def test_results_of_an_earlier_run_stay(ymir_task: TaskFolder):
 @pytest.mark.parametrize(
     'task, blocked',
     [
-        ('training', 'out'),
-        ('training', 'out/models'),
-        ('training', 'out/tensorboard'),
-        ('infer', 'out'),
-        ('mining', 'out'),
+        *(('training', blocked) for blocked in ('out', 'out/models', 'out/tensorboard')),
+        *((task, 'out') for task in ('infer', 'mining')),
     ],
 )
 def test_a_file_is_in_the_way_of_a_folder(ymir_task: TaskFolder, task, blocked):
@@ -76,16 +73,12 @@ def test_the_models_folder_is_the_business_of_a_training(ymir_task: TaskFolder, 
 @pytest.mark.parametrize(
     'tasks, name, in_the_way',
     [
-        (('training',), 'monitor.txt', True),
-        (('training',), 'models/result.yaml', True),
-        (('training',), 'result.tsv', False),
-        (('mining',), 'monitor.txt', True),
-        (('mining',), 'result.tsv', True),
-        (('mining',), 'infer-result.json', False),
+        *((('training',), name, True) for name in ('monitor.txt', 'models/result.yaml')),
+        *((('mining',), name, True) for name in ('monitor.txt', 'result.tsv')),
         (('infer',), 'infer-result.json', True),
-        (('infer',), 'result.tsv', False),
-        (('mining', 'infer'), 'result.tsv', True),
-        (('mining', 'infer'), 'infer-result.json', True),
+        *((('mining', 'infer'), name, True) for name in ('result.tsv', 'infer-result.json')),
+        *((tasks, 'result.tsv', False) for tasks in (('training',), ('infer',))),
+        (('mining',), 'infer-result.json', False),
     ],
 )
 def test_a_folder_is_in_the_way_of_a_result(ymir_task: TaskFolder, tasks, name, in_the_way):
