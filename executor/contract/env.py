@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Tuple, Type, TypeVar
+from typing import Any, Dict, Optional, Tuple, Type, TypeVar
 
 from executor.contract import parsers
 from executor.contract.errors import ConfigError
@@ -78,9 +78,9 @@ class Env:
         return tuple(name for name, runs in asked.items() if runs)
 
 
-def env_file(option: Optional[str], environ: Mapping[str, str] = os.environ) -> Path:
+def env_file(option: Optional[str]) -> Path:
     """Find env.yaml: the `--env` option, else the variable DEFAULT_ENV_FILE_PATH, else /in/env.yaml."""
-    return Path(option or environ.get('DEFAULT_ENV_FILE_PATH') or '/in/env.yaml')
+    return Path(option or os.environ.get('DEFAULT_ENV_FILE_PATH') or '/in/env.yaml')
 
 
 def read_env(path: Path) -> Env:

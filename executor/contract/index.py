@@ -34,9 +34,9 @@ def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
     try:
         text = path.read_text(encoding='utf-8-sig')
     except OSError as error:
-        raise _unreadable(path, error)
+        raise _unusable(path, f'cannot be read ({error.strerror})')
     except UnicodeDecodeError as error:
-        raise _not_text(path, error.start)
+        raise _unusable(path, f'is not UTF-8 text (byte {error.start})')
     lines = []
     # Not splitlines: it also splits at characters that a path may hold.
     for number, line in enumerate(text.split('\n'), start=1):
@@ -86,7 +86,7 @@ def read_candidate_index(path: Path) -> CandidateIndex:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error)
+        raise _unusable(path, f'cannot be read ({error.strerror})')
     starts, ends, passed = array('Q'), array('Q'), array('I')
     start = 0
     for number, line in enumerate(io.BytesIO(data), start=1):
@@ -109,7 +109,7 @@ def _first_column(path: Path, number: int, start: int, line: bytes) -> bytes:
     try:
         text = line.decode('utf-8').rstrip('\r\n')
     except UnicodeDecodeError as error:
-        raise _not_text(path, start + error.start)
+        raise _unusable(path, f'is not UTF-8 text (byte {start + error.start})')
     if not text.strip():
         return b''
     image = line.rstrip(b'\r\n').partition(b'\t')[0]
@@ -118,12 +118,8 @@ def _first_column(path: Path, number: int, start: int, line: bytes) -> bytes:
     return image
 
 
-def _unreadable(path: Path, error: OSError) -> DatasetError:
-    return DatasetError(f'index file {path} cannot be read ({error.strerror}): {_REMEDY}')
-
-
-def _not_text(path: Path, byte: int) -> DatasetError:
-    return DatasetError(f'index file {path} is not UTF-8 text (byte {byte}): {_REMEDY}')
+def _unusable(path: Path, problem: str) -> DatasetError:
+    return DatasetError(f'index file {path} {problem}: {_REMEDY}')
 
 
 def _no_image(path: Path) -> DatasetError:

@@ -86,9 +86,8 @@ def _training_indexes(paths: InputPaths, params: TrainParams) -> Sequence[Path]:
     if training is None:
         raise ConfigError('env.yaml names no input.training_index_file: the platform writes it for a training')
     if validation is None and not params.args_options.no_validate:
-        raise ConfigError(
-            'env.yaml names no input.val_index_file: choose a validation set, or set args_options to --no-validate'
-        )
+        remedy = 'choose a validation set, or set args_options to --no-validate'
+        raise ConfigError(f'env.yaml names no input.val_index_file: {remedy}')
     return [training] if validation is None else [training, validation]
 
 

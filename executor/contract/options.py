@@ -2,12 +2,14 @@
 
 `cfg_options` has mmengine's form, `key.sub=value other.0.key=[1,2]`, and is read here without mmengine, so that a
 typing error is reported before torch is imported. Values are data only: numbers, true/false, None, text, lists, tuples.
+The text of a ValueError completes the sentence "<key> must be ...".
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Dict, List, NoReturn, Optional, Tuple
 
@@ -33,22 +35,14 @@ class TrainArgs:
 
 
 def cfg_options(value: object) -> Dict[str, object]:
-    """Parse `'a.b=1 c=[1,2]'` into a dict from dotted key to value, in order.
-
-    Raises:
-        ValueError: whose text completes "<key> must be".
-    """
+    """Parse `'a.b=1 c=[1,2]'` into a dict from dotted key to value, in order."""
     if isinstance(value, (dict, list)):
         raise ValueError('text of the form key=value key2.sub=value2')
     return dict(_key_value(item) for item in _split(str(value)))
 
 
 def train_args(value: object) -> TrainArgs:
-    """Parse the flags of a training.
-
-    Raises:
-        ValueError: whose text completes "<key> must be", and lists the flags.
-    """
+    """Parse the flags of a training; the message of a wrong one lists all."""
     if isinstance(value, (dict, list)):
         raise ValueError(f'text with flags out of {_FLAGS}')
     parser = _FlagParser(add_help=False, allow_abbrev=False)
@@ -144,10 +138,8 @@ def _elements(text: str) -> List[str]:
 
 def _scalar(text: str) -> object:
     for number in (int, float):
-        try:
+        with suppress(ValueError):
             return number(text)
-        except ValueError:
-            pass
     if text == 'None':  # exactly so, as in mmengine: `reduction=none` is a word
         return None
     return {'true': True, 'false': False}.get(text.lower(), text)

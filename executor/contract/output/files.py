@@ -6,7 +6,7 @@ import errno
 import glob
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator, TextIO, Union
 
@@ -66,9 +66,8 @@ def _move_over(beside: Path, path: Path) -> None:
 
 
 def _copy_owner_and_mode(source: Path, target: Path) -> None:
-    try:
+    # Of a first version, or for a user who may not give files away, ours is as good.
+    with suppress(FileNotFoundError, PermissionError):
         known = source.stat()
         shutil.copymode(source, target)
         os.chown(target, known.st_uid, known.st_gid)
-    except (FileNotFoundError, PermissionError):
-        pass  # a first version, or a user who may not give files away: ours is as good

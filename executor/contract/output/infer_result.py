@@ -52,20 +52,12 @@ class ResultKeys:
 
 
 def infer_line(boxes: Iterable[ListedBox]) -> str:
-    """Write the boxes of one image as the platform reads them: JSON in one line, scores rounded to 6 decimals.
-
-    Raises:
-        AssertionError: a box is not of plain integers with x, y >= 0 and w, h >= 1, or a score is not finite.
-    """
+    """Write the boxes of one image as the platform reads them: JSON in one line, scores rounded to 6 decimals."""
     return _json([_box_content(*box) for box in boxes])
 
 
 def write_infer_result(env: Env, keys: ResultKeys, results: Iterable[Tuple[int, str]]) -> None:
-    """Write infer-result.json, whole or not at all, from position and `infer_line` of each candidate of the index.
-
-    Raises:
-        AssertionError: a position is missing, occurs twice or is out of order.
-    """
+    """Write infer-result.json, whole or not at all, from position and `infer_line` of each candidate of the index."""
     boxes = 'annotations' if env.protocol == NO_PROTOCOL else 'boxes'
     before = ''
     with replaced_file(env.output.infer_result_file) as stream:

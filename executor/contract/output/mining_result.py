@@ -26,9 +26,6 @@ def write_mining_result(env: Env, paths: Sequence[str], results: Iterable[Tuple[
     """Write result.tsv, whole or not at all, from position and `score_text` of each candidate of the index.
 
     Lines are in the order of descending score, ties in that of the index. A path that is listed twice has two lines.
-
-    Raises:
-        AssertionError: a position is missing, occurs twice or is out of order, or a score is not finite.
     """
     scores = array('d', (float(line) for line in each_once(results, len(paths))))
     with replaced_file(env.output.mining_result_file) as stream:

@@ -15,7 +15,7 @@ from executor.contract.annotations.coco import read_coco
 from executor.contract.annotations.records import Record, Skipped, TrueBox
 from executor.contract.annotations.voc import read_voc
 from executor.contract.errors import DatasetError
-from executor.contract.index import IndexLine
+from executor.contract.index import IndexLine, read_training_index
 from executor.contract.shown import shown
 from tests.support.refusal import refusal
 
@@ -341,12 +341,9 @@ BCCD_CLASSES = ('rbc', 'wbc', 'platelets')
 def bccd_lines(shared_data: Path, name: str, split: str) -> list[IndexLine]:
     """The index with the container's /in replaced by the folder of the export."""
     inside = shared_data / 'bccd' / f'training-{name}' / 'in'
-    index = inside / f'{split}-index.tsv'
-    lines = []
-    for number, text in enumerate(index.read_text().splitlines(), start=1):
-        image, annotation = (inside / Path(column).relative_to('/in') for column in text.split('\t'))
-        lines.append(IndexLine(image, annotation, f'{index}:{number}'))
-    return lines
+    lines = read_training_index(inside / f'{split}-index.tsv')
+    paths = [[inside / path.relative_to('/in') for path in (line.image, line.annotation)] for line in lines]
+    return [IndexLine(*paths_of_line, line.place) for paths_of_line, line in zip(paths, lines)]
 
 
 @pytest.mark.shared

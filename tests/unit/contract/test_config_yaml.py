@@ -53,33 +53,24 @@ def template_keys(params) -> list[str]:
 
 
 @pytest.mark.parametrize('task, defaults', TASKS)
-def test_missing_keys_are_defaults(ymir_task: TaskFolder, task, defaults):
-    job = ymir_task.job(task)
-    assert getattr(job, task) == defaults
-    assert [name for name, _ in TASKS if getattr(job, name) is not None] == [task]
-    assert job.env.task_id == 'task-1'
-
-
-@pytest.mark.parametrize('empty', [None, '', '  '])
-@pytest.mark.parametrize('task, defaults', TASKS)
-def test_empty_fields_are_defaults(ymir_task: TaskFolder, task, defaults, empty):
+def test_missing_and_empty_keys_are_defaults(ymir_task: TaskFolder, task, defaults):
     of_the_platform = ('gpu_id', 'gpu_count', 'pretrained_model_params', 'model_params_path')
-    job = ymir_task.job(task, **dict.fromkeys([*template_keys(defaults), *of_the_platform], empty))
-    assert getattr(job, task) == defaults
+    keys = [*template_keys(defaults), *of_the_platform]
+    for config in ({}, *(dict.fromkeys(keys, empty) for empty in (None, '', '  '))):
+        job = ymir_task.job(task, **config)
+        assert getattr(job, task) == defaults
+        assert [name for name, _ in TASKS if getattr(job, name) is not None] == [task]
+        assert job.env.task_id == 'task-1'
 
 
 @pytest.mark.parametrize('task, defaults', TASKS)
-def test_a_template_holds_the_defaults(ymir_task: TaskFolder, repository: Path, task, defaults):
+def test_a_template_holds_the_defaults_and_explains_each_key(ymir_task: TaskFolder, repository: Path, task, defaults):
     template = (repository / f'{task}-template.yaml').read_text(encoding='utf-8')
     assert sorted(yaml.safe_load(template)) == sorted(template_keys(defaults))
     ymir_task.write('in/config.yaml', f'{template}\nclass_names: [cat, dog]\n')
     job = read_job(ymir_task.env(task))
     assert getattr(job, task) == defaults
-
-
-@pytest.mark.parametrize('task, defaults', TASKS)
-def test_a_template_explains_each_key(repository: Path, task, defaults):
-    lines = (repository / f'{task}-template.yaml').read_text(encoding='utf-8').splitlines()
+    lines = template.splitlines()
     keys = [number for number, line in enumerate(lines) if not line.startswith('#')]
     assert len(keys) == len(template_keys(defaults))
     assert [lines[n] for n in keys if n == 0 or not lines[n - 1].startswith('# ')] == []
@@ -131,10 +122,8 @@ def test_wrong_values(ymir_task: TaskFolder, task, key, value, allowed):
 
 def test_mining_and_inference_share_one_config(ymir_task: TaskFolder, caplog):
     weights = add_model_file(ymir_task.root, 'best/a.pth')
-    own = {'conf_threshold': '0.3', 'mining_algorithm': 'random'}
-    job = ymir_task.job(
-        'mining', 'infer', cfg_options='a=1', gpu_id='1', gpu_count=1, model_params_path=[str(weights)], **own
-    )
+    both = {'cfg_options': 'a=1', 'gpu_id': '1', 'gpu_count': 1, 'model_params_path': [str(weights)]}
+    job = ymir_task.job('mining', 'infer', conf_threshold='0.3', mining_algorithm='random', **both)
     shared = {'gpu_ids': (1,), 'model_files': (weights,), 'cfg_options': {'a': 1}}
     assert job.training is None
     assert job.mining == dataclasses.replace(MINING_DEFAULTS, mining_algorithm='random', **shared)
@@ -217,10 +206,10 @@ def test_gpus(ymir_task: TaskFolder, given, expected):
         assert ymir_task.job(gpu_id=gpu_id, gpu_count=gpu_count).training.gpu_ids == expected
 
 
-@pytest.mark.parametrize(
-    'task, key',
-    [('training', 'pretrained_model_params'), ('mining', 'model_params_path'), ('infer', 'model_params_path')],
-)
+MODEL_KEYS = {'training': 'pretrained_model_params', 'mining': 'model_params_path', 'infer': 'model_params_path'}
+
+
+@pytest.mark.parametrize('task, key', MODEL_KEYS.items())
 @pytest.mark.parametrize(
     'names, expected',
     [

@@ -48,23 +48,21 @@ USUAL['input.candidate_index_file'] = '/in/candidate-index.tsv'
 
 
 @pytest.mark.parametrize(
-    'option, environ, expected',
+    'option, variable, expected',
     [
-        (None, {}, '/in/env.yaml'),
-        (None, {'DEFAULT_ENV_FILE_PATH': ''}, '/in/env.yaml'),
-        (None, {'DEFAULT_ENV_FILE_PATH': '/a/env.yaml'}, '/a/env.yaml'),
-        ('', {'DEFAULT_ENV_FILE_PATH': '/a/env.yaml'}, '/a/env.yaml'),
-        ('/b/env.yaml', {'DEFAULT_ENV_FILE_PATH': '/a/env.yaml'}, '/b/env.yaml'),
-        ('/b/env.yaml', {}, '/b/env.yaml'),
+        (None, None, '/in/env.yaml'),
+        (None, '', '/in/env.yaml'),
+        (None, '/a/env.yaml', '/a/env.yaml'),
+        ('', '/a/env.yaml', '/a/env.yaml'),
+        ('/b/env.yaml', '/a/env.yaml', '/b/env.yaml'),
+        ('/b/env.yaml', None, '/b/env.yaml'),
     ],
 )
-def test_where_env_yaml_lies(option, environ, expected):
-    assert env_file(option, environ) == Path(expected)
-
-
-def test_the_variable_is_read_when_asked_not_at_import(monkeypatch):
-    monkeypatch.setenv('DEFAULT_ENV_FILE_PATH', '/elsewhere/env.yaml')
-    assert env_file(None) == Path('/elsewhere/env.yaml')
+def test_where_env_yaml_lies(monkeypatch, option, variable, expected):
+    monkeypatch.delenv('DEFAULT_ENV_FILE_PATH', raising=False)
+    if variable is not None:
+        monkeypatch.setenv('DEFAULT_ENV_FILE_PATH', variable)
+    assert env_file(option) == Path(expected)
 
 
 def test_text_of_the_platform(tmp_path):

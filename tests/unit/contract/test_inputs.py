@@ -15,6 +15,9 @@ from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder, line_of
 
 
+LOST = 'that cannot be found or may not be read: export the dataset again'
+
+
 @pytest.fixture
 def exported(ymir_task: TaskFolder) -> TaskFolder:
     """Three images for training, one for validation, all four as candidates."""
@@ -32,23 +35,18 @@ def without(job: Job, index: str) -> Job:
     return dataclasses.replace(job, env=dataclasses.replace(job.env, input=paths))
 
 
-@pytest.mark.parametrize('tasks', [('training',), ('mining',), ('infer',), ('mining', 'infer')])
-def test_a_sound_task_passes(exported: TaskFolder, tasks):
-    check_inputs(exported.job(*tasks))
-
-
 @pytest.mark.parametrize(
-    'task, others',
+    'tasks, unused',
     [
-        ('training', ['candidate-index.tsv']),
-        ('mining', ['train-index.tsv', 'annotations/a.txt']),
-        ('infer', ['train-index.tsv', 'annotations/a.txt']),
+        (['training'], ['candidate-index.tsv']),
+        *((tasks, ['train-index.tsv', 'annotations/a.txt']) for tasks in (['mining'], ['infer'], ['mining', 'infer'])),
     ],
 )
-def test_what_other_tasks_need_may_be_missing(exported: TaskFolder, task, others):
-    for name in others:
+def test_a_sound_task_passes_and_what_others_need_may_be_missing(exported: TaskFolder, tasks, unused):
+    check_inputs(exported.job(*tasks))
+    for name in unused:
         (exported.root / 'in' / name).unlink()
-    check_inputs(exported.job(task))
+    check_inputs(exported.job(*tasks))
 
 
 @pytest.mark.parametrize(
@@ -65,19 +63,6 @@ def test_env_yaml_lacks_the_index(exported: TaskFolder, task, index, message):
     assert told == f'env.yaml names no input.{index}: {message}'
 
 
-def test_no_validation_set_is_needed_without_validation(exported: TaskFolder):
-    check_inputs(without(exported.job(args_options='--no-validate'), 'val_index_file'))
-
-
-@pytest.mark.parametrize(
-    'task, index', [('training', 'train-index.tsv'), ('training', 'val-index.tsv'), ('infer', 'candidate-index.tsv')]
-)
-def test_an_index_cannot_be_read(exported: TaskFolder, task, index):
-    (exported.root / 'in' / index).unlink()
-    with pytest.raises(DatasetError, match=rf'index file {exported.root}/in/{index} cannot be read'):
-        check_inputs(exported.job(task))
-
-
 @pytest.mark.parametrize(
     'task, index, lost, line',
     [
@@ -90,12 +75,12 @@ def test_an_index_cannot_be_read(exported: TaskFolder, task, index):
     ],
 )
 def test_a_listed_file_is_missing(exported: TaskFolder, task, index, lost, line):
-    inside = exported.root / 'in'
+    inside, job = exported.root / 'in', exported.job(task)
     (inside / lost).unlink()
-    assert refusal(DatasetError, check_inputs, exported.job(task)) == (
-        f'{inside}/{index} lists 1 file ({inside}/{lost} ({inside}/{index}:{line})) that cannot be found or may not be '
-        'read: export the dataset again'
-    )
+    told = refusal(DatasetError, check_inputs, job)
+    assert told == f'{inside}/{index} lists 1 file ({inside}/{lost} ({inside}/{index}:{line})) {LOST}'
+    (inside / index).unlink()
+    assert refusal(DatasetError, check_inputs, job).startswith(f'index file {inside}/{index} cannot be read')
 
 
 @pytest.mark.parametrize(
@@ -121,16 +106,15 @@ def test_an_annotation_file_for_all_images_is_counted_once(exported: TaskFolder)
     assert f'lists 1 file ({inside}/c.json ({inside}/train-index.tsv:1)) that' in told
 
 
-def test_what_the_files_hold_is_not_read(exported: TaskFolder):
+def test_what_a_training_may_do_without(exported: TaskFolder):
+    exported.write('out/saved.pth', '')
+    check_inputs(exported.job(args_options=f'--resume {exported.root}/out/saved.pth'))
+    check_inputs(exported.job(args_options='--resume'))  # from the latest, which may not be there yet
+    check_inputs(without(exported.job(args_options='--no-validate'), 'val_index_file'))
+    # What the files hold is not read.
     add_annotation(exported.root, 'a.txt', 'no annotation')
     add_image(exported.root, 'a.jpg', b'no image')
     check_inputs(exported.job())
-
-
-def test_a_file_to_resume_from_that_is_there_or_not_needed(exported: TaskFolder):
-    exported.write('out/saved.pth', '')
-    check_inputs(exported.job(args_options=f'--resume {exported.root}/out/saved.pth'))
-    check_inputs(exported.job(args_options='--resume'))
 
 
 @pytest.mark.parametrize('name', ['lost.pth', 'models'])
@@ -144,8 +128,6 @@ def test_the_file_to_resume_from_is_missing(exported: TaskFolder, name):
 
 # --- the files that an index lists ----------------------------------------------------------------------------------
 
-LOST = 'that cannot be found or may not be read: export the dataset again'
-
 
 def listed(ymir_task: TaskFolder, *paths: str) -> None:
     """Check paths as those of the lines 11, 12, ... of an index; `{in}` is the input folder, `{root}` the task's."""
@@ -154,20 +136,13 @@ def listed(ymir_task: TaskFolder, *paths: str) -> None:
     check_listed(Path('/in/i.tsv'), lines, lambda number: f'i.tsv:{number + 11}', ymir_task.env().input)
 
 
-@pytest.mark.parametrize(
-    'paths',
-    [
-        [],
-        ['{in}/assets/a.jpg'],
-        ['{in}/assets/a.jpg', '{in}/annotations/a.txt', '{in}/top.txt'],
-        ['{in}/assets/../assets/a.jpg', '{in}//assets/./a.jpg', '{root}/out/../in/assets/a.jpg'],
-        ['{in}/assets/0a/..jpg'],  # dots that lead nowhere
-    ],
-)
-def test_listed_files_that_are_there(exported: TaskFolder, paths):
-    add_image(exported.root, '0a/..jpg')
+def test_listed_files_that_are_there(exported: TaskFolder):
     exported.write('in/top.txt', '')
-    listed(exported, *paths)
+    listed(exported)
+    listed(exported, '{in}/assets/a.jpg', '{in}/annotations/a.txt', '{in}/top.txt')
+    listed(exported, '{in}/assets/../assets/a.jpg', '{in}//assets/./a.jpg', '{root}/out/../in/assets/a.jpg')
+    add_image(exported.root, '0a/..jpg')
+    listed(exported, '{in}/assets/0a/..jpg')  # dots that lead nowhere
 
 
 FIVE = ', '.join(f'{{in}}/assets/{n}.jpg (i.tsv:{n + 11})' for n in range(5))
@@ -199,14 +174,11 @@ def test_a_listed_name_that_is_too_long_for_a_file_is_shortened(ymir_task: TaskF
     assert len(told) < 400
 
 
-@pytest.mark.parametrize(
-    'path',
-    [
-        *('/etc/hostname', 'relative.jpg', '', '{in}/../out/a.jpg', '{in}/assets/../../../etc/hostname'),
-        '{in}',  # the folder itself
-        '{in}side/a.jpg',  # begins like the folder
-    ],
-)
+OUTSIDE = ['/etc/hostname', 'relative.jpg', '', '{in}/../out/a.jpg', '{in}/assets/../../../etc/hostname']
+
+
+# The folder itself is no file in it, nor is what begins like it.
+@pytest.mark.parametrize('path', [*OUTSIDE, '{in}', '{in}side/a.jpg'])
 def test_a_listed_file_lies_outside_of_the_input_folders(exported: TaskFolder, path):
     exported.write('out/a.jpg', '')
     exported.write('inside/a.jpg', '')
