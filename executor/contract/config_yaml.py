@@ -1,7 +1,4 @@
-"""Read config.yaml into the parameters of the tasks that are to run.
-
-Empty fields and null count as missing.
-"""
+"""Read config.yaml into the parameters of the tasks that are to run; empty fields and null count as missing."""
 
 from __future__ import annotations
 

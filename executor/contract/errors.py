@@ -16,10 +16,7 @@ class ConfigError(ExecutorError):
 
 
 class ParameterError(ConfigError):
-    """A parameter of config.yaml that proves wrong far from that file; `Job.placed` adds the line where it stands.
-
-    `key` is the name of the parameter, with which the message begins.
-    """
+    """A parameter that proves wrong far from config.yaml; `key` begins its message, and `Job.placed` adds the line."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)

@@ -92,30 +92,22 @@ def read_candidate_index(path: Path) -> CandidateIndex:
     for number, line in enumerate(io.BytesIO(data), start=1):
         if number == 1 and line.startswith(codecs.BOM_UTF8):
             start, line = len(codecs.BOM_UTF8), line[len(codecs.BOM_UTF8) :]
-        image = _first_column(path, number, start, line)
-        if image:
+        try:
+            text = line.decode('utf-8').rstrip('\r\n')
+        except UnicodeDecodeError as error:
+            raise _unusable(path, f'is not UTF-8 text (byte {start + error.start})')
+        image = line.rstrip(b'\r\n').partition(b'\t')[0]
+        if not text.strip():
+            passed.append(len(starts))
+        elif not image.strip():
+            raise DatasetError(f'{path}:{number}: expected <image>, found {shown(text)}: {_REMEDY}')
+        else:
             starts.append(start)
             ends.append(start + len(image))
-        else:
-            passed.append(len(starts))
         start += len(line)
     if not starts:
         raise _no_image(path)
     return CandidateIndex(path, data, starts, ends, passed)
-
-
-def _first_column(path: Path, number: int, start: int, line: bytes) -> bytes:
-    """Return the image's path of a line that begins at byte `start`; nothing for a blank line."""
-    try:
-        text = line.decode('utf-8').rstrip('\r\n')
-    except UnicodeDecodeError as error:
-        raise _unusable(path, f'is not UTF-8 text (byte {start + error.start})')
-    if not text.strip():
-        return b''
-    image = line.rstrip(b'\r\n').partition(b'\t')[0]
-    if not image.strip():
-        raise DatasetError(f'{path}:{number}: expected <image>, found {shown(text)}: {_REMEDY}')
-    return image
 
 
 def _unusable(path: Path, problem: str) -> DatasetError:

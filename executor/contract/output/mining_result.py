@@ -23,10 +23,7 @@ def score_text(score: float) -> str:
 
 
 def write_mining_result(env: Env, paths: Sequence[str], results: Iterable[Tuple[int, str]]) -> None:
-    """Write result.tsv, whole or not at all, from position and `score_text` of each candidate of the index.
-
-    Lines are in the order of descending score, ties in that of the index. A path that is listed twice has two lines.
-    """
+    """Write result.tsv whole, from position and `score_text` of each candidate: by descending score, ties as listed."""
     scores = array('d', (float(line) for line in each_once(results, len(paths))))
     with replaced_file(env.output.mining_result_file) as stream:
         # `reverse` keeps the order of equal scores.

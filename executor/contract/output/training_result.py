@@ -64,7 +64,9 @@ class TrainingResult:
         """Write result.yaml of complete stages, in the order of epochs: at most the best and the ten latest."""
         best = best_stage(stages)
         listed = [stage for stage in stages if stage is best or stage in stages[-LATEST_STAGES:]]
-        self._check_files(listed)
+        files = [self.stage_dir(stage.name) / name for stage in listed for name in stage.files]
+        lost = [file for file in files if not file.is_file()]
+        assert not lost, f'result.yaml would list files that do not exist: {lost}'
         replace_file(self._result_file, yaml.safe_dump(self._content(listed, best, attachments), sort_keys=False))
 
     def _content(self, stages: Sequence[Stage], best: Stage, attachments: Attachments) -> Dict[str, object]:
@@ -79,11 +81,6 @@ class TrainingResult:
         if attachments:
             content['attachments'] = {section: list(files) for section, files in attachments.items()}
         return content
-
-    def _check_files(self, stages: Sequence[Stage]) -> None:
-        files = [self.stage_dir(stage.name) / name for stage in stages for name in stage.files]
-        lost = [file for file in files if not file.is_file()]
-        assert not lost, f'result.yaml would list files that do not exist: {lost}'
 
 
 def best_stage(stages: Sequence[Stage]) -> Stage:

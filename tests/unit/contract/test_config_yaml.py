@@ -92,7 +92,7 @@ def test_a_template_holds_the_defaults_and_explains_each_key(ymir_task: TaskFold
         ('training', 'ymir_saved_file_patterns', r'best.*\.pth,.*\.py', (r'best.*\.pth', r'.*\.py')),
         ('infer', 'conf_threshold', '0.35', 0.35),
         ('infer', 'cfg_options', 'model.test_cfg.nms.iou_threshold=0.5', {'model.test_cfg.nms.iou_threshold': 0.5}),
-        ('mining', 'mining_algorithm', 'cald', 'cald'),
+        *(('mining', 'mining_algorithm', name, name) for name in ALGORITHMS),
         ('mining', 'class_distribution_scores', '1.0,0.1', (1.0, 0.1)),
         ('mining', 'class_distribution_scores', '0,2', (0.0, 2.0)),
     ],
@@ -256,15 +256,10 @@ def test_a_model_file_with_a_name_that_is_too_long(ymir_task: TaskFolder):
     assert len(message) < 600
 
 
-@pytest.mark.parametrize('task', ['training', 'mining', 'infer'])
+@pytest.mark.parametrize('task', dict(TASKS))
 def test_the_line_of_each_key_is_known(ymir_task: TaskFolder, task):
     job = ymir_task.job(task, cfg_options='a=1', config_file=None, **{'1': 2})
     places = getattr(job, task).places
     assert sorted(places) == sorted(yaml.safe_load(ymir_task.config_file.read_text()))
     for key in ('cfg_options', 'class_names'):
         assert places[key] == place_of(ymir_task, key)
-
-
-@pytest.mark.parametrize('algorithm', ALGORITHMS)
-def test_every_algorithm_of_the_catalog_can_be_asked_for(ymir_task: TaskFolder, algorithm):
-    assert ymir_task.job('mining', mining_algorithm=algorithm).mining.mining_algorithm == algorithm

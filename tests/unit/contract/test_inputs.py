@@ -14,7 +14,6 @@ from executor.contract.params import Job
 from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder, line_of
 
-
 LOST = 'that cannot be found or may not be read: export the dataset again'
 
 

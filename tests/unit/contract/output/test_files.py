@@ -118,11 +118,6 @@ def test_a_path_for_a_writer_that_opens_files_itself(tmp_path):
             assert (beside.parent, beside != path) == (path.parent, True)
         assert path.read_bytes() == data
         assert names_in(path.parent) == ['a.bin']
-    with pytest.raises(KeyboardInterrupt), replaced_path(path) as beside:
-        beside.write_bytes(b'half')
-        raise KeyboardInterrupt
-    assert path.read_bytes() == b'new'
-    assert names_in(path.parent) == ['a.bin']
 
 
 def test_a_file_is_removed_with_what_lies_beside_it(tmp_path):

@@ -33,16 +33,13 @@ CAT_CONTENT = {'class_name': 'cat', 'score': 0.8, 'box': {'x': 30, 'y': 40, 'w':
     ],
 )
 def test_boxes_as_a_line(boxes, expected):
-    assert infer_line(boxes) == expected
     assert infer_line(iter(boxes)) == expected
 
 
-@pytest.mark.parametrize(
-    'score, expected',
-    [(0.12345649, '0.123456'), (0.1234565001, '0.123457'), (2 / 3, '0.666667'), (1e-5, '1e-05'), (1e-9, '0.0')],
-)
-def test_scores_are_rounded(score, expected):
-    assert f'"score": {expected},' in infer_line([('cat', score, (0, 0, 1, 1))])
+def test_scores_are_rounded():
+    written = {0.12345649: '0.123456', 0.1234565001: '0.123457', 2 / 3: '0.666667', 1e-5: '1e-05', 1e-9: '0.0'}
+    for score, expected in written.items():
+        assert f'"score": {expected},' in infer_line([('cat', score, (0, 0, 1, 1))])
 
 
 @pytest.mark.parametrize(
@@ -105,9 +102,9 @@ def test_keys(paths, expected, repeated, first_repeated, without_key):
     'protocol, boxes', [(None, 'annotations'), ('0.0', 'annotations'), ('1.0', 'boxes'), ('1.1.0', 'boxes')]
 )
 def test_boxes_as_the_protocol_wants_them(ymir_task: TaskFolder, protocol, boxes):
-    env = ymir_task.env('infer', protocol=protocol)
     keys = ResultKeys(['/in/assets/0a/a.jpg', '/in/assets/0b/b'])
-    write_infer_result(env, keys, enumerate([infer_line([CAT]), infer_line([])]))
+    lines = [infer_line([CAT]), infer_line([])]
+    write_infer_result(ymir_task.env('infer', protocol=protocol), keys, enumerate(lines))
     content = json.loads((ymir_task.root / 'out' / 'infer-result.json').read_text())
     assert content == {'detection': {'a.jpg': {boxes: [CAT_CONTENT]}, 'b': {boxes: []}}}
     assert names_in(ymir_task.root / 'out') == ['infer-result.json', 'models', 'tensorboard']

@@ -77,25 +77,21 @@ def test_a_message_that_cannot_be_encoded_is_still_told(tmp_path, monitor):
     assert names_in(tmp_path) == ['monitor.txt']
 
 
-@pytest.fixture
-def failing_disk(monkeypatch):
-    """From now on, no file beside monitor.txt can be written, for this reason."""
+def fail_from_now_on(monkeypatch, number: int) -> None:
+    """No file beside monitor.txt can be written, for this reason."""
 
-    def fail(number: int) -> None:
-        def replace_file(path, text):
-            raise OSError(number, 'no')
+    def replace_file(path, text):
+        raise OSError(number, 'no')
 
-        monkeypatch.setattr(monitor_module, 'replace_file', replace_file)
-
-    return fail
+    monkeypatch.setattr(monitor_module, 'replace_file', replace_file)
 
 
 @pytest.mark.parametrize('number', [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize('message', ['the disk is full', 'found \ud83d\ude00'])
-def test_on_a_full_disk_the_record_is_written_in_place(tmp_path, monitor, failing_disk, number, message):
+def test_on_a_full_disk_the_record_is_written_in_place(tmp_path, monitor, monkeypatch, number, message):
     monitor.running(0.25)
     same = (tmp_path / 'monitor.txt').stat().st_ino
-    failing_disk(number)
+    fail_from_now_on(monkeypatch, number)
     monitor.failed(160004, message, 'Traceback:\n' * 100)
     record, end = (tmp_path / 'monitor.txt').read_text().split('\n')  # without the traceback, which may not fit
     assert record.startswith(f'{BEGIN}0.25\t4\t160004\t{message[:6]}')
@@ -104,17 +100,17 @@ def test_on_a_full_disk_the_record_is_written_in_place(tmp_path, monitor, failin
     assert names_in(tmp_path) == ['monitor.txt']
 
 
-def test_in_place_a_shorter_record_leaves_nothing_of_the_longer_one(tmp_path, monitor, failing_disk):
+def test_in_place_a_shorter_record_leaves_nothing_of_the_longer_one(tmp_path, monitor, monkeypatch):
     monitor.failed(300001, 'a long message', 'Traceback:\n' * 50)
-    failing_disk(errno.ENOSPC)
+    fail_from_now_on(monkeypatch, errno.ENOSPC)
     monitor.running(0.5)
     assert (tmp_path / 'monitor.txt').read_bytes() == f'{BEGIN}0.50\t2\n'.encode()
 
 
 @pytest.mark.parametrize('number', [errno.EACCES, errno.EROFS])
-def test_other_troubles_of_the_disk_are_errors_and_leave_the_record(tmp_path, monitor, failing_disk, number):
+def test_other_troubles_of_the_disk_are_errors_and_leave_the_record(tmp_path, monitor, monkeypatch, number):
     monitor.running(0.25)
-    failing_disk(number)
+    fail_from_now_on(monkeypatch, number)
     with pytest.raises(OSError):
         monitor.failed(1, 'm', '')
     assert (tmp_path / 'monitor.txt').read_bytes() == f'{BEGIN}0.25\t2\n'.encode()

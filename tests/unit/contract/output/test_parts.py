@@ -12,22 +12,22 @@ from tests.support.peak_memory import peak_memory
 from tests.support.task_folder import TaskFolder, names_in
 
 
-def write_parts(folder: Path, world_size: int, positions: dict[int, list[int]], name: str = INFER) -> None:
+def write_parts(folder: Path, positions: list[list[int]], name: str = INFER) -> None:
     """A part for each rank, of the given positions; the line of position 3 is `line 3`."""
-    for rank in range(world_size):
+    for rank, share in enumerate(positions):
         with PartWriter(folder, name, rank) as part:
-            for position in positions[rank]:
+            for position in share:
                 part.write(position, f'line {position}')
 
 
-def shares(count: int, world_size: int) -> dict[int, list[int]]:
-    return {rank: list(range(rank, count, world_size)) for rank in range(world_size)}
+def shares(count: int, world_size: int) -> list[list[int]]:
+    return [list(range(rank, count, world_size)) for rank in range(world_size)]
 
 
 @pytest.mark.parametrize('world_size', [1, 2, 3, 4, 7, 10, 12])
 @pytest.mark.parametrize('count', [1, 10])
 def test_parts_come_back_in_the_order_of_the_index(tmp_path, count, world_size):
-    write_parts(tmp_path, world_size, shares(count, world_size))
+    write_parts(tmp_path, shares(count, world_size))
     assert list(read_parts(tmp_path, INFER, world_size, count)) == [(n, f'line {n}') for n in range(count)]
 
 
@@ -49,20 +49,20 @@ def test_a_result_of_several_lines_is_refused(tmp_path):
 @pytest.mark.parametrize(
     'positions, message',
     [
-        ({0: [0, 2, 4], 1: [1]}, r"infer-1\.tsv has '' where position 3 is due"),
-        ({0: [0, 4], 1: [1, 3]}, r"infer-0\.tsv has '4\\tline 4\\n' where position 2 is due"),
-        ({0: [0, 2, 2, 4], 1: [1, 3]}, r"infer-0\.tsv has '2\\tline 2\\n' where position 4 is due"),
-        ({0: [0, 2, 4, 4], 1: [1, 3]}, r"infer-0\.tsv has a result too many: '4\\tline 4\\n'"),
-        ({0: [0, 2, 4], 1: [1, 3, 5]}, r"infer-1\.tsv has a result too many: '5\\tline 5\\n'"),
-        ({0: [2, 0, 4], 1: [1, 3]}, r"infer-0\.tsv has '2\\tline 2\\n' where position 0 is due"),
-        ({0: [1, 3], 1: [0, 2, 4]}, r"infer-0\.tsv has '1\\tline 1\\n' where position 0 is due"),
-        ({0: [], 1: []}, r"infer-0\.tsv has '' where position 0 is due"),
-        ({0: [0, 3], 1: [1, 4], 2: [2]}, r"'3\\tline 3\\n' where position 2 is due"),  # of another world size
-        ({0: [0, 2, 4]}, 'rank 1 left no part'),
+        ([[0, 2, 4], [1]], r"infer-1\.tsv has '' where position 3 is due"),
+        ([[0, 4], [1, 3]], r"infer-0\.tsv has '4\\tline 4\\n' where position 2 is due"),
+        ([[0, 2, 2, 4], [1, 3]], r"infer-0\.tsv has '2\\tline 2\\n' where position 4 is due"),
+        ([[0, 2, 4, 4], [1, 3]], r"infer-0\.tsv has a result too many: '4\\tline 4\\n'"),
+        ([[0, 2, 4], [1, 3, 5]], r"infer-1\.tsv has a result too many: '5\\tline 5\\n'"),
+        ([[2, 0, 4], [1, 3]], r"infer-0\.tsv has '2\\tline 2\\n' where position 0 is due"),
+        ([[1, 3], [0, 2, 4]], r"infer-0\.tsv has '1\\tline 1\\n' where position 0 is due"),
+        ([[], []], r"infer-0\.tsv has '' where position 0 is due"),
+        ([[0, 3], [1, 4], [2]], r"'3\\tline 3\\n' where position 2 is due"),  # of another world size
+        ([[0, 2, 4]], 'rank 1 left no part'),
     ],
 )
 def test_a_position_that_is_missing_doubled_or_misplaced(tmp_path, positions, message):
-    write_parts(tmp_path, len(positions), positions)
+    write_parts(tmp_path, positions)
     with pytest.raises(AssertionError, match=message):
         list(read_parts(tmp_path, INFER, 2, 5))
 
@@ -73,15 +73,10 @@ def test_a_part_that_ends_in_the_middle_of_a_line(tmp_path):
         list(read_parts(tmp_path, INFER, 1, 2))
 
 
-def test_an_earlier_part_is_overwritten(tmp_path):
-    write_parts(tmp_path, 1, shares(10, 1))
-    write_parts(tmp_path, 1, shares(2, 1))
-    assert len(list(read_parts(tmp_path, INFER, 1, 2))) == 2
-
-
-def test_the_parts_of_two_tasks_lie_side_by_side(tmp_path):
-    write_parts(tmp_path, 1, shares(2, 1), name=INFER)
-    write_parts(tmp_path, 2, shares(3, 2), name=MINING)
+def test_the_parts_of_two_tasks_lie_side_by_side_over_those_of_an_earlier_run(tmp_path):
+    for count in (10, 2):
+        write_parts(tmp_path, shares(count, 1), name=INFER)
+    write_parts(tmp_path, shares(3, 2), name=MINING)
     assert [n for n, _ in read_parts(tmp_path, INFER, 1, 2)] == [0, 1]
     assert [n for n, _ in read_parts(tmp_path, MINING, 2, 3)] == [0, 1, 2]
 
