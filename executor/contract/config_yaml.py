@@ -1,7 +1,4 @@
-"""Read config.yaml into the parameters of the tasks that are to run.
-
-Empty fields and null count as missing.
-"""
+"""Read config.yaml into the parameters of the tasks that are to run; empty fields and null count as missing."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import logging
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Tuple, Type, TypeVar
+from typing import Any, Callable, Mapping, Tuple, Type, TypeVar
 
 from executor.contract import parsers
 from executor.contract.env import Env
@@ -21,21 +18,10 @@ from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
 
 logger = logging.getLogger(__name__)
 
-# Keys the platform fills in or uses itself; they are no fields of a template.
-_RESERVED_KEYS = (
-    'task_id',
-    'class_names',
-    'gpu_id',
-    'gpu_count',
-    'object_type',
-    'pretrained_model_params',
-    'model_params_path',
-    'run_training',
-    'run_mining',
-    'run_infer',
-)
+# Keys that the platform fills in or uses itself; they are no fields of a template.
+_PRETRAINED, _MODEL = 'pretrained_model_params', 'model_params_path'
+_RESERVED = ('task_id', 'class_names', 'gpu_id', 'gpu_count', 'object_type', 'run_training', 'run_mining', 'run_infer')
 
-T = TypeVar('T')
 P = TypeVar('P', bound=TaskParams)
 
 
@@ -49,12 +35,11 @@ def read_job(env: Env) -> Job:
     source = read_yaml_mapping(env.input.config_file)
     job = Job(
         env=env,
-        training=_read(TrainParams, source, env, 'pretrained_model_params') if env.run_training else None,
-        mining=_read(MiningParams, source, env, 'model_params_path') if env.run_mining else None,
-        infer=_read(InferParams, source, env, 'model_params_path') if env.run_infer else None,
+        training=_read(TrainParams, source, env, _PRETRAINED) if env.run_training else None,
+        mining=_read(MiningParams, source, env, _MODEL) if env.run_mining else None,
+        infer=_read(InferParams, source, env, _MODEL) if env.run_infer else None,
     )
-    parts = (job.training, job.mining, job.infer)
-    known = {*_RESERVED_KEYS, *(name for params in parts if params is not None for name in _parsers(type(params)))}
+    known = {_PRETRAINED, _MODEL, *_RESERVED, *(name for params in job.parts for name in _parsers(type(params)))}
     unknown = [str(key) for key in source.values if key not in known]
     if unknown:
         logger.warning('%s: ignoring unknown keys: %s', source.path, ', '.join(unknown))
@@ -64,10 +49,8 @@ def read_job(env: Env) -> Job:
 
 
 def _read(kind: Type[P], source: YamlMapping, env: Env, model_key: str) -> P:
-    values: Dict[str, Any] = {}
-    for name, parse in _parsers(kind).items():
-        if not _missing(source, name):
-            values[name] = _parse(source, name, parse)
+    given = {name: parse for name, parse in _parsers(kind).items() if not _missing(source, name)}
+    values: Mapping[str, Any] = {name: source.parse(name, parse) for name, parse in given.items()}
     return kind(
         class_names=_class_names(source),
         gpu_ids=_gpu_ids(source),
@@ -87,41 +70,32 @@ def _missing(source: YamlMapping, key: str) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def _parse(source: YamlMapping, key: str, parse: Callable[[object], T]) -> T:
-    value = source.values[key]
-    try:
-        return parse(value)
-    except ValueError as error:
-        raise ConfigError(f'{source.where(key)}: {key} must be {error}, found {shown(value)}')
-
-
 def _class_names(source: YamlMapping) -> Tuple[str, ...]:
     value = source.values.get('class_names')
     where = source.where('class_names')
     if _missing(source, 'class_names') or value == []:
         raise ConfigError(f'{where}: class_names must list the classes to work on, found {shown(value)}')
-    names = _parse(source, 'class_names', parsers.texts)
+    names = source.parse('class_names', parsers.texts)
     # A list is not shortened: the position is the class id of the annotations.
     if not names or (isinstance(value, list) and len(names) != len(value)):
         raise ConfigError(f'{where}: class_names must be names, none of them empty, found {shown(value)}')
     doubled = sorted(name for name, count in Counter(names).items() if count > 1)
     if doubled:
-        raise ConfigError(
-            f'{where}: class_names must be different from each other, found twice: {", ".join(doubled[:5])}'
-        )
+        found = ', '.join(doubled[:5])
+        raise ConfigError(f'{where}: class_names must be different from each other, found twice: {found}')
     return names
 
 
 def _gpu_ids(source: YamlMapping) -> Tuple[int, ...]:
-    no_gpu = not _missing(source, 'gpu_count') and _parse(source, 'gpu_count', parsers.integer(0)) == 0
-    return () if no_gpu or _missing(source, 'gpu_id') else _parse(source, 'gpu_id', parsers.gpu_ids)
+    no_gpu = not _missing(source, 'gpu_count') and source.parse('gpu_count', parsers.integer(0)) == 0
+    return () if no_gpu or _missing(source, 'gpu_id') else source.parse('gpu_id', parsers.gpu_ids)
 
 
 def _model_files(source: YamlMapping, key: str, models_dir: Path) -> Tuple[Path, ...]:
     """Find the model's files: absolute names are taken as they are (platform 2.0), others lie in `models_dir`."""
     if _missing(source, key):
         return ()
-    files = tuple(models_dir / name for name in _parse(source, key, parsers.texts))
+    files = tuple(models_dir / name for name in source.parse(key, parsers.texts))
     lost = [str(file) for file in files if not os.path.isfile(file)]  # Path.is_file fails on impossible names
     if lost:
         more = ', ...' if len(lost) > 5 else ''

@@ -3,45 +3,60 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
-from typing import Mapping, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, Type, TypeVar
 
 from executor.contract import parsers
 from executor.contract.errors import ConfigError
-from executor.contract.shown import shown
 from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
 
-STANDARD_ENV_FILE = Path('/in/env.yaml')
 STANDARD_MONITOR_FILE = Path('/out/monitor.txt')  # used when env.yaml itself cannot be read
 NO_PROTOCOL = (0, 0)  # platforms before 1.2 write no protocol_version
 
 
+def _parse_path(usual: str, value: object) -> Path:
+    if not isinstance(value, str) or not value or '\0' in value:
+        raise ValueError(f'a path such as {usual}')
+    return Path(value)
+
+
+def _path(usual: str) -> Path:
+    """Make the field of a path; where it usually lies is the example in its message."""
+    return field(metadata={'parse': partial(_parse_path, usual)})
+
+
+def _index(usual: str) -> Optional[Path]:
+    """Make the field of an index, None for one that the task does not use."""
+    return field(metadata={'parse': lambda value: _parse_path(usual, value) if value else None})
+
+
 @dataclass(frozen=True)
 class InputPaths:
-    """The files and folders that the task reads; an index file that it does not use is None."""
+    """The files and folders that the task reads."""
 
-    root_dir: Path
-    assets_dir: Path
-    annotations_dir: Path
-    models_dir: Path
-    config_file: Path
-    training_index_file: Optional[Path]
-    val_index_file: Optional[Path]
-    candidate_index_file: Optional[Path]
+    root_dir: Path = _path('/in')
+    assets_dir: Path = _path('/in/assets')
+    annotations_dir: Path = _path('/in/annotations')
+    models_dir: Path = _path('/in/models')
+    config_file: Path = _path('/in/config.yaml')
+    training_index_file: Optional[Path] = _index('/in/train-index.tsv')
+    val_index_file: Optional[Path] = _index('/in/val-index.tsv')
+    candidate_index_file: Optional[Path] = _index('/in/candidate-index.tsv')
 
 
 @dataclass(frozen=True)
 class OutputPaths:
     """The files and folders that the task writes."""
 
-    root_dir: Path
-    models_dir: Path
-    tensorboard_dir: Path
-    training_result_file: Path
-    mining_result_file: Path
-    infer_result_file: Path
-    monitor_file: Path
+    root_dir: Path = _path('/out')
+    models_dir: Path = _path('/out/models')
+    tensorboard_dir: Path = _path('/out/tensorboard')
+    training_result_file: Path = _path('/out/models/result.yaml')
+    mining_result_file: Path = _path('/out/result.tsv')
+    infer_result_file: Path = _path('/out/infer-result.json')
+    monitor_file: Path = _path(str(STANDARD_MONITOR_FILE))
 
 
 @dataclass(frozen=True)
@@ -63,9 +78,9 @@ class Env:
         return tuple(name for name, runs in asked.items() if runs)
 
 
-def env_file(option: Optional[str], environ: Mapping[str, str] = os.environ) -> Path:
+def env_file(option: Optional[str]) -> Path:
     """Find env.yaml: the `--env` option, else the variable DEFAULT_ENV_FILE_PATH, else /in/env.yaml."""
-    return Path(option or environ.get('DEFAULT_ENV_FILE_PATH') or STANDARD_ENV_FILE)
+    return Path(option or os.environ.get('DEFAULT_ENV_FILE_PATH') or '/in/env.yaml')
 
 
 def read_env(path: Path) -> Env:
@@ -76,13 +91,13 @@ def read_env(path: Path) -> Env:
     """
     source = read_yaml_mapping(path)
     env = Env(
-        task_id=_text(source, 'task_id'),
-        protocol=_protocol(source),
-        run_training=_flag(source, 'run_training'),
-        run_mining=_flag(source, 'run_mining'),
-        run_infer=_flag(source, 'run_infer'),
-        input=_input_paths(source),
-        output=_output_paths(source),
+        task_id=source.parse('task_id', _task_id),
+        protocol=source.parse('protocol_version', _protocol),
+        run_training=source.parse('run_training', _flag),
+        run_mining=source.parse('run_mining', _flag),
+        run_infer=source.parse('run_infer', _flag),
+        input=_paths(source, 'input', InputPaths),
+        output=_paths(source, 'output', OutputPaths),
     )
     if not (env.run_training or env.run_mining or env.run_infer):
         raise ConfigError(f'{path}: none of run_training, run_mining and run_infer is true: set the one to run')
@@ -91,77 +106,38 @@ def read_env(path: Path) -> Env:
     return env
 
 
-def _input_paths(source: YamlMapping) -> InputPaths:
-    def optional(key: str, usual: str) -> Optional[Path]:
-        return _path(source, key, usual) if _lookup(source, key) else None
-
-    return InputPaths(
-        root_dir=_path(source, 'input.root_dir', '/in'),
-        assets_dir=_path(source, 'input.assets_dir', '/in/assets'),
-        annotations_dir=_path(source, 'input.annotations_dir', '/in/annotations'),
-        models_dir=_path(source, 'input.models_dir', '/in/models'),
-        config_file=_path(source, 'input.config_file', '/in/config.yaml'),
-        training_index_file=optional('input.training_index_file', '/in/train-index.tsv'),
-        val_index_file=optional('input.val_index_file', '/in/val-index.tsv'),
-        candidate_index_file=optional('input.candidate_index_file', '/in/candidate-index.tsv'),
-    )
-
-
-def _output_paths(source: YamlMapping) -> OutputPaths:
-    return OutputPaths(
-        root_dir=_path(source, 'output.root_dir', '/out'),
-        models_dir=_path(source, 'output.models_dir', '/out/models'),
-        tensorboard_dir=_path(source, 'output.tensorboard_dir', '/out/tensorboard'),
-        training_result_file=_path(source, 'output.training_result_file', '/out/models/result.yaml'),
-        mining_result_file=_path(source, 'output.mining_result_file', '/out/result.tsv'),
-        infer_result_file=_path(source, 'output.infer_result_file', '/out/infer-result.json'),
-        monitor_file=_path(source, 'output.monitor_file', str(STANDARD_MONITOR_FILE)),
-    )
-
-
-def _lookup(source: YamlMapping, key: str) -> object:
-    section, _, name = key.rpartition('.')
-    if not section:
-        return source.values.get(name)
-    mapping = source.values.get(section)
-    if not isinstance(mapping, dict):
-        raise ConfigError(f'{source.where(section)}: {section} must be a mapping of paths, found {shown(mapping)}')
-    return mapping.get(name)
-
-
-def _path(source: YamlMapping, key: str, usual: str) -> Path:
-    value = _lookup(source, key)
-    if not isinstance(value, str) or not value or '\0' in value:
-        raise ConfigError(f'{source.where(key)}: {key} must be a path such as {usual}, found {shown(value)}')
-    return Path(value)
-
-
-def _text(source: YamlMapping, key: str) -> str:
-    value = _lookup(source, key)
+def _task_id(value: object) -> str:
     if value is None or isinstance(value, (dict, list)) or not str(value).strip():
-        raise ConfigError(f'{source.where(key)}: {key} must be a name, found {shown(value)}')
+        raise ValueError('a name')
     # A tab or line break would tear the one record of monitor.txt apart.
     return ' '.join(str(value).split())
 
 
-def _flag(source: YamlMapping, key: str) -> bool:
-    value = _lookup(source, key)
-    if value is None:
-        return False
-    try:
-        return parsers.flag(value)
-    except ValueError as error:
-        raise ConfigError(f'{source.where(key)}: {key} must be {error}, found {shown(value)}')
-
-
-def _protocol(source: YamlMapping) -> Tuple[int, int]:
-    value = source.values.get('protocol_version')
+def _protocol(value: object) -> Tuple[int, int]:
     if value is None or value == '':
         return NO_PROTOCOL
     parts = [] if isinstance(value, (dict, list)) else str(value).split('.')
     if not parts or not all(part.isascii() and part.isdigit() for part in parts):
-        raise ConfigError(
-            f'{source.where("protocol_version")}: protocol_version must be a version such as 1.1.0, '
-            f'found {shown(value)}'
-        )
+        raise ValueError('a version such as 1.1.0')
     return int(parts[0]), int(parts[1]) if len(parts) > 1 else 0
+
+
+def _flag(value: object) -> bool:
+    return value is not None and parsers.flag(value)
+
+
+def _check_section(value: object) -> None:
+    if not isinstance(value, dict):
+        raise ValueError('a mapping of paths')
+
+
+Paths = TypeVar('Paths', InputPaths, OutputPaths)
+
+
+def _paths(source: YamlMapping, section: str, kind: Type[Paths]) -> Paths:
+    """Read the section that names each path of `kind`."""
+    source.parse(section, _check_section)
+    paths: Dict[str, Any] = {}
+    for path in fields(kind):
+        paths[path.name] = source.parse(f'{section}.{path.name}', path.metadata['parse'])
+    return kind(**paths)

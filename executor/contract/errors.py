@@ -12,16 +12,11 @@ class ExecutorError(Exception):
 
 
 class ConfigError(ExecutorError):
-    """env.yaml, config.yaml or one of its parameters cannot be used."""
-
-    code = 300001
+    code = 300001  # env.yaml, config.yaml or one of its parameters cannot be used
 
 
 class ParameterError(ConfigError):
-    """A parameter of config.yaml that proves wrong far from that file; `Job.placed` adds the line where it stands.
-
-    `key` is the name of the parameter, with which the message begins.
-    """
+    """A parameter that proves wrong far from config.yaml; `key` begins its message, and `Job.placed` adds the line."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -32,39 +27,27 @@ class ParameterError(ConfigError):
 
 
 class DatasetError(ExecutorError):
-    """An index, an annotation or an image that an index lists is missing or malformed."""
-
-    code = 300002
+    code = 300002  # an index, an annotation or an image that an index lists is missing or malformed
 
 
 class ImageError(ExecutorError):
-    """An image cannot be decoded."""
-
-    code = 300003
+    code = 300003  # an image cannot be decoded
 
 
 class ModelError(ExecutorError):
-    """A weight file or the config of a model package is missing or does not fit."""
-
-    code = 300004
+    code = 300004  # a weight file or the config of a model package is missing or does not fit
 
 
 class GpuMismatchError(ExecutorError):
-    """The GPU is there, but this build of torch cannot use it."""
-
-    code = 300101
+    code = 300101  # the GPU is there, but this build of torch cannot use it
 
 
 class NoGpuError(ExecutorError):
-    """`gpu_id` names a GPU that the container does not see."""
-
-    code = 300102
+    code = 300102  # `gpu_id` names a GPU that the container does not see
 
 
 class OutOfMemoryError(ExecutorError):
-    """Memory, of the GPU or of the machine, is too small."""
-
-    code = 300103
+    code = 300103  # memory, of the GPU or of the machine, is too small
 
 
 class GpuMemoryError(OutOfMemoryError):
@@ -76,6 +59,4 @@ class OutputError(ExecutorError):
 
 
 class NonFiniteLossError(ExecutorError):
-    """A loss became NaN or infinite."""
-
-    code = 300201
+    code = 300201  # a loss became NaN or infinite

@@ -34,9 +34,9 @@ def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
     try:
         text = path.read_text(encoding='utf-8-sig')
     except OSError as error:
-        raise _unreadable(path, error)
+        raise _unusable(path, f'cannot be read ({error.strerror})')
     except UnicodeDecodeError as error:
-        raise _not_text(path, error.start)
+        raise _unusable(path, f'is not UTF-8 text (byte {error.start})')
     lines = []
     # Not splitlines: it also splits at characters that a path may hold.
     for number, line in enumerate(text.split('\n'), start=1):
@@ -52,36 +52,29 @@ def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
     return tuple(lines)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class CandidateIndex(Sequence[str]):
-    """The image paths of an index for mining or inference, exactly as its lines have them.
+    """The N image paths of an index for mining or inference, exactly as its lines have them.
 
     Kept are the bytes of the file and where in them each path lies: 75 MB for a million lines.
     """
 
-    def __init__(self, path: Path, data: bytes, starts: array[int], ends: array[int], passed: array[int]) -> None:
-        """
-        Args:
-            path: the index file.
-            data: what it holds.
-            starts, ends: N byte offsets each, of the images' paths.
-            passed: for each line without an image, how many images are listed before it.
-        """
-        self._path = path
-        self._data = data
-        self._starts = starts
-        self._ends = ends
-        self._passed = passed
+    file: Path
+    data: bytes
+    starts: array[int]  # N byte offsets in `data`
+    ends: array[int]
+    passed: array[int]  # for each line without an image, how many images are listed before it
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self.starts)
 
     def __getitem__(self, position: int) -> str:  # type: ignore[override]
         """Return the path at a position; not for slices, which would hold many."""
-        return self._data[self._starts[position] : self._ends[position]].decode('utf-8')
+        return self.data[self.starts[position] : self.ends[position]].decode('utf-8')
 
     def place(self, position: int) -> str:
         """Return the `file:line` that lists the image at a position, 0 <= position < N."""
-        return f'{self._path}:{position + 1 + bisect_right(self._passed, position)}'
+        return f'{self.file}:{position + 1 + bisect_right(self.passed, position)}'
 
 
 def read_candidate_index(path: Path) -> CandidateIndex:
@@ -93,44 +86,32 @@ def read_candidate_index(path: Path) -> CandidateIndex:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error)
+        raise _unusable(path, f'cannot be read ({error.strerror})')
     starts, ends, passed = array('Q'), array('Q'), array('I')
     start = 0
     for number, line in enumerate(io.BytesIO(data), start=1):
         if number == 1 and line.startswith(codecs.BOM_UTF8):
             start, line = len(codecs.BOM_UTF8), line[len(codecs.BOM_UTF8) :]
-        image = _first_column(path, number, start, line)
-        if image:
+        try:
+            text = line.decode('utf-8').rstrip('\r\n')
+        except UnicodeDecodeError as error:
+            raise _unusable(path, f'is not UTF-8 text (byte {start + error.start})')
+        image = line.rstrip(b'\r\n').partition(b'\t')[0]
+        if not text.strip():
+            passed.append(len(starts))
+        elif not image.strip():
+            raise DatasetError(f'{path}:{number}: expected <image>, found {shown(text)}: {_REMEDY}')
+        else:
             starts.append(start)
             ends.append(start + len(image))
-        else:
-            passed.append(len(starts))
         start += len(line)
     if not starts:
         raise _no_image(path)
     return CandidateIndex(path, data, starts, ends, passed)
 
 
-def _first_column(path: Path, number: int, start: int, line: bytes) -> bytes:
-    """Return the image's path of a line that begins at byte `start`; nothing for a blank line."""
-    try:
-        text = line.decode('utf-8').rstrip('\r\n')
-    except UnicodeDecodeError as error:
-        raise _not_text(path, start + error.start)
-    if not text.strip():
-        return b''
-    image = line.rstrip(b'\r\n').partition(b'\t')[0]
-    if not image.strip():
-        raise DatasetError(f'{path}:{number}: expected <image>, found {shown(text)}: {_REMEDY}')
-    return image
-
-
-def _unreadable(path: Path, error: OSError) -> DatasetError:
-    return DatasetError(f'index file {path} cannot be read ({error.strerror}): {_REMEDY}')
-
-
-def _not_text(path: Path, byte: int) -> DatasetError:
-    return DatasetError(f'index file {path} is not UTF-8 text (byte {byte}): {_REMEDY}')
+def _unusable(path: Path, problem: str) -> DatasetError:
+    return DatasetError(f'index file {path} {problem}: {_REMEDY}')
 
 
 def _no_image(path: Path) -> DatasetError:

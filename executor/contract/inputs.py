@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Callable, Iterable, Iterator, List, Sequence, Set, Tuple
 
-from executor.contract.env import Env, InputPaths
+from executor.contract.env import InputPaths
 from executor.contract.errors import ConfigError, DatasetError, ModelError, ParameterError
 from executor.contract.index import IndexLine, read_candidate_index, read_training_index
 from executor.contract.options import RESUME_LATEST
@@ -25,31 +25,25 @@ def check_inputs(job: Job) -> None:
         ModelError: args_options --resume names a file that is not there.
     """
     if job.training is None:
-        _check_candidates(job.env)
+        _check_candidates(job.env.input)
     else:
-        for index in _training_indexes(job.env, job.training):
-            _check_training_index(index, job.env)
+        for index in _training_indexes(job.env.input, job.training):
+            _check_training_index(index, job.env.input)
         _check_resume(job, job.training)
 
 
-def check_listed(
-    index: Path, listed: Iterable[Tuple[int, str]], place: Callable[[int], str], folders: InputPaths
-) -> None:
-    """Check that the files of an index are there, in the folders that the task was given.
+def check_listed(index: Path, files: Iterable[Tuple[int, str]], place: Callable[[int], str], paths: InputPaths) -> None:
+    """Check that the files of an index, each with its number, are there and lie in the task's input folders.
 
-    Args:
-        index: for the message.
-        listed: number and path of each.
-        place: the `file:line` that lists a number.
-        folders: of env.yaml. They may be links, as may be what lies in them: only what a path says counts.
+    `place` gives the `file:line` of a number. Folders and files may be links: only what a path says counts.
 
     Raises:
         DatasetError: some are not, or lie elsewhere; with their count and the first five.
     """
-    given = (folders.root_dir, folders.assets_dir, folders.annotations_dir)
+    given = (paths.root_dir, paths.assets_dir, paths.annotations_dir)
     inside = tuple({os.path.join(str(folder), '') for link in given for folder in (link, os.path.realpath(link))})
     outside, lost = _FirstFiles(), _FirstFiles()
-    for number, path in listed:
+    for number, path in files:
         # Most paths need no more than the first look.
         if not (path.startswith(inside) and '..' not in path) and not os.path.normpath(path).startswith(inside):
             outside.add(path, place, number)
@@ -79,28 +73,27 @@ class _FirstFiles:
         return f'{self.count} file{"s" if self.count > 1 else ""} ({", ".join(self._first)}{more})'
 
 
-def _check_candidates(env: Env) -> None:
-    path = env.input.candidate_index_file
+def _check_candidates(paths: InputPaths) -> None:
+    path = paths.candidate_index_file
     if path is None:
         raise ConfigError('env.yaml names no input.candidate_index_file: the platform writes it for this task')
     index = read_candidate_index(path)
-    check_listed(path, enumerate(index), index.place, env.input)
+    check_listed(path, enumerate(index), index.place, paths)
 
 
-def _training_indexes(env: Env, params: TrainParams) -> Sequence[Path]:
-    training, validation = env.input.training_index_file, env.input.val_index_file
+def _training_indexes(paths: InputPaths, params: TrainParams) -> Sequence[Path]:
+    training, validation = paths.training_index_file, paths.val_index_file
     if training is None:
         raise ConfigError('env.yaml names no input.training_index_file: the platform writes it for a training')
     if validation is None and not params.args_options.no_validate:
-        raise ConfigError(
-            'env.yaml names no input.val_index_file: choose a validation set, or set args_options to --no-validate'
-        )
+        remedy = 'choose a validation set, or set args_options to --no-validate'
+        raise ConfigError(f'env.yaml names no input.val_index_file: {remedy}')
     return [training] if validation is None else [training, validation]
 
 
-def _check_training_index(path: Path, env: Env) -> None:
+def _check_training_index(path: Path, paths: InputPaths) -> None:
     lines = read_training_index(path)
-    check_listed(path, _files(lines), lambda number: lines[number].place, env.input)
+    check_listed(path, _files(lines), lambda number: lines[number].place, paths)
 
 
 def _files(lines: Sequence[IndexLine]) -> Iterator[Tuple[int, str]]:

@@ -2,18 +2,23 @@
 
 `cfg_options` has mmengine's form, `key.sub=value other.0.key=[1,2]`, and is read here without mmengine, so that a
 typing error is reported before torch is imported. Values are data only: numbers, true/false, None, text, lists, tuples.
+The text of a ValueError completes the sentence "<key> must be ...".
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Dict, List, NoReturn, Optional, Tuple
 
-_MOST_BRACKETS = 20  # more than any config has
-
 RESUME_LATEST = 'latest'  # the value of `--resume` without a file
+
+_FLAGS = (
+    '--amp, --auto-scale-lr, --resume [FILE], --seed N, --deterministic, --no-validate, --cfg-options KEY=VALUE [...]'
+)
+_MOST_BRACKETS = 20  # more than any config has
 
 
 @dataclass(frozen=True)
@@ -30,68 +35,36 @@ class TrainArgs:
 
 
 def cfg_options(value: object) -> Dict[str, object]:
-    """Parse `'a.b=1 c=[1,2]'` into a dict from dotted key to value, in order.
-
-    Raises:
-        ValueError: whose text completes "<key> must be".
-    """
+    """Parse `'a.b=1 c=[1,2]'` into a dict from dotted key to value, in order."""
     if isinstance(value, (dict, list)):
         raise ValueError('text of the form key=value key2.sub=value2')
     return dict(_key_value(item) for item in _split(str(value)))
 
 
 def train_args(value: object) -> TrainArgs:
-    """Parse the flags of a training.
-
-    Raises:
-        ValueError: whose text completes "<key> must be" and lists the flags.
-    """
-    parser = _flag_parser()
+    """Parse the flags of a training; the message of a wrong one lists all."""
     if isinstance(value, (dict, list)):
         raise ValueError(f'text with flags out of {_FLAGS}')
-    try:
-        words = _split(str(value))
-        known, unknown = parser.parse_known_args(words)
-        if unknown:
-            raise _FlagError(f'unknown: {" ".join(unknown)}')
-        options = dict(_key_value(item) for item in known.cfg_options)
-    except (_FlagError, ValueError) as error:
-        raise ValueError(f'flags out of {_FLAGS} ({error})')
-    return TrainArgs(
-        amp=known.amp,
-        auto_scale_lr=known.auto_scale_lr,
-        resume=_unquoted(known.resume) if known.resume else None,
-        seed=known.seed,
-        deterministic=known.deterministic,
-        no_validate=known.no_validate,
-        cfg_options=options,
-    )
-
-
-_FLAGS = (
-    '--amp, --auto-scale-lr, --resume [FILE], --seed N, --deterministic, --no-validate, --cfg-options KEY=VALUE [...]'
-)
-
-
-class _FlagError(Exception):
-    pass
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _FlagError(message)
-
-
-def _flag_parser() -> argparse.ArgumentParser:
-    parser = _Parser(add_help=False, allow_abbrev=False)
-    parser.add_argument('--amp', action='store_true')
-    parser.add_argument('--auto-scale-lr', action='store_true')
+    parser = _FlagParser(add_help=False, allow_abbrev=False)
+    for flag in ('--amp', '--auto-scale-lr', '--deterministic', '--no-validate'):
+        parser.add_argument(flag, action='store_true')
     parser.add_argument('--resume', nargs='?', const=RESUME_LATEST)
     parser.add_argument('--seed', type=_seed)
-    parser.add_argument('--deterministic', action='store_true')
-    parser.add_argument('--no-validate', action='store_true')
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[])
-    return parser
+    try:
+        known, unknown = parser.parse_known_args(_split(str(value)))
+        if unknown:
+            raise ValueError(f'unknown: {" ".join(unknown)}')
+        known.cfg_options = dict(_key_value(item) for item in known.cfg_options)
+    except ValueError as error:
+        raise ValueError(f'flags out of {_FLAGS} ({error})')
+    known.resume = _unquoted(known.resume) if known.resume else None
+    return TrainArgs(**vars(known))
+
+
+class _FlagParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
 
 
 def _seed(text: str) -> int:
@@ -165,10 +138,8 @@ def _elements(text: str) -> List[str]:
 
 def _scalar(text: str) -> object:
     for number in (int, float):
-        try:
+        with suppress(ValueError):
             return number(text)
-        except ValueError:
-            pass
     if text == 'None':  # exactly so, as in mmengine: `reduction=none` is a word
         return None
     return {'true': True, 'false': False}.get(text.lower(), text)

@@ -34,15 +34,11 @@ def _options(parse: Callable[[object], T]) -> T:
 
 @dataclass(frozen=True)
 class TaskParams:
-    """The parameters that the platform gives to every task.
+    """The parameters that the platform gives to every task."""
 
-    `class_names` in the order of the class ids; `gpu_ids` are GPU numbers inside the container, empty for CPU;
-    `model_files` are the files of one model stage, absolute (pretrained weights for training, the model otherwise).
-    """
-
-    class_names: Tuple[str, ...]
-    gpu_ids: Tuple[int, ...]
-    model_files: Tuple[Path, ...]
+    class_names: Tuple[str, ...]  # in the order of the class ids
+    gpu_ids: Tuple[int, ...]  # inside the container, empty for CPU
+    model_files: Tuple[Path, ...]  # of one model stage, absolute: pretrained weights for training, else the model
     places: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)  # `file:line` of each key
 
 
@@ -71,16 +67,13 @@ class TrainParams(TaskParams):
 
 @dataclass(frozen=True)
 class DetectionParams(TaskParams):
-    """The parameters of inference and of mining that say how to run the detector.
-
-    `iou_threshold` None is the model's own.
-    """
+    """The parameters of inference and of mining that say how to run the detector."""
 
     shm_size: str = _param('128G', parsers.text)
     config_file: str = _param('', parsers.text)
     samples_per_gpu: int = _param(16, parsers.integer(1, _MOST_SAMPLES))
     workers_per_gpu: int = _param(4, parsers.integer(0, _MOST_WORKERS))
-    iou_threshold: Optional[float] = _param(None, parsers.number(0, 1))
+    iou_threshold: Optional[float] = _param(None, parsers.number(0, 1))  # None is the model's own
     cfg_options: Dict[str, object] = _options(options.cfg_options)
 
 
@@ -111,19 +104,18 @@ class Job:
     infer: Optional[InferParams]
 
     @property
-    def gpu_ids(self) -> Tuple[int, ...]:
-        """Return the GPUs of the task, whichever parts it has; empty for CPU."""
-        return self._params.gpu_ids
+    def parts(self) -> Tuple[TaskParams, ...]:
+        """Return the parameters of the parts that run; all were read from one config.yaml."""
+        return tuple(params for params in (self.training, self.mining, self.infer) if params is not None)
 
     @property
-    def _params(self) -> TaskParams:
-        """Return the parameters of one part; the parts of a task have the same config.yaml."""
-        parts = (self.training, self.mining, self.infer)
-        return next(params for params in parts if params is not None)
+    def gpu_ids(self) -> Tuple[int, ...]:
+        """Return the GPUs of the task; empty for CPU."""
+        return self.parts[0].gpu_ids
 
     def placed(self, error: ParameterError) -> ConfigError:
         """Add to an error the line of config.yaml that it is about, where the parameter has one."""
-        place = self._params.places.get(error.key)
+        place = self.parts[0].places.get(error.key)
         if place is None:
             return error
         placed = ConfigError(f'{place}: {error}')

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Callable, List, Sequence, Tuple
 
 from executor.contract.shown import shown
 
 
-def integer(minimum: Optional[int] = None, maximum: Optional[int] = None) -> Callable[[object], int]:
+def integer(minimum: float = -math.inf, maximum: float = math.inf) -> Callable[[object], int]:
     """Make a parser of whole numbers from `minimum` to `maximum`; 16, '16' and 16.0 are all 16."""
-    wanted = 'a whole number' + (f' of at least {minimum}' if minimum is not None else '')
-    wanted += f' and at most {maximum}' if maximum is not None else ''
+    wanted = 'a whole number' + (f' of at least {minimum}' if minimum > -math.inf else '')
+    wanted += f' and at most {maximum}' if maximum < math.inf else ''
 
     def parse(value: object) -> int:
-        number = _to_float(value, wanted)
-        if number != int(number) or (minimum is not None and number < minimum):
-            raise ValueError(wanted)
-        if maximum is not None and number > maximum:
+        number = _to_float(value, wanted, minimum, maximum)
+        if not number.is_integer():
             raise ValueError(wanted)
         return int(number)
 
@@ -31,15 +29,7 @@ def integer(minimum: Optional[int] = None, maximum: Optional[int] = None) -> Cal
 
 def number(low: float, high: float) -> Callable[[object], float]:
     """Make a parser of numbers in [low, high]."""
-    wanted = f'a number from {low:g} to {high:g}'
-
-    def parse(value: object) -> float:
-        result = _to_float(value, wanted)
-        if not low <= result <= high:
-            raise ValueError(wanted)
-        return result
-
-    return parse
+    return lambda value: _to_float(value, f'a number from {low:g} to {high:g}', low, high)
 
 
 def flag(value: object) -> bool:
@@ -114,13 +104,13 @@ def _items(value: object, wanted: str) -> Sequence[object]:
     return value if isinstance(value, (list, tuple)) else str(value).split(',')
 
 
-def _to_float(value: object, wanted: str) -> float:
+def _to_float(value: object, wanted: str, low: float = -math.inf, high: float = math.inf) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(wanted)
     try:
         number = float(value)
     except (ValueError, OverflowError):
         raise ValueError(wanted)
-    if not math.isfinite(number):
+    if not (math.isfinite(number) and low <= number <= high):
         raise ValueError(wanted)
     return number

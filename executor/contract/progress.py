@@ -7,9 +7,9 @@ from typing import Callable
 
 
 class Progress:
-    """The progress of a task, told by calls of `tell(percent)` with percent in 0..1.
+    """The progress of a task, told by calls of `tell(percent)`, with percent in 0..1 from `start`.
 
-    Calls are limited by time, so a loop may call `update` for every image. Only the last value, 1, is always told.
+    Calls are `interval` seconds apart, so a loop may `update` for every image. Only the last, 1, is always told.
     """
 
     def __init__(
@@ -19,7 +19,6 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
         start: float = 0.0,
     ) -> None:
-        """Begin at `start`, the percent that was told before."""
         self._tell = tell
         self._interval = interval
         self._clock = clock
@@ -27,8 +26,7 @@ class Progress:
         self._percent = start
 
     def update(self, fraction: float) -> None:
-        """Note that `fraction` of the task is done; a smaller fraction than before counts as the one before."""
-        # NaN compares false, so it leaves the percent as it is.
+        """Note that `fraction` of the task is done; a smaller one than before counts as the one before, as does NaN."""
         if fraction > self._percent:
             self._percent = min(1.0, float(fraction))
         now = self._clock()

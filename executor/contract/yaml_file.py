@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Mapping
+from typing import Callable, Dict, Mapping, TypeVar
 
 import yaml
 
 from executor.contract.errors import ConfigError
+from executor.contract.shown import shown
+
+T = TypeVar('T')
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,20 @@ class YamlMapping:
         """Return `file:line` of a key, or the file alone for a key that is not there."""
         line = self.lines.get(key)
         return f'{self.path}:{line}' if line else str(self.path)
+
+    def parse(self, key: str, parse: Callable[[object], T]) -> T:
+        """Parse the value of a key, None where it is not there.
+
+        Raises:
+            ConfigError: `parse` raised a ValueError, whose text completes the sentence "<key> must be ...".
+        """
+        section, _, name = key.rpartition('.')
+        mapping = self.values.get(section) if section else self.values
+        value = mapping.get(name) if isinstance(mapping, Mapping) else None
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise ConfigError(f'{self.where(key)}: {key} must be {error}, found {shown(value)}')
 
 
 def read_yaml_mapping(path: Path) -> YamlMapping:
@@ -57,10 +74,9 @@ def read_yaml_mapping(path: Path) -> YamlMapping:
 def _key_lines(node: yaml.MappingNode, prefix: str = '') -> Dict[str, int]:
     lines: Dict[str, int] = {}
     for key_node, value_node in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            continue
-        key = prefix + key_node.value
-        lines[key] = key_node.start_mark.line + 1
-        if isinstance(value_node, yaml.MappingNode) and not prefix:
-            lines.update(_key_lines(value_node, key + '.'))
+        if isinstance(key_node, yaml.ScalarNode):
+            key = prefix + key_node.value
+            lines[key] = key_node.start_mark.line + 1
+            if isinstance(value_node, yaml.MappingNode) and not prefix:
+                lines.update(_key_lines(value_node, key + '.'))
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence, Tuple
 
@@ -34,18 +35,16 @@ def one_file_for_all(read: DatasetReader) -> RecordReader:
     """Make a reader of records for a format whose file holds the whole dataset, with the boxes by image file name."""
 
     def read_all(lines: Sequence[IndexLine], class_names: Sequence[str], skipped: Skipped) -> List[Record]:
-        files: Dict[Path, Mapping[str, Boxes]] = {}
+        read_once = lru_cache(maxsize=None)(lambda file: read(file, class_names, skipped))
         records = []
         for line in lines:
-            if line.annotation not in files:
-                files[line.annotation] = read(line.annotation, class_names, skipped)
-            boxes_of = files[line.annotation]
-            if line.image.name not in boxes_of:
+            boxes = read_once(line.annotation).get(line.image.name)
+            if boxes is None:
                 raise DatasetError(
                     f'{line.annotation}: no entry under images has the file_name {line.image.name!r} of {line.place}: '
                     'export the dataset again'
                 )
-            records.append(Record(line.image, boxes_of[line.image.name]))
+            records.append(Record(line.image, boxes))
         return records
 
     return read_all

@@ -19,8 +19,12 @@ def read_ark(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[
     Raises:
         DatasetError: a line is malformed or its class id is outside `class_names`.
     """
+    try:
+        lines = path.read_text(encoding='utf-8').split('\n')
+    except UnicodeDecodeError as error:
+        raise malformed(path, f'text lines of {_WANTED}', f'other bytes at position {error.start}')
     boxes = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         place = f'{path}:{number}'
@@ -40,17 +44,9 @@ def read_ark(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[
     return tuple(boxes)
 
 
-def _lines(path: Path) -> Sequence[str]:
-    try:
-        return path.read_text(encoding='utf-8').split('\n')
-    except UnicodeDecodeError as error:
-        raise malformed(path, f'text lines of {_WANTED}', f'other bytes at position {error.start}')
-
-
 def _values(line: str, place: str) -> Sequence[float]:
-    parts = line.split(',')
     try:
-        values = [float(part) for part in parts]
+        values = [float(part) for part in line.split(',')]
     except ValueError:
         values = []
     if not 5 <= len(values) <= 7 or not all(math.isfinite(value) for value in values):

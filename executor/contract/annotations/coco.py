@@ -80,11 +80,8 @@ def _key(entry: Mapping[str, object], key: str, place: object) -> Key:
 
 def _bbox(annotation: Mapping[str, object], place: str) -> Sequence[float]:
     bbox = annotation.get('bbox')
+    values = bbox if isinstance(bbox, list) else []
     # The bound is for whole numbers too long for a float.
-    if (
-        not isinstance(bbox, list)
-        or len(bbox) != 4
-        or not all(isinstance(value, (int, float)) and abs(value) < 1e9 for value in bbox)
-    ):
+    if len(values) != 4 or not all(isinstance(value, (int, float)) and abs(value) < 1e9 for value in values):
         raise malformed(place, 'bbox [x, y, width, height]', shown(bbox))
-    return [float(value) for value in bbox]
+    return [float(value) for value in values]

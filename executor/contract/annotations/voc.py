@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Dict, Sequence, Tuple
+from typing import Sequence, Tuple
 from xml.etree import ElementTree
 
 from executor.contract.annotations.records import Skipped, TrueBox, inclusive_box, malformed
@@ -13,9 +13,7 @@ from executor.contract.shown import shown
 
 
 def read_voc(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[TrueBox, ...]:
-    """Read the boxes of one file; an empty file is an image without objects.
-
-    Objects of other classes are skipped and counted.
+    """Read the boxes of one file, which may be empty; objects of other classes are skipped and counted.
 
     Raises:
         DatasetError: the file is not VOC xml, or an object lacks its name or corners.
@@ -23,7 +21,7 @@ def read_voc(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[
     data = path.read_bytes()
     if not data.strip():
         return ()
-    label_of: Dict[str, int] = {name: label for label, name in enumerate(class_names)}
+    label_of = {name: label for label, name in enumerate(class_names)}
     boxes = []
     for number, element in enumerate(_root(data, path).iter('object'), start=1):
         place = f'{path}, object {number}'
@@ -34,7 +32,8 @@ def read_voc(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[
             skipped.add('class not in class_names', f'{place}: {name}')
             continue
         difficult = (element.findtext('difficult') or '').strip() == '1'
-        box = inclusive_box(label_of[name], _corners(element, place), ignore=difficult)
+        corners = [_corner(element, tag, place) for tag in ('xmin', 'ymin', 'xmax', 'ymax')]
+        box = inclusive_box(label_of[name], corners, ignore=difficult)
         if box.x2 <= box.x1 or box.y2 <= box.y1:
             skipped.add('no area', place)
             continue
@@ -47,9 +46,8 @@ def _root(data: bytes, path: Path) -> ElementTree.Element:
         # A document type is where entity expansion comes from, and no VOC file has one. Asked of the parser: looking
         # for its letters in the bytes would miss UTF-16.
         def doctype(self, *args: object) -> None:
-            raise DatasetError(
-                f'{path}: document type declarations are not allowed in annotations: remove <!DOCTYPE ...>'
-            )
+            refused = 'document type declarations are not allowed in annotations'
+            raise DatasetError(f'{path}: {refused}: remove <!DOCTYPE ...>')
 
     try:
         return ElementTree.fromstring(data, parser=ElementTree.XMLParser(target=NoDocumentType()))
@@ -58,15 +56,12 @@ def _root(data: bytes, path: Path) -> ElementTree.Element:
         raise malformed(f'{path}:{line}', f'VOC xml ({error})')
 
 
-def _corners(element: ElementTree.Element, place: str) -> Sequence[float]:
-    corners = []
-    for tag in ('xmin', 'ymin', 'xmax', 'ymax'):
-        text = element.findtext(f'bndbox/{tag}')
-        try:
-            value = float(text or '')
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise malformed(place, f'a number in <bndbox><{tag}>', shown(text))
-        corners.append(value)
-    return corners
+def _corner(element: ElementTree.Element, tag: str, place: str) -> float:
+    text = element.findtext(f'bndbox/{tag}')
+    try:
+        value = float(text or '')
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise malformed(place, f'a number in <bndbox><{tag}>', shown(text))
+    return value

@@ -6,7 +6,7 @@ import errno
 import glob
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator, TextIO, Union
 
@@ -41,12 +41,9 @@ def replaced_file(path: Path) -> Iterator[TextIO]:
 
 def replace_file(path: Path, content: Union[str, bytes]) -> None:
     """Write a file whole, text as `replaced_file` does and bytes as they are."""
-    if isinstance(content, bytes):
-        with replaced_path(path) as beside:
-            beside.write_bytes(content)
-    else:
-        with replaced_file(path) as stream:
-            stream.write(content)
+    data = content if isinstance(content, bytes) else content.encode('utf-8', errors='backslashreplace')
+    with replaced_path(path) as beside:
+        beside.write_bytes(data)
 
 
 def remove_file(path: Path) -> None:
@@ -69,9 +66,8 @@ def _move_over(beside: Path, path: Path) -> None:
 
 
 def _copy_owner_and_mode(source: Path, target: Path) -> None:
-    try:
+    # Of a first version, or for a user who may not give files away, ours is as good.
+    with suppress(FileNotFoundError, PermissionError):
         known = source.stat()
         shutil.copymode(source, target)
         os.chown(target, known.st_uid, known.st_gid)
-    except (FileNotFoundError, PermissionError):
-        pass  # a first version, or a user who may not give files away: ours is as good

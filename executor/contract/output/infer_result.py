@@ -21,21 +21,12 @@ class ResultKeys:
     The platform's key is the base name of the path. Where an earlier candidate of the index has it already, the key is
     the whole path as the index has it; where that is a key already too, the candidate gets none: the same image is
     listed again (or a path without a folder meets its own name).
-
-    Attributes:
-        repeated: how many candidates do not have their base name as key.
-        first_repeated: the position of the first of them, None without any.
-        without_key: how many of them have no key at all.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        """
-        Args:
-            paths: N image paths, as in the index.
-        """
-        self.repeated = 0
-        self.first_repeated: Optional[int] = None
-        self.without_key = 0
+        self.repeated = 0  # how many candidates do not have their base name as key
+        self.first_repeated: Optional[int] = None  # the position of the first of them
+        self.without_key = 0  # how many of them have no key at all
         self._keys: List[Optional[str]] = []
         path_of: Dict[str, str] = {}  # by key
         for position, path in enumerate(paths):
@@ -61,27 +52,12 @@ class ResultKeys:
 
 
 def infer_line(boxes: Iterable[ListedBox]) -> str:
-    """Write the boxes of one image as the platform reads them: JSON in one line, in the order given.
-
-    Args:
-        boxes: any number of them; scores are rounded to 6 decimals.
-
-    Raises:
-        AssertionError: a box is not of plain integers with x, y >= 0 and w, h >= 1, or a score is not finite.
-    """
+    """Write the boxes of one image as the platform reads them: JSON in one line, scores rounded to 6 decimals."""
     return _json([_box_content(*box) for box in boxes])
 
 
 def write_infer_result(env: Env, keys: ResultKeys, results: Iterable[Tuple[int, str]]) -> None:
-    """Write infer-result.json, whole or not at all.
-
-    Args:
-        keys: of the index.
-        results: position and `infer_line` of every candidate, in the order of the index.
-
-    Raises:
-        AssertionError: a position is missing, occurs twice or is out of order.
-    """
+    """Write infer-result.json, whole or not at all, from position and `infer_line` of each candidate of the index."""
     boxes = 'annotations' if env.protocol == NO_PROTOCOL else 'boxes'
     before = ''
     with replaced_file(env.output.infer_result_file) as stream:

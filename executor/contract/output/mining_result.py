@@ -15,10 +15,7 @@ def score_text(score: float) -> str:
     """Write a score as the shortest text that reads back as the same double.
 
     So no two scores that differ become one, and the order that we sort by is the order of what is printed, also for
-    scores that were computed in double precision.
-
-    Raises:
-        AssertionError: the score is not finite.
+    scores that were computed in double precision. A score that is not finite raises an AssertionError.
     """
     score = float(score) + 0.0  # + 0.0 makes -0.0 plain
     assert math.isfinite(score), f'a score of {score}'
@@ -26,15 +23,7 @@ def score_text(score: float) -> str:
 
 
 def write_mining_result(env: Env, paths: Sequence[str], results: Iterable[Tuple[int, str]]) -> None:
-    """Write result.tsv, whole or not at all: by descending score, ties in index order.
-
-    Args:
-        paths: N image paths, as in the index; one that is listed twice has two lines.
-        results: position and `score_text` of every candidate, in the order of the index.
-
-    Raises:
-        AssertionError: a position is missing, occurs twice or is out of order, or a score is not finite.
-    """
+    """Write result.tsv whole, from position and `score_text` of each candidate: by descending score, ties as listed."""
     scores = array('d', (float(line) for line in each_once(results, len(paths))))
     with replaced_file(env.output.mining_result_file) as stream:
         # `reverse` keeps the order of equal scores.

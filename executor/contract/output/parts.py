@@ -42,10 +42,7 @@ def remove_parts(env: Env) -> None:
 
 
 class PartWriter:
-    """The part of one rank, for a `with` block; what an earlier run left under the same name is overwritten.
-
-    A rank without any position writes an empty part.
-    """
+    """The part of one rank, for a `with` block; it replaces an earlier run's, and is empty without any position."""
 
     def __init__(self, folder: Path, name: str, rank: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,11 +65,7 @@ class PartWriter:
 
 
 def read_parts(folder: Path, name: str, world_size: int, count: int) -> Iterator[Tuple[int, str]]:
-    """Read position and line of every result, in the order of an index of `count` images.
-
-    Raises:
-        AssertionError: a position is missing, occurs twice or lies in the part of another rank. That is our own bug.
-    """
+    """Read position and line of every result, in the order of an index of `count` images, each exactly once."""
     with ExitStack() as stack:
         streams = []
         for rank in range(world_size):
@@ -93,11 +86,7 @@ def read_parts(folder: Path, name: str, world_size: int, count: int) -> Iterator
 
 
 def each_once(results: Iterable[Tuple[int, str]], count: int) -> Iterator[str]:
-    """Yield the lines of `count` results, held to the positions 0, 1, 2, ...
-
-    Raises:
-        AssertionError: a position is missing, occurs twice or is out of order. That is our own bug.
-    """
+    """Yield the lines of `count` results; any positions other than 0, 1, 2, ... are our own bug, an AssertionError."""
     expected = 0
     for position, line in results:
         assert position == expected < count, f'position {position} where {expected} of {count} is due'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 import yaml
 
@@ -16,6 +16,8 @@ LATEST_STAGES = 10  # beside the best one; the platform takes 11 at most
 
 # At which tp, fp and fn are counted; the platform shows both numbers beside the model.
 EVALUATE_CONFIG = {'iou_thr': 0.5, 'conf_thr': 0.005}
+
+Attachments = Mapping[str, Sequence[str]]  # file names by section
 
 
 @dataclass(frozen=True)
@@ -58,19 +60,16 @@ class TrainingResult:
         """Return the folder of the attachments of one section."""
         return self._models_dir / 'attachments' / section
 
-    def write(self, stages: Sequence[Stage], attachments: Mapping[str, Sequence[str]]) -> None:
-        """Write result.yaml for stages whose files are complete, in the order of their epochs.
-
-        The best stage is the one of highest mAP, the latest of several such. At most it and the ten latest are listed.
-        """
+    def write(self, stages: Sequence[Stage], attachments: Attachments) -> None:
+        """Write result.yaml of complete stages, in the order of epochs: at most the best and the ten latest."""
         best = best_stage(stages)
         listed = [stage for stage in stages if stage is best or stage in stages[-LATEST_STAGES:]]
-        self._check_files(listed)
+        files = [self.stage_dir(stage.name) / name for stage in listed for name in stage.files]
+        lost = [file for file in files if not file.is_file()]
+        assert not lost, f'result.yaml would list files that do not exist: {lost}'
         replace_file(self._result_file, yaml.safe_dump(self._content(listed, best, attachments), sort_keys=False))
 
-    def _content(
-        self, stages: Sequence[Stage], best: Stage, attachments: Mapping[str, Sequence[str]]
-    ) -> Dict[str, object]:
+    def _content(self, stages: Sequence[Stage], best: Stage, attachments: Attachments) -> Dict[str, object]:
         if self._protocol == NO_PROTOCOL:
             return {'model': list(best.files), 'map': float(best.mAP)}
         content: Dict[str, object] = {
@@ -83,12 +82,6 @@ class TrainingResult:
             content['attachments'] = {section: list(files) for section, files in attachments.items()}
         return content
 
-    def _check_files(self, stages: Sequence[Stage]) -> None:
-        lost: List[Path] = []
-        for stage in stages:
-            lost += [p for p in (self.stage_dir(stage.name) / name for name in stage.files) if not p.is_file()]
-        assert not lost, f'result.yaml would list files that do not exist: {lost}'
-
 
 def best_stage(stages: Sequence[Stage]) -> Stage:
     """Return the stage of highest mAP, the latest of several such."""
@@ -96,13 +89,6 @@ def best_stage(stages: Sequence[Stage]) -> Stage:
 
 
 def _stage_content(stage: Stage) -> Dict[str, object]:
-    return {
-        'stage_name': stage.name,
-        'files': list(stage.files),
-        'mAP': float(stage.mAP),
-        'mAR': float(stage.mAR),
-        'tp': int(stage.tp),
-        'fp': int(stage.fp),
-        'fn': int(stage.fn),
-        'timestamp': int(stage.timestamp),
-    }
+    means = {'mAP': float(stage.mAP), 'mAR': float(stage.mAR)}
+    counts = {'tp': int(stage.tp), 'fp': int(stage.fp), 'fn': int(stage.fn), 'timestamp': int(stage.timestamp)}
+    return {'stage_name': stage.name, 'files': list(stage.files), **means, **counts}

@@ -12,8 +12,6 @@ from typing import Sequence, Tuple
 from executor.contract.env import Env
 from executor.contract.errors import OutputError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-
 
 def check_writable(env: Env) -> None:
     """Make the folders of the task's results, and try to write a byte into each.
@@ -43,21 +41,17 @@ def _results(env: Env) -> Tuple[Sequence[Path], Sequence[Path]]:
     """List the folders and the files that the task writes."""
     output = env.output
     if env.run_training:
-        return (output.root_dir, output.models_dir, output.tensorboard_dir), (
-            output.monitor_file,
-            output.training_result_file,
-        )
-    results = [output.monitor_file]
-    results += [output.mining_result_file] * env.run_mining + [output.infer_result_file] * env.run_infer
-    return (output.root_dir,), results
+        folders = (output.root_dir, output.models_dir, output.tensorboard_dir)
+        return folders, (output.monitor_file, output.training_result_file)
+    results = [output.mining_result_file] * env.run_mining + [output.infer_result_file] * env.run_infer
+    return (output.root_dir,), [output.monitor_file, *results]
 
 
 def unwritable(path: Path, error: OSError) -> OutputError:
     """Make the error for a result that cannot be written."""
     if is_full(error):
-        return OutputError(
-            f'{path} cannot be written, the disk is full: free some space there, and start the task again'
-        )
+        remedy = 'free some space there, and start the task again'
+        return OutputError(f'{path} cannot be written, the disk is full: {remedy}')
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         blocking = next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), path)
         return OutputError(f'{blocking} is a file, but the task writes a folder there: remove it, or rename it')
@@ -69,4 +63,4 @@ def unwritable(path: Path, error: OSError) -> OutputError:
 
 def is_full(error: OSError) -> bool:
     """Tell whether the disk, or what a user may have of it, is used up."""
-    return error.errno in _FULL
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -53,33 +53,24 @@ def template_keys(params) -> list[str]:
 
 
 @pytest.mark.parametrize('task, defaults', TASKS)
-def test_missing_keys_are_defaults(ymir_task: TaskFolder, task, defaults):
-    job = ymir_task.job(task)
-    assert getattr(job, task) == defaults
-    assert [name for name, _ in TASKS if getattr(job, name) is not None] == [task]
-    assert job.env.task_id == 'task-1'
-
-
-@pytest.mark.parametrize('empty', [None, '', '  '])
-@pytest.mark.parametrize('task, defaults', TASKS)
-def test_empty_fields_are_defaults(ymir_task: TaskFolder, task, defaults, empty):
+def test_missing_and_empty_keys_are_defaults(ymir_task: TaskFolder, task, defaults):
     of_the_platform = ('gpu_id', 'gpu_count', 'pretrained_model_params', 'model_params_path')
-    job = ymir_task.job(task, **dict.fromkeys([*template_keys(defaults), *of_the_platform], empty))
-    assert getattr(job, task) == defaults
+    keys = [*template_keys(defaults), *of_the_platform]
+    for config in ({}, *(dict.fromkeys(keys, empty) for empty in (None, '', '  '))):
+        job = ymir_task.job(task, **config)
+        assert getattr(job, task) == defaults
+        assert [name for name, _ in TASKS if getattr(job, name) is not None] == [task]
+        assert job.env.task_id == 'task-1'
 
 
 @pytest.mark.parametrize('task, defaults', TASKS)
-def test_a_template_holds_the_defaults(ymir_task: TaskFolder, repository: Path, task, defaults):
+def test_a_template_holds_the_defaults_and_explains_each_key(ymir_task: TaskFolder, repository: Path, task, defaults):
     template = (repository / f'{task}-template.yaml').read_text(encoding='utf-8')
     assert sorted(yaml.safe_load(template)) == sorted(template_keys(defaults))
     ymir_task.write('in/config.yaml', f'{template}\nclass_names: [cat, dog]\n')
     job = read_job(ymir_task.env(task))
     assert getattr(job, task) == defaults
-
-
-@pytest.mark.parametrize('task, defaults', TASKS)
-def test_a_template_explains_each_key(repository: Path, task, defaults):
-    lines = (repository / f'{task}-template.yaml').read_text(encoding='utf-8').splitlines()
+    lines = template.splitlines()
     keys = [number for number, line in enumerate(lines) if not line.startswith('#')]
     assert len(keys) == len(template_keys(defaults))
     assert [lines[n] for n in keys if n == 0 or not lines[n - 1].startswith('# ')] == []
@@ -101,7 +92,7 @@ def test_a_template_explains_each_key(repository: Path, task, defaults):
         ('training', 'ymir_saved_file_patterns', r'best.*\.pth,.*\.py', (r'best.*\.pth', r'.*\.py')),
         ('infer', 'conf_threshold', '0.35', 0.35),
         ('infer', 'cfg_options', 'model.test_cfg.nms.iou_threshold=0.5', {'model.test_cfg.nms.iou_threshold': 0.5}),
-        ('mining', 'mining_algorithm', 'cald', 'cald'),
+        *(('mining', 'mining_algorithm', name, name) for name in ALGORITHMS),
         ('mining', 'class_distribution_scores', '1.0,0.1', (1.0, 0.1)),
         ('mining', 'class_distribution_scores', '0,2', (0.0, 2.0)),
     ],
@@ -118,14 +109,10 @@ _WEIGHTS = 'numbers from 0 up, at most one for each of the 2 classes (cat, dog),
 @pytest.mark.parametrize(
     'task, key, value, allowed',
     [
-        ('training', 'samples_per_gpu', 4097, 'a whole number of at least 1 and at most 4096'),
-        ('infer', 'samples_per_gpu', 4097, 'a whole number of at least 1 and at most 4096'),
-        ('training', 'workers_per_gpu', 257, 'a whole number of at least 0 and at most 256'),
-        ('mining', 'workers_per_gpu', 257, 'a whole number of at least 0 and at most 256'),
+        *((task, 'samples_per_gpu', 4097, 'a whole number of at least 1 and at most 4096') for task in dict(TASKS)),
+        *((task, 'workers_per_gpu', 257, 'a whole number of at least 0 and at most 256') for task in dict(TASKS)),
         ('infer', 'gpu_count', -1, 'a whole number of at least 0'),
-        ('mining', 'class_distribution_scores', '1,1,1', _WEIGHTS),
-        ('mining', 'class_distribution_scores', '1,-0.5', _WEIGHTS),
-        ('mining', 'class_distribution_scores', -1, _WEIGHTS),
+        *(('mining', 'class_distribution_scores', value, _WEIGHTS) for value in ('1,1,1', '1,-0.5', -1)),
     ],
 )
 def test_wrong_values(ymir_task: TaskFolder, task, key, value, allowed):
@@ -135,16 +122,8 @@ def test_wrong_values(ymir_task: TaskFolder, task, key, value, allowed):
 
 def test_mining_and_inference_share_one_config(ymir_task: TaskFolder, caplog):
     weights = add_model_file(ymir_task.root, 'best/a.pth')
-    job = ymir_task.job(
-        'mining',
-        'infer',
-        conf_threshold='0.3',
-        mining_algorithm='random',
-        cfg_options='a=1',
-        gpu_id='1',
-        gpu_count=1,
-        model_params_path=[str(weights)],
-    )
+    both = {'cfg_options': 'a=1', 'gpu_id': '1', 'gpu_count': 1, 'model_params_path': [str(weights)]}
+    job = ymir_task.job('mining', 'infer', conf_threshold='0.3', mining_algorithm='random', **both)
     shared = {'gpu_ids': (1,), 'model_files': (weights,), 'cfg_options': {'a': 1}}
     assert job.training is None
     assert job.mining == dataclasses.replace(MINING_DEFAULTS, mining_algorithm='random', **shared)
@@ -213,30 +192,24 @@ def test_no_class_names(ymir_task: TaskFolder):
 
 
 @pytest.mark.parametrize(
-    'gpu_id, gpu_count, expected',
+    'given, expected',  # given: gpu_id and gpu_count
     [
-        (None, None, ()),
-        ('', '', ()),
-        ('', 2, ()),
-        ([], None, ()),
-        ('0', 0, ()),
-        ('0,1', '0', ()),
-        ('0', 1, (0,)),
-        (0, 1, (0,)),
-        ('0', None, (0,)),
-        ('0,1', '2', (0, 1)),
-        ('2, 0', 2, (2, 0)),
-        ([0, 3], 2, (0, 3)),
+        ([(None, None), ('', ''), ('', 2), ([], None), ('0', 0), ('0,1', '0')], ()),
+        ([('0', 1), (0, 1), ('0', None)], (0,)),
+        ([('0,1', '2')], (0, 1)),
+        ([('2, 0', 2)], (2, 0)),
+        ([([0, 3], 2)], (0, 3)),
     ],
 )
-def test_gpus(ymir_task: TaskFolder, gpu_id, gpu_count, expected):
-    assert ymir_task.job(gpu_id=gpu_id, gpu_count=gpu_count).training.gpu_ids == expected
+def test_gpus(ymir_task: TaskFolder, given, expected):
+    for gpu_id, gpu_count in given:
+        assert ymir_task.job(gpu_id=gpu_id, gpu_count=gpu_count).training.gpu_ids == expected
 
 
-@pytest.mark.parametrize(
-    'task, key',
-    [('training', 'pretrained_model_params'), ('mining', 'model_params_path'), ('infer', 'model_params_path')],
-)
+MODEL_KEYS = {'training': 'pretrained_model_params', 'mining': 'model_params_path', 'infer': 'model_params_path'}
+
+
+@pytest.mark.parametrize('task, key', MODEL_KEYS.items())
 @pytest.mark.parametrize(
     'names, expected',
     [
@@ -283,15 +256,10 @@ def test_a_model_file_with_a_name_that_is_too_long(ymir_task: TaskFolder):
     assert len(message) < 600
 
 
-@pytest.mark.parametrize('task', ['training', 'mining', 'infer'])
+@pytest.mark.parametrize('task', dict(TASKS))
 def test_the_line_of_each_key_is_known(ymir_task: TaskFolder, task):
     job = ymir_task.job(task, cfg_options='a=1', config_file=None, **{'1': 2})
     places = getattr(job, task).places
     assert sorted(places) == sorted(yaml.safe_load(ymir_task.config_file.read_text()))
     for key in ('cfg_options', 'class_names'):
         assert places[key] == place_of(ymir_task, key)
-
-
-@pytest.mark.parametrize('algorithm', ALGORITHMS)
-def test_every_algorithm_of_the_catalog_can_be_asked_for(ymir_task: TaskFolder, algorithm):
-    assert ymir_task.job('mining', mining_algorithm=algorithm).mining.mining_algorithm == algorithm

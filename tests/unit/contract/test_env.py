@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -42,55 +41,42 @@ run_training: true
 run_verifying: true
 task_id: train-1
 """
+PLATFORM = yaml.safe_load(PLATFORM_TEXT)
+del PLATFORM['input']['prompts_dir'], PLATFORM['output']['executor_log_file']  # which we do not read
+USUAL = {f'{section}.{name}': path for section in ('input', 'output') for name, path in PLATFORM[section].items()}
+USUAL['input.candidate_index_file'] = '/in/candidate-index.tsv'
 
 
 @pytest.mark.parametrize(
-    'option, environ, expected',
+    'option, variable, expected',
     [
-        (None, {}, '/in/env.yaml'),
-        (None, {'DEFAULT_ENV_FILE_PATH': ''}, '/in/env.yaml'),
-        (None, {'DEFAULT_ENV_FILE_PATH': '/a/env.yaml'}, '/a/env.yaml'),
-        ('', {'DEFAULT_ENV_FILE_PATH': '/a/env.yaml'}, '/a/env.yaml'),
-        ('/b/env.yaml', {'DEFAULT_ENV_FILE_PATH': '/a/env.yaml'}, '/b/env.yaml'),
-        ('/b/env.yaml', {}, '/b/env.yaml'),
+        (None, None, '/in/env.yaml'),
+        (None, '', '/in/env.yaml'),
+        (None, '/a/env.yaml', '/a/env.yaml'),
+        ('', '/a/env.yaml', '/a/env.yaml'),
+        ('/b/env.yaml', '/a/env.yaml', '/b/env.yaml'),
+        ('/b/env.yaml', None, '/b/env.yaml'),
     ],
 )
-def test_where_env_yaml_lies(option, environ, expected):
-    assert env_file(option, environ) == Path(expected)
-
-
-def test_the_variable_is_read_when_asked_not_at_import(monkeypatch):
-    monkeypatch.setenv('DEFAULT_ENV_FILE_PATH', '/elsewhere/env.yaml')
-    assert env_file(None) == Path('/elsewhere/env.yaml')
+def test_where_env_yaml_lies(monkeypatch, option, variable, expected):
+    monkeypatch.delenv('DEFAULT_ENV_FILE_PATH', raising=False)
+    if variable is not None:
+        monkeypatch.setenv('DEFAULT_ENV_FILE_PATH', variable)
+    assert env_file(option) == Path(expected)
 
 
 def test_text_of_the_platform(tmp_path):
     (tmp_path / 'env.yaml').write_text(PLATFORM_TEXT)
+    inputs = {name: Path(path) if path else None for name, path in PLATFORM['input'].items()}
+    outputs = {name: Path(path) for name, path in PLATFORM['output'].items()}
     assert read_env(tmp_path / 'env.yaml') == Env(
         task_id='train-1',
         protocol=(1, 1),
         run_training=True,
         run_mining=False,
         run_infer=False,
-        input=InputPaths(
-            root_dir=Path('/in'),
-            assets_dir=Path('/in/assets'),
-            annotations_dir=Path('/in/annotations'),
-            models_dir=Path('/in/models'),
-            config_file=Path('/in/config.yaml'),
-            training_index_file=Path('/in/train-index.tsv'),
-            val_index_file=Path('/in/val-index.tsv'),
-            candidate_index_file=None,
-        ),
-        output=OutputPaths(
-            root_dir=Path('/out'),
-            models_dir=Path('/out/models'),
-            tensorboard_dir=Path('/out/tensorboard'),
-            training_result_file=Path('/out/models/result.yaml'),
-            mining_result_file=Path('/out/result.tsv'),
-            infer_result_file=Path('/out/infer-result.json'),
-            monitor_file=Path('/out/monitor.txt'),
-        ),
+        input=InputPaths(**inputs),
+        output=OutputPaths(**outputs),
     )
 
 
@@ -118,16 +104,11 @@ def place_of(path: Path, key: str) -> str:
     return f'{path}:{line}'
 
 
-PATHS = [('input', field.name) for field in fields(InputPaths)] + [
-    ('output', field.name) for field in fields(OutputPaths)
-]
-
-
-@pytest.mark.parametrize('section, key', PATHS)
-def test_each_path_is_read_and_not_derived_from_another(ymir_task: TaskFolder, section, key):
-    env = read_env(write_changed(ymir_task, {f'{section}.{key}': '/some where/else'}))
-    found = {(name, k): v for name in ('input', 'output') for k, v in vars(getattr(env, name)).items()}
-    assert [place for place, value in found.items() if value == Path('/some where/else')] == [(section, key)]
+@pytest.mark.parametrize('key', USUAL)
+def test_each_path_is_read_and_not_derived_from_another(ymir_task: TaskFolder, key):
+    env = read_env(write_changed(ymir_task, {key: '/some where/else'}))
+    found = {f'{section}.{k}': v for section in ('input', 'output') for k, v in vars(getattr(env, section)).items()}
+    assert [name for name, path in found.items() if path == Path('/some where/else')] == [key]
 
 
 @pytest.mark.parametrize('absent', ['', None, ABSENT])
@@ -138,33 +119,18 @@ def test_an_unused_index_is_none(ymir_task: TaskFolder, key, absent):
 
 
 @pytest.mark.parametrize(
-    'line, protocol',
+    'texts, protocol',
     [
-        ('', (0, 0)),
-        ('protocol_version:', (0, 0)),
-        ("protocol_version: ''", (0, 0)),
-        ("protocol_version: '0.0'", (0, 0)),
-        ('protocol_version: 1', (1, 0)),
-        ('protocol_version: 1.0', (1, 0)),
-        ("protocol_version: '1.0'", (1, 0)),
-        ('protocol_version: 1.0.0', (1, 0)),
-        ('protocol_version: 1.1', (1, 1)),
-        ('protocol_version: 1.1.0', (1, 1)),
-        ("protocol_version: '1.10'", (1, 10)),
-        ('protocol_version: 2.0.1', (2, 0)),
+        (['', 'protocol_version:', "protocol_version: ''", "protocol_version: '0.0'"], (0, 0)),
+        (['protocol_version: 1', 'protocol_version: 1.0', "protocol_version: '1.0'"], (1, 0)),
+        (['protocol_version: 1.0.0'], (1, 0)),
+        (['protocol_version: 1.1', 'protocol_version: 1.1.0'], (1, 1)),
+        (["protocol_version: '1.10'"], (1, 10)),
+        (['protocol_version: 2.0.1'], (2, 0)),
     ],
 )
-def test_protocol_version(ymir_task: TaskFolder, line, protocol):
-    assert read_env(write_changed(ymir_task, {}, line)).protocol == protocol
-
-
-@pytest.mark.parametrize('value', ['v1.1', '1.x', "'1.'", "'.1'", '-1.0', '1,1', 'true', '[1, 1]'])
-def test_a_protocol_version_that_is_none(ymir_task: TaskFolder, value):
-    path = write_changed(ymir_task, {}, f'protocol_version: {value}')
-    assert refusal(ConfigError, read_env, path) == (
-        f'{place_of(path, "protocol_version")}: protocol_version must be a version such as 1.1.0, found '
-        f'{yaml.safe_load(value)!r}'
-    )
+def test_protocol_version(ymir_task: TaskFolder, texts, protocol):
+    assert [read_env(write_changed(ymir_task, {}, text)).protocol for text in texts] == [protocol] * len(texts)
 
 
 FLAGS = dict.fromkeys(('run_training', 'run_mining', 'run_infer'), ABSENT)
@@ -186,18 +152,17 @@ def test_run_flags(ymir_task: TaskFolder, lines, expected):
     assert (env.run_training, env.run_mining, env.run_infer) == expected
 
 
+NO_TASK = 'none of run_training, run_mining and run_infer is true: '
+TWO_TASKS = 'training cannot be combined with mining or inference'
+
+
 @pytest.mark.parametrize(
     'lines, key, words',
     [
-        ('', None, 'none of run_training, run_mining and run_infer is true: '),
-        ('run_mining: false', None, 'none of run_training, run_mining and run_infer is true: '),
-        (
-            'run_training: true\nrun_mining: true',
-            'run_training',
-            'training cannot be combined with mining or inference',
-        ),
-        ('run_infer: true\nrun_training: true', 'run_training', 'training cannot be combined with mining or inference'),
-        ('run_training: maybe', 'run_training', "run_training must be true or false, found 'maybe'"),
+        ('', None, NO_TASK),
+        ('run_mining: false', None, NO_TASK),
+        ('run_training: true\nrun_mining: true', 'run_training', TWO_TASKS),
+        ('run_infer: true\nrun_training: true', 'run_training', TWO_TASKS),
     ],
 )
 def test_bad_run_flags(ymir_task: TaskFolder, lines, key, words):
@@ -205,51 +170,22 @@ def test_bad_run_flags(ymir_task: TaskFolder, lines, key, words):
     assert refusal(ConfigError, read_env, path).startswith(f'{place_of(path, key) if key else path}: {words}')
 
 
-NO_PATHS = [None, '', 7, ['/a'], {'a': '/b'}, True, '/in/\0']
-REQUIRED = [
-    ('input.root_dir', '/in'),
-    ('input.assets_dir', '/in/assets'),
-    ('input.annotations_dir', '/in/annotations'),
-    ('input.models_dir', '/in/models'),
-    ('input.config_file', '/in/config.yaml'),
-    ('output.root_dir', '/out'),
-    ('output.models_dir', '/out/models'),
-    ('output.tensorboard_dir', '/out/tensorboard'),
-    ('output.training_result_file', '/out/models/result.yaml'),
-    ('output.mining_result_file', '/out/result.tsv'),
-    ('output.infer_result_file', '/out/infer-result.json'),
-    ('output.monitor_file', '/out/monitor.txt'),
-]
-
-
 @pytest.mark.parametrize(
-    'key, usual, value',
-    [(*required, value) for required in REQUIRED for value in NO_PATHS]
-    + [('input.candidate_index_file', '/in/candidate-index.tsv', value) for value in NO_PATHS[2:]],
+    'key, wanted, values',
+    [
+        *((key, f'a path such as {usual}', [7, ['/a'], {'a': '/b'}, True, '/in/\0']) for key, usual in USUAL.items()),
+        *((key, f'a path such as {usual}', [ABSENT, None, '']) for key, usual in USUAL.items() if 'index' not in key),
+        *((section, 'a mapping of paths', [None, '/in', []]) for section in ('input', 'output')),
+        ('task_id', 'a name', [ABSENT, None, ' ', []]),
+        ('protocol_version', 'a version such as 1.1.0', ['v1.1', '1.x', '1.', '.1', -1.0, '1,1', True, [1, 1]]),
+        ('run_training', 'true or false', ['maybe']),
+    ],
 )
-def test_a_path_that_is_none(ymir_task: TaskFolder, key, usual, value):
-    path = write_changed(ymir_task, {key: value})
-    assert (
-        refusal(ConfigError, read_env, path)
-        == f'{place_of(path, key)}: {key} must be a path such as {usual}, found {value!r}'
-    )
-
-
-@pytest.mark.parametrize('key, usual', REQUIRED)
-def test_a_path_is_missing(ymir_task: TaskFolder, key, usual):
-    path = write_changed(ymir_task, {key: ABSENT})
-    told = refusal(ConfigError, read_env, path)
-    assert told == f'{path}: {key} must be a path such as {usual}, found None'
-
-
-@pytest.mark.parametrize('section', ['input', 'output'])
-@pytest.mark.parametrize('value', [None, '/in', []])
-def test_a_section_is_no_mapping(ymir_task: TaskFolder, section, value):
-    path = write_changed(ymir_task, {section: value})
-    assert (
-        refusal(ConfigError, read_env, path)
-        == f'{place_of(path, section)}: {section} must be a mapping of paths, found {value!r}'
-    )
+def test_values_that_cannot_be(ymir_task: TaskFolder, key, wanted, values):
+    for value in values:
+        path = write_changed(ymir_task, {key: value})
+        place, found = (path, None) if value is ABSENT else (place_of(path, key), value)
+        assert refusal(ConfigError, read_env, path) == f'{place}: {key} must be {wanted}, found {found!r}'
 
 
 @pytest.mark.parametrize(
@@ -262,13 +198,6 @@ def test_a_section_is_no_mapping(ymir_task: TaskFolder, section, value):
 )
 def test_task_id(ymir_task: TaskFolder, line, task_id):
     assert read_env(write_changed(ymir_task, {'task_id': ABSENT}, line)).task_id == task_id
-
-
-@pytest.mark.parametrize('value', [ABSENT, None, ' ', []])
-def test_no_task_id(ymir_task: TaskFolder, value):
-    path = write_changed(ymir_task, {'task_id': value})
-    place, found = (path, None) if value is ABSENT else (place_of(path, 'task_id'), value)
-    assert refusal(ConfigError, read_env, path) == f'{place}: task_id must be a name, found {found!r}'
 
 
 @pytest.mark.parametrize('key', ['protocol_version', 'task_id'])

@@ -29,57 +29,52 @@ def test_no_index_file(tmp_path, read, name, reason):
     assert told == f'index file {tmp_path / name} cannot be read ({reason}): export the dataset again'
 
 
+@pytest.mark.parametrize('read', [read_training_index, read_candidate_index])
+@pytest.mark.parametrize(
+    'data, byte',
+    [
+        (b'/in/\xe9.jpg\t/in/a.txt\n', 4),
+        (b'/in/a.jpg\n\n/in/\xe9.jpg\n', 15),
+        (b'/in/a.jpg\t\xff\n', 10),  # also in a column that does not count
+        ('/in/ü.jpg\n'.encode() + b'\xc3', 11),
+        (b'/in/\xed\xa0\xbd.jpg\n', 4),  # a surrogate
+    ],
+)
+def test_bytes_that_are_no_text(tmp_path, read, data, byte):
+    (tmp_path / 'i.tsv').write_bytes(data)
+    message = f'index file {tmp_path}/i.tsv is not UTF-8 text (byte {byte}): export the dataset again'
+    assert refusal(DatasetError, read, tmp_path / 'i.tsv') == message
+
+
 # --- training -------------------------------------------------------------------------------------------------------
 
 
-FOLDERS = {'img': Path('/in/assets'), 'ann': Path('/in/annotations')}
-SHA1 = '0a/da39a3ee5e6b4b0d3255bfef95601890afd8070a'  # as the platform names files
+SHA1 = '/in/assets/0a/da39a3ee5e6b4b0d3255bfef95601890afd8070a'  # as the platform names files
 
 
 @pytest.mark.parametrize(
     'text, expected',
     [
-        ('{img}/a.jpg\t{ann}/a.txt', [('a.jpg', 'a.txt', 1)]),
-        ('{img}/a.jpg\t{ann}/a.txt\n', [('a.jpg', 'a.txt', 1)]),
-        (
-            '\n  \n{img}/a.jpg\t{ann}/a.txt\n\n{img}/with blank.jpg\t{ann}/with blank.txt\n\n',
-            [('a.jpg', 'a.txt', 3), ('with blank.jpg', 'with blank.txt', 5)],
-        ),
-        ('{img}/a.jpg\t{ann}/a.txt\r\n\r\n', [('a.jpg', 'a.txt', 1)]),
-        (' {img}/a.jpg \t {ann}/a.txt \n', [('a.jpg', 'a.txt', 1)]),
-        ('{img}/a.jpg\t{ann}/a.txt\tmore\n', [('a.jpg', 'a.txt', 1)]),
-        (
-            f'{{img}}/{SHA1}\t{{ann}}/{SHA1}.txt\n{{img}}/a.jpg\t{{ann}}/a.txt\n',
-            [(SHA1, f'{SHA1}.txt', 1), ('a.jpg', 'a.txt', 2)],
-        ),
-        (
-            '{img}/line\u2028separator.jpg\t{ann}/a.txt\n{img}/a.jpg\t{ann}/a.txt\n',
-            [('line\u2028separator.jpg', 'a.txt', 1), ('a.jpg', 'a.txt', 2)],
-        ),
+        *((f'/in/a\t/in/a.txt{end}', [('/in/a', '/in/a.txt', 1)]) for end in ('', '\n', '\r\n\r\n', '\tmore\n')),
+        (' /in/a.jpg \t /in/a.txt \n', [('/in/a.jpg', '/in/a.txt', 1)]),
+        ('\n  \n/in/a.jpg\t/in/a.txt\n\n/b c\t/d e\n\n', [('/in/a.jpg', '/in/a.txt', 3), ('/b c', '/d e', 5)]),
+        (f'{SHA1}\t{SHA1}.txt\n', [(SHA1, f'{SHA1}.txt', 1)]),
+        ('/in/line\u2028end\t/in/a\n/in/b\t/in/c\n', [('/in/line\u2028end', '/in/a', 1), ('/in/b', '/in/c', 2)]),
     ],
 )
 def test_a_line_an_image(tmp_path, text, expected):
     path = tmp_path / 'i.tsv'
-    path.write_bytes(text.format(**FOLDERS).encode())
-    assert read_training_index(path) == tuple(
-        IndexLine(FOLDERS['img'] / image, FOLDERS['ann'] / annotation, f'{path}:{line}')
-        for image, annotation, line in expected
-    )
+    path.write_bytes(text.encode())
+    lines = [IndexLine(Path(image), Path(annotation), f'{path}:{line}') for image, annotation, line in expected]
+    assert read_training_index(path) == tuple(lines)
 
 
-@pytest.mark.parametrize('line', ['{img}/a.jpg', '{img}/a.jpg {ann}/a.txt', '{img}/a.jpg\t', '\t{ann}/a.txt'])
+@pytest.mark.parametrize('line', ['/in/a.jpg', '/in/a.jpg /in/a.txt', '/in/a.jpg\t', '\t/in/a.txt'])
 def test_a_line_without_two_columns(tmp_path, line):
-    line = line.format(**FOLDERS)
     path = tmp_path / 'i.tsv'
-    path.write_text('{img}/a.jpg\t{ann}/a.txt\n\n'.format(**FOLDERS) + line + '\n')
+    path.write_text(f'/in/a.jpg\t/in/a.txt\n\n{line}\n')
     told = refusal(DatasetError, read_training_index, path)
     assert told == f'{path}:3: expected <image><tab><annotation>, found {line!r}: export the dataset again'
-
-
-def test_bytes_that_are_no_text(tmp_path):
-    (tmp_path / 'i.tsv').write_bytes(b'/in/\xe9.jpg\t/in/a.txt\n')
-    with pytest.raises(DatasetError, match=r'i\.tsv is not UTF-8 text \(byte 4\)'):
-        read_training_index(tmp_path / 'i.tsv')
 
 
 # --- candidates -----------------------------------------------------------------------------------------------------
@@ -93,21 +88,13 @@ def candidates(path: Path, text: str) -> CandidateIndex:
 @pytest.mark.parametrize(
     'text, expected',
     [
-        ('/in/a.jpg', [('/in/a.jpg', 1)]),
-        ('/in/a.jpg\n', [('/in/a.jpg', 1)]),
-        ('/in/a.jpg\r\n', [('/in/a.jpg', 1)]),
+        *((f'/in/a.jpg{end}', [('/in/a.jpg', 1)]) for end in ('', '\n', '\r\n')),
         ('/in/a.jpg\r\n\r\n/in/b.jpg\r\n', [('/in/a.jpg', 1), ('/in/b.jpg', 3)]),
         ('/in/a.jpg\t\n/in/b.jpg\tmore\tand more\r\n', [('/in/a.jpg', 1), ('/in/b.jpg', 2)]),
-        (
-            '\n \t \n/in/a.jpg\n\n\n/in/b.jpg\n/in/c.jpg\n\n/in/d.jpg\n\n',
-            [('/in/a.jpg', 3), ('/in/b.jpg', 6), ('/in/c.jpg', 7), ('/in/d.jpg', 9)],
-        ),
+        ('\n \t \n/in/a\n\n\n/in/b\n/in/c\n\n/in/d\n\n', [('/in/a', 3), ('/in/b', 6), ('/in/c', 7), ('/in/d', 9)]),
         # Exactly as in the index: blanks belong to the path, also at its ends.
         ('/in/with blank.jpg\n /in/b.jpg \n', [('/in/with blank.jpg', 1), (' /in/b.jpg ', 2)]),
-        (
-            '/in/Größe-日本.jpg\n/in/😀.jpg\tü\n/in/a.jpg',
-            [('/in/Größe-日本.jpg', 1), ('/in/😀.jpg', 2), ('/in/a.jpg', 3)],
-        ),
+        ('/in/Größe-日本\n/in/😀.jpg\tü\n/in/a.jpg', [('/in/Größe-日本', 1), ('/in/😀.jpg', 2), ('/in/a.jpg', 3)]),
         ('/in/line\u2028separator\x0b\x85.jpg\nb', [('/in/line\u2028separator\x0b\x85.jpg', 1), ('b', 2)]),
         ('/in/a.jpg\n/in/a.jpg\n', [('/in/a.jpg', 1), ('/in/a.jpg', 2)]),
     ],
@@ -121,6 +108,7 @@ def test_candidates(tmp_path, text, expected):
 
 def test_positions_as_of_a_list(tmp_path):
     index = candidates(tmp_path / 'i.tsv', 'a\nb\nc\n')
+    (tmp_path / 'i.tsv').unlink()
     assert [index[i] for i in (2, 0, -1, -3)] == ['c', 'a', 'c', 'a']
     assert 'b' in index and 'd' not in index
     for position in (3, -4):
@@ -136,28 +124,6 @@ def test_candidates_after_pickling(tmp_path, duplicate):
     other = duplicate(candidates(tmp_path / 'i.tsv', 'a\n\nb\n'))
     assert list(other) == ['a', 'b']
     assert other.place(1) == f'{tmp_path}/i.tsv:3'
-
-
-def test_candidates_are_those_that_were_read(tmp_path):
-    index = candidates(tmp_path / 'i.tsv', 'a\nb\n')
-    (tmp_path / 'i.tsv').unlink()
-    assert list(index) == ['a', 'b']
-
-
-@pytest.mark.parametrize(
-    'data, byte',
-    [
-        (b'/in/\xe9.jpg\n', 4),
-        (b'/in/a.jpg\n\n/in/\xe9.jpg\n', 15),
-        (b'/in/a.jpg\t\xff\n', 10),  # also in a column that does not count
-        ('/in/ü.jpg\n'.encode() + b'\xc3', 11),
-        (b'/in/\xed\xa0\xbd.jpg\n', 4),  # a surrogate
-    ],
-)
-def test_candidates_that_are_no_text(tmp_path, data, byte):
-    (tmp_path / 'i.tsv').write_bytes(data)
-    message = f'index file {tmp_path}/i.tsv is not UTF-8 text (byte {byte}): export the dataset again'
-    assert refusal(DatasetError, read_candidate_index, tmp_path / 'i.tsv') == message
 
 
 @pytest.mark.parametrize('line', ['\t/in/b.jpg', ' \t/in/b.jpg'])

@@ -14,8 +14,7 @@ def nested_lists(levels: int) -> list:
 @pytest.mark.parametrize(
     'text, expected',
     [
-        ('', {}),
-        ('  \n ', {}),
+        *((empty, {}) for empty in ('', '  \n ')),
         ('a=1', {'a': 1}),
         ('a=-1.5e-3', {'a': -0.0015}),
         ('a=true b=False c=None d=text', {'a': True, 'b': False, 'c': None, 'd': 'text'}),
@@ -33,6 +32,9 @@ def nested_lists(levels: int) -> list:
         ("a='1'", {'a': 1}),
         ('a=[\'x\', "y"]', {'a': ['x', 'y']}),
         ("a=it's", {'a': "it's"}),
+        # mmengine itself takes the blanks out of quotes, and does not end on lists beside each other.
+        *((f'a={quote}x y{quote} b=1', {'a': 'x y', 'b': 1}) for quote in '"\''),
+        ('a=[1,2],[3]', {'a': [[1, 2], [3]]}),
         # Text is data: nothing of it is evaluated.
         ('a=__import__("os").getcwd()', {'a': '__import__("os").getcwd()'}),
     ],
@@ -61,20 +63,7 @@ def test_cfg_options_reads_a_value_as_mmengine_does(value):
     assert repr(cfg_options(f'a.b={value} c=1')) == repr(peer)
 
 
-@pytest.mark.parametrize('quote', ['"', "'"])
-def test_blanks_in_quotes_do_not_split(quote):
-    found = cfg_options(f'a={quote}x y{quote} b=1')
-    assert list(found) == ['a', 'b']
-    assert found['a'].replace(' ', '') == 'xy'  # mmengine itself takes the blanks out
-
-
-def test_lists_beside_each_other_are_not_torn():
-    # mmengine does not end on this one; reading it as a list of two, or refusing it, is right.
-    try:
-        found = cfg_options('a=[1,2],[3]')
-    except ValueError:
-        return
-    assert found == {'a': [[1, 2], [3]]}
+TOO_DEEP = ('a=' + '[' * 21 + '1' + ']' * 21, 'a=' + '(' * 21 + '1' + ')' * 21, 'a=' + '[(' * 5000 + ')]' * 5000)
 
 
 @pytest.mark.parametrize(
@@ -84,17 +73,10 @@ def test_lists_beside_each_other_are_not_torn():
         ('=1', ['text of the form key=value', "'=1' is not"]),
         ('a=1 b', ["'b' is not"]),
         ('a = 1', ["'a' is not"]),
-        ('a..b=1', ["'a..b=1' is not"]),
-        ('.a=1', ["'.a=1' is not"]),
-        ('a.=1', ["'a.=1' is not"]),
-        ('a[0]=1', ["'a[0]=1' is not"]),
-        ('a=[1, 2', ['balanced brackets']),
-        ('a=1]', ['balanced brackets']),
-        ('a=[1 b=2', ['balanced brackets']),
+        *((text, [f'{text!r} is not']) for text in ('a..b=1', '.a=1', 'a.=1', 'a[0]=1')),
+        *((text, ['balanced brackets']) for text in ('a=[1, 2', 'a=1]', 'a=[1 b=2')),
         ('"a=1', ['closed quotation marks']),
-        ('a=' + '[' * 21 + '1' + ']' * 21, ['at most 20 brackets inside each other']),
-        ('a=' + '(' * 21 + '1' + ')' * 21, ['at most 20 brackets inside each other']),
-        ('a=' + '[(' * 5000 + ')]' * 5000, ['at most 20 brackets inside each other']),
+        *((text, ['at most 20 brackets inside each other']) for text in TOO_DEEP),
         ({'a': 1}, ['text of the form key=value']),
     ],
 )
@@ -104,14 +86,14 @@ def test_cfg_options_that_are_none(value, parts):
     assert [part for part in parts if part not in str(caught.value)] == []
 
 
+FLAGS = ('amp', 'auto_scale_lr', 'deterministic', 'no_validate')
+
+
 @pytest.mark.parametrize(
     'text, expected',
     [
         ('', TrainArgs()),
-        ('--amp', TrainArgs(amp=True)),
-        ('--auto-scale-lr', TrainArgs(auto_scale_lr=True)),
-        ('--deterministic', TrainArgs(deterministic=True)),
-        ('--no-validate', TrainArgs(no_validate=True)),
+        *((f'--{flag.replace("_", "-")}', TrainArgs(**{flag: True})) for flag in FLAGS),
         ('--seed 0', TrainArgs(seed=0)),
         ('--seed=3', TrainArgs(seed=3)),
         ('--resume', TrainArgs(resume=RESUME_LATEST)),
@@ -124,15 +106,7 @@ def test_cfg_options_that_are_none(value, parts):
         ('--cfg-options a=1 b=2 --cfg-options b=3', TrainArgs(cfg_options={'a': 1, 'b': 3})),
         (
             '--amp --auto-scale-lr --resume --seed 7 --deterministic --no-validate --cfg-options a=x',
-            TrainArgs(
-                amp=True,
-                auto_scale_lr=True,
-                resume='latest',
-                seed=7,
-                deterministic=True,
-                no_validate=True,
-                cfg_options={'a': 'x'},
-            ),
+            TrainArgs(**dict.fromkeys(FLAGS, True), resume='latest', seed=7, cfg_options={'a': 'x'}),
         ),
     ],
 )
@@ -143,11 +117,9 @@ def test_train_args(text, expected):
 @pytest.mark.parametrize(
     'text, part',
     [
-        ('--ampere', 'unknown: --ampere'),
-        ('--launcher pytorch', 'unknown: --launcher pytorch'),
+        *((text, f'unknown: {text}') for text in ('--ampere', '--launcher pytorch', 'amp')),
         ('--am', 'unknown: --am'),  # no abbreviations
         ('-h', 'unknown: -h'),  # no help, which would end the process
-        ('amp', 'unknown: amp'),
         ('--seed', '--seed'),
         ('--seed x', "'x'"),
         ('--amp=1', "'1'"),

@@ -34,16 +34,12 @@ def test_where_the_keys_stand_makes_no_other_task(ymir_task: TaskFolder):
 @pytest.mark.parametrize('tasks', [('training',), ('mining',), ('infer',), ('mining', 'infer')])
 def test_a_parameter_that_proves_wrong_is_placed(ymir_task: TaskFolder, tasks):
     job = ymir_task.job(*tasks, config_file='nowhere.py')
-    error = ParameterError('config_file', 'config_file is nowhere')
     place = f'{ymir_task.config_file}:{line_of(ymir_task.config_file, "config_file:")}'
-    placed = job.placed(error)
+    placed = job.placed(ParameterError('config_file', 'config_file is nowhere'))
     assert str(placed) == f'{place}: config_file is nowhere'
     assert (type(placed), placed.code) == (ConfigError, 300001)
-
-
-def test_a_parameter_that_is_not_in_the_file_has_no_place(ymir_task: TaskFolder):
-    error = ParameterError('cfg_options', 'cfg_options is wrong')
-    assert ymir_task.job().placed(error) is error
+    not_in_the_file = ParameterError('cfg_options', 'cfg_options is wrong')
+    assert job.placed(not_in_the_file) is not_in_the_file
 
 
 @pytest.mark.parametrize(

@@ -81,10 +81,8 @@ def test_infer_result_json(task: TaskFolder):
         '/in/assets/0c/c.jpg': [('dog', 1.0, (5, 6, 7, 8))],
     }
 
-    def annotation(class_name: str, score: float, box: tuple[int, int, int, int]) -> result_writer.Annotation:
-        return result_writer.Annotation(
-            class_name=class_name, score=score, box=result_writer.Box(**dict(zip('xywh', box)))
-        )
+    def annotation(name: str, score: float, box: tuple[int, int, int, int]) -> result_writer.Annotation:
+        return result_writer.Annotation(class_name=name, score=score, box=dict(zip('xywh', box)))
 
     result_writer.write_infer_result({path: [annotation(*box) for box in boxes] for path, boxes in found.items()})
     theirs = json.loads(ours.output.infer_result_file.read_text(encoding='utf-8'))

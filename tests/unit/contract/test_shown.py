@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-import datetime
 import sys
+from datetime import date
 
 import pytest
 
 from executor.contract.shown import clipped, first_line, shown
 
-
-@pytest.mark.parametrize(
-    'value, text',
-    [
-        (None, 'None'),
-        ('', "''"),
-        ("it's", '"it\'s"'),
-        ('a\tb\n', r"'a\tb\n'"),
-        (1.5, '1.5'),
-        (True, 'True'),
-        (10**50, '1' + '0' * 50),
-        ([], '[]'),
-        (['a', 1, None], "['a', 1, None]"),
-        ({'a': {'b': [1]}}, "{'a': {'b': [1]}}"),
-        (datetime.date(2020, 1, 2), 'datetime.date(2020, 1, 2)'),
-        ('x' * 198, repr('x' * 198)),  # 200 characters with its quotation marks
-    ],
-)
-def test_short_values_are_shown_whole(value, text):
-    assert shown(value) == text
+PLAIN = [None, '', "it's", 'a\tb\n', 1.5, True, 10**50, 'x' * 198]  # the last has 200 characters with its quotes
+NESTED = [[], ['a', 1, None], {'a': {'b': [1]}}, date(2020, 1, 2)]
+LONG = ['x' * 199, 'x' * 10_000_000, b'\xff' * 10_000, list(range(100_000)), ('x' * 190,) * 6]
+LONG_NESTED = [dict.fromkeys(range(1000), 'x' * 1000), [['x' * 1000] * 1000] * 1000]
+LONG_NUMBERS = [10**300, -(10**4000), 10**100_000, [10**100_000]]  # some have more digits than Python writes
 
 
-@pytest.mark.parametrize(
-    'value',
-    [
-        'x' * 199,
-        'x' * 10_000_000,
-        b'\xff' * 10_000,
-        10**300,
-        -(10**4000),
-        10**100_000,  # more digits than Python writes
-        [10**100_000],
-        list(range(100_000)),
-        dict.fromkeys(range(1000), 'x' * 1000),
-        [['x' * 1000] * 1000] * 1000,
-        ('x' * 190,) * 6,
-    ],
-    ids=lambda value: type(value).__name__,
-)
+@pytest.mark.parametrize('value', [*PLAIN, *NESTED])
+def test_short_values_are_shown_whole(value):
+    assert shown(value) == repr(value)
+
+
+@pytest.mark.parametrize('value', [*LONG, *LONG_NESTED, *LONG_NUMBERS], ids=lambda value: type(value).__name__)
 def test_long_values_are_cut(value):
     text = shown(value)
     assert 0 < len(text) <= 203
@@ -86,27 +60,17 @@ def test_a_tree_of_a_million_million_leaves_ends():
     assert len(shown(tree)) <= 203
 
 
-@pytest.mark.parametrize(
-    'text, expected',
-    [
-        ('', ''),
-        ('x' * 200, 'x' * 200),
-        ('a' * 100 + 'x' + 'b' * 100, 'a' * 100 + '...' + 'b' * 100),
-        ('a' * 1000 + 'b' * 1000, 'a' * 100 + '...' + 'b' * 100),
-    ],
-)
-def test_clipped(text, expected):
-    assert clipped(text) == expected
+def test_clipped():
+    assert [clipped(text) for text in ('', 'x' * 200)] == ['', 'x' * 200]
+    for text in ('a' * 100 + 'x' + 'b' * 100, 'a' * 1000 + 'b' * 1000):
+        assert clipped(text) == 'a' * 100 + '...' + 'b' * 100
 
 
 @pytest.mark.parametrize(
     'error, line',
     [
-        (ValueError('one'), 'one'),
-        (ValueError('one\ntwo'), 'one'),
-        (ValueError(), 'ValueError'),
-        (ValueError(''), 'ValueError'),
-        (ValueError('\ntwo'), 'ValueError'),
+        *((ValueError(text), 'one') for text in ('one', 'one\ntwo')),
+        *((error, 'ValueError') for error in (ValueError(), ValueError(''), ValueError('\ntwo'))),
         (KeyError('a'), "'a'"),
         (OSError(2, 'No such file', '/a'), "[Errno 2] No such file: '/a'"),
         (KeyboardInterrupt(), 'KeyboardInterrupt'),

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from executor.contract.index import read_candidate_index
@@ -52,15 +50,11 @@ def test_paths_stand_exactly_as_in_the_index(ymir_task: TaskFolder):
     )
 
 
-@pytest.mark.parametrize('score', [math.nan, math.inf, -math.inf])
-def test_a_score_that_is_no_number(score):
-    with pytest.raises(AssertionError, match='a score of'):
-        score_text(score)
-
-
 @pytest.mark.parametrize('score', ['nan', 'inf', '-inf'])
 def test_a_score_that_cannot_be_ranked_leaves_no_file(ymir_task: TaskFolder, score):
     env = ymir_task.env('mining')
+    with pytest.raises(AssertionError, match='a score of'):
+        score_text(float(score))
     with pytest.raises(AssertionError, match='a score of'):
         write_mining_result(env, 'abc', enumerate(['0.5', score, '0.25']))
     assert names_in(ymir_task.root / 'out') == ['models', 'tensorboard']

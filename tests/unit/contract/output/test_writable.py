@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import io
 import os
 import shutil
 import tempfile
@@ -35,20 +36,13 @@ def test_folders_are_made_and_nothing_is_left_in_them(ymir_task: TaskFolder, tas
 def test_results_of_an_earlier_run_stay(ymir_task: TaskFolder):
     file = ymir_task.write('out/models/result.yaml', 'earlier')
     check_writable(ymir_task.env('training'))
-    assert file.read_text() == 'earlier'
-    assert names_in(ymir_task.models_dir) == ['result.yaml']
+    assert (file.read_text(), names_in(ymir_task.models_dir)) == ('earlier', ['result.yaml'])
 
 
-@pytest.mark.parametrize(
-    'task, blocked',
-    [
-        ('training', 'out'),
-        ('training', 'out/models'),
-        ('training', 'out/tensorboard'),
-        ('infer', 'out'),
-        ('mining', 'out'),
-    ],
-)
+TRAINING_FOLDERS = [('training', folder) for folder in ('out', 'out/models', 'out/tensorboard')]
+
+
+@pytest.mark.parametrize('task, blocked', [*TRAINING_FOLDERS, ('infer', 'out'), ('mining', 'out')])
 def test_a_file_is_in_the_way_of_a_folder(ymir_task: TaskFolder, task, blocked):
     env = ymir_task.env(task)
     shutil.rmtree(ymir_task.root / blocked)
@@ -58,34 +52,24 @@ def test_a_file_is_in_the_way_of_a_folder(ymir_task: TaskFolder, task, blocked):
     )
 
 
-def test_a_file_is_in_the_way_further_up(ymir_task: TaskFolder):
+@pytest.mark.parametrize('task', ['mining', 'infer'])
+def test_the_models_folder_is_the_business_of_a_training(ymir_task: TaskFolder, task):
     env = with_output(ymir_task.env(), models_dir=ymir_task.root / 'out/results/of/models')
     ymir_task.write('out/results', 'a file')
     with pytest.raises(OutputError, match=rf'^{ymir_task.root}/out/results is a file, but'):
         check_writable(env)
-
-
-@pytest.mark.parametrize('task', ['mining', 'infer'])
-def test_the_models_folder_is_the_business_of_a_training(ymir_task: TaskFolder, task):
-    env = ymir_task.env(task)
-    shutil.rmtree(ymir_task.root / 'out/models')
-    ymir_task.write('out/models', 'a file')
-    check_writable(env)
+    check_writable(with_output(ymir_task.env(task), models_dir=env.output.models_dir))
 
 
 @pytest.mark.parametrize(
     'tasks, name, in_the_way',
     [
-        (('training',), 'monitor.txt', True),
-        (('training',), 'models/result.yaml', True),
-        (('training',), 'result.tsv', False),
-        (('mining',), 'monitor.txt', True),
-        (('mining',), 'result.tsv', True),
-        (('mining',), 'infer-result.json', False),
+        *((('training',), name, True) for name in ('monitor.txt', 'models/result.yaml')),
+        *((('mining',), name, True) for name in ('monitor.txt', 'result.tsv')),
         (('infer',), 'infer-result.json', True),
-        (('infer',), 'result.tsv', False),
-        (('mining', 'infer'), 'result.tsv', True),
-        (('mining', 'infer'), 'infer-result.json', True),
+        *((('mining', 'infer'), name, True) for name in ('result.tsv', 'infer-result.json')),
+        *((tasks, 'result.tsv', False) for tasks in (('training',), ('infer',))),
+        (('mining',), 'infer-result.json', False),
     ],
 )
 def test_a_folder_is_in_the_way_of_a_result(ymir_task: TaskFolder, tasks, name, in_the_way):
@@ -117,19 +101,11 @@ def test_a_result_whose_name_no_file_can_have(ymir_task: TaskFolder, name):
         check_writable(with_output(ymir_task.env('infer'), root_dir=ymir_task.root / 'out' / name))
 
 
-class FullDisk:
+class FullDisk(io.BytesIO):
     """A file that takes bytes, and has no room for them when it is closed."""
 
-    written = b''
-
-    def __enter__(self):
-        return self
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
     def __exit__(self, *error: object) -> None:
-        if self.written:
+        if self.getvalue():
             raise OSError(errno.ENOSPC, 'No space left on device')
 
 
