@@ -17,17 +17,11 @@ from executor.detections import Detections
 
 @dataclass(frozen=True)
 class Truth:
-    """The G true boxes of one image.
+    """The G true boxes of one image."""
 
-    Attributes:
-        boxes: (G, 4) float64, x1 y1 x2 y2 in pixels of the image, x2 and y2 exclusive.
-        labels: (G,) int64, class ids from 0.
-        ignore: (G,) bool, whether a box is neither to be found nor a mistake when found.
-    """
-
-    boxes: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    ignore: NDArray[np.bool_]
+    boxes: NDArray[np.float64]  # (G, 4) x1 y1 x2 y2 in pixels of the image, x2 and y2 exclusive
+    labels: NDArray[np.int64]  # (G,) class ids from 0
+    ignore: NDArray[np.bool_]  # (G,) whether a box is neither to be found nor a mistake when found
 
 
 NO_TRUTH = Truth(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool))
@@ -119,21 +113,14 @@ def _class_results(
 ) -> Tuple[ClassResult, ...]:
     # precision (T, R, K, A, M): IoU thresholds, recalls, classes, areas (0: all), most detections an image (-1: 100)
     precision = coco.eval['precision'][:, :, :, 0, -1]  # (T, R, K)
-    at_50 = int(np.argmin(np.abs(coco.params.iouThrs - 0.5)))
-    matched_at = int(np.argmin(np.abs(coco.params.iouThrs - evaluate_config['iou_thr'])))
+    at_50, matched_at = (int(np.argmin(np.abs(coco.params.iouThrs - iou))) for iou in (0.5, evaluate_config['iou_thr']))
     counts = _counts(coco, matched_at, evaluate_config['conf_thr'])
-    return tuple(
-        ClassResult(
-            name=name,
-            true_boxes=counts[label][0],
-            ap=_mean_defined(precision[:, :, label]),
-            ap_50=_mean_defined(precision[at_50, :, label]),
-            tp=counts[label][1],
-            fp=counts[label][2],
-            fn=counts[label][0] - counts[label][1],
-        )
-        for label, name in enumerate(class_names)
-    )
+    classes = []
+    for label, name in enumerate(class_names):
+        ap, ap_50 = _mean_defined(precision[:, :, label]), _mean_defined(precision[at_50, :, label])
+        true_boxes, tp, fp = counts[label]
+        classes.append(ClassResult(name, true_boxes, ap, ap_50, tp, fp, fn=true_boxes - tp))
+    return tuple(classes)
 
 
 def _counts(coco: COCOeval, threshold: int, conf_thr: float) -> Dict[int, Tuple[int, int, int]]:
@@ -160,33 +147,28 @@ def _mean_defined(precision: NDArray[np.float64]) -> float:
 
 
 def _true_boxes(results: Sequence[ImageResult], class_names: Sequence[str]) -> COCO:
-    entries: List[Dict[str, object]] = []
+    entries = []
     for result in results:
         truth = result.truth
         for box, label, ignore in zip(truth.boxes, truth.labels, truth.ignore):
-            entries.append({**_entry(result.image_id, box, label, len(entries) + 1), 'iscrowd': int(ignore)})
+            entries.append({**_entry(result, box, label), 'iscrowd': int(ignore)})
     return _coco(results, class_names, entries)
 
 
 def _predictions(results: Sequence[ImageResult], class_names: Sequence[str]) -> COCO:
-    entries: List[Dict[str, object]] = []
+    entries = []
     for result in results:
         found = result.found
         for box, label, score in zip(found.boxes, found.labels, found.scores):
-            entry = _entry(result.image_id, box, label, len(entries) + 1)
-            entries.append({**entry, 'iscrowd': 0, 'score': float(score)})
+            entries.append({**_entry(result, box, label), 'iscrowd': 0, 'score': float(score)})
     return _coco(results, class_names, entries)
 
 
-def _entry(image_id: int, box: NDArray[np.floating], label: int, entry_id: int) -> Dict[str, object]:
+def _entry(result: ImageResult, box: NDArray[np.floating], label: int) -> Dict[str, object]:
     x1, y1, x2, y2 = (float(value) for value in box)  # exact, so that what is computed with them is in float64
-    return {
-        'id': entry_id,
-        'image_id': image_id,
-        'category_id': int(label),
-        'bbox': [x1, y1, x2 - x1, y2 - y1],
-        'area': (x2 - x1) * (y2 - y1),
-    }
+    width, height = x2 - x1, y2 - y1
+    place = {'bbox': [x1, y1, width, height], 'area': width * height}
+    return {'image_id': result.image_id, 'category_id': int(label), **place}
 
 
 def _coco(results: Sequence[ImageResult], class_names: Sequence[str], entries: List[Dict[str, object]]) -> COCO:
@@ -195,7 +177,7 @@ def _coco(results: Sequence[ImageResult], class_names: Sequence[str], entries: L
     coco.dataset = {
         'images': [{'id': result.image_id} for result in results],
         'categories': [{'id': label, 'name': name} for label, name in enumerate(class_names)],
-        'annotations': entries,
+        'annotations': [{**entry, 'id': number} for number, entry in enumerate(entries, start=1)],
     }
     coco.createIndex()
     return coco
