@@ -14,19 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Detections:
-    """The N boxes found in one image, by descending score. N = 0 is a normal case.
+    """The N boxes found in one image, by descending score. N = 0 is a normal case."""
 
-    Attributes:
-        boxes: (N, 4) float32, x1 y1 x2 y2 in pixels of the original image, x2 and y2 exclusive; not clipped.
-        scores: (N,) float32 in 0..1.
-        labels: (N,) int64, class ids from 0.
-        class_scores: (N, C) float32 in 0..1, the score of every class for each box, not normalised; None where they
-            were not asked for.
-    """
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    boxes: NDArray[np.float32]  # (N, 4) x1 y1 x2 y2 in pixels of the original image, x2 and y2 exclusive; not clipped
+    scores: NDArray[np.float32]  # (N,) in 0..1
+    labels: NDArray[np.int64]  # (N,) class ids from 0
+    # (N, C) in 0..1, the score of every class for each box, not normalised; None where they were not asked for
     class_scores: Optional[NDArray[np.float32]] = None
 
     def __len__(self) -> int:
@@ -34,36 +27,24 @@ class Detections:
 
     def select(self, index: NDArray[np.generic] | slice) -> Detections:
         """Return the detections that a boolean mask, an array of positions or a slice chooses."""
-        return Detections(
-            self.boxes[index],
-            self.scores[index],
-            self.labels[index],
-            None if self.class_scores is None else self.class_scores[index],
-        )
+        class_scores = None if self.class_scores is None else self.class_scores[index]
+        return Detections(self.boxes[index], self.scores[index], self.labels[index], class_scores)
 
 
 def no_detections(classes: Optional[int] = None) -> Detections:
     """Return detections without a box; with `classes`, their class scores have the shape (0, classes)."""
-    return Detections(
-        boxes=np.zeros((0, 4), np.float32),
-        scores=np.zeros(0, np.float32),
-        labels=np.zeros(0, np.int64),
-        class_scores=None if classes is None else np.zeros((0, classes), np.float32),
-    )
+    class_scores = None if classes is None else np.zeros((0, classes), np.float32)
+    return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), class_scores)
 
 
 class HeadMap(NamedTuple):
     """One level of a dense head, for B images of the same input size, A anchors a position and C classes.
 
-    Attributes:
-        class_logits: (B, A, C, h, w), before the sigmoid.
-        objectness_logits: (B, A, h, w), before the sigmoid; None where the head has none.
-
-    Both are tensors on the detector's device.
+    Both are before the sigmoid, on the detector's device.
     """
 
-    class_logits: torch.Tensor
-    objectness_logits: Optional[torch.Tensor]
+    class_logits: torch.Tensor  # (B, A, C, h, w)
+    objectness_logits: Optional[torch.Tensor]  # (B, A, h, w); None where the head has none
 
 
 def to_whole_xywh(boxes: NDArray[np.float32], width: int, height: int) -> NDArray[np.int64]:

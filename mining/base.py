@@ -13,15 +13,10 @@ from executor.detections import Detections, HeadMap
 
 @dataclass(frozen=True)
 class View:
-    """A changed copy of an image, of the same size.
+    """A changed copy of an image, of the same size, and the N boxes found in the image as they lie in the copy."""
 
-    Attributes:
-        image: (H, W, 3) uint8, BGR.
-        boxes: (N, 4) float32, the N boxes found in the image as they lie in the view, x1 y1 x2 y2 in its pixels.
-    """
-
-    image: NDArray[np.uint8]
-    boxes: NDArray[np.float32]
+    image: NDArray[np.uint8]  # (H, W, 3) BGR
+    boxes: NDArray[np.float32]  # (N, 4) x1 y1 x2 y2 in pixels of the view
 
 
 @dataclass(frozen=True)
@@ -34,21 +29,13 @@ class SeenView:
 
 @dataclass(frozen=True)
 class Candidates:
-    """B images to score and what the detector found in them; what the algorithm does not need may be left out.
+    """B images to score and what the detector found in them; what the algorithm does not need may be left out."""
 
-    Attributes:
-        positions: (B,), each image's place in the index.
-        detections: (B,), the boxes found in each.
-        views: (B,), each image's views; empty where nothing was found in it.
-        head_maps: the levels of the head, each for all B images.
-        input_size: (height, width) of the network's input, which the head maps cover.
-    """
-
-    positions: Sequence[int]
-    detections: Sequence[Detections] = ()
-    views: Sequence[Sequence[SeenView]] = ()
-    head_maps: Sequence[HeadMap] = ()
-    input_size: Tuple[int, int] = (0, 0)
+    positions: Sequence[int]  # (B,) places in the index
+    detections: Sequence[Detections] = ()  # (B,)
+    views: Sequence[Sequence[SeenView]] = ()  # (B,) lists, empty for an image in which nothing was found
+    head_maps: Sequence[HeadMap] = ()  # the levels of the head, each for all B images
+    input_size: Tuple[int, int] = (0, 0)  # (height, width) of the network's input, which the head maps cover
 
 
 class Scorer(Protocol):
@@ -56,7 +43,6 @@ class Scorer(Protocol):
 
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
         """Compute (B,) finite scores in the order of the candidates; higher is more worth labelling."""
-        ...
 
 
 @runtime_checkable
@@ -65,7 +51,6 @@ class ViewScorer(Scorer, Protocol):
 
     def make_views(self, image: NDArray[np.uint8], detections: Detections, position: int) -> List[View]:
         """Make the views of an image, (H, W, 3) BGR, and of the boxes found in it; none where nothing was found."""
-        ...
 
 
 def generator(seed: int, position: int) -> np.random.Generator:

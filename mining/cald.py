@@ -43,15 +43,11 @@ class CaldScorer:
         return make_views(image, detections, generator(self.seed, position))
 
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
-        pairs = zip(candidates.detections, candidates.views)
-        return np.array([cald_score(found, views) for found, views in pairs], np.float64)
+        return np.array([cald_score(*pair) for pair in zip(candidates.detections, candidates.views)], np.float64)
 
 
 def cald_score(reference: Detections, views: Sequence[SeenView]) -> float:
-    """Compute -M, in -1.3..0, of an image's detections and its views; NOTHING_FOUND where there are no detections.
-
-    The detections of the image and of the views carry class scores.
-    """
+    """Compute -M, in -1.3..0, of an image's detections and its views; NOTHING_FOUND where there are no detections."""
     if len(reference) == 0:
         return NOTHING_FOUND
     return -float(np.mean([_view_value(reference, view) for view in views]))
@@ -61,7 +57,7 @@ def _view_value(reference: Detections, view: SeenView) -> float:
     """Return the smallest difference over the boxes, once a view; the predecessor added a running minimum at each."""
     if len(view.found) == 0:
         return BALANCE  # the formula's value for no overlap and no score
-    assert reference.class_scores is not None and view.found.class_scores is not None  # the catalog says so
+    assert reference.class_scores is not None and view.found.class_scores is not None  # as the catalog asks
     ious = iou_matrix(view.boxes, view.found.boxes)  # (N, M)
     # The first of equals: detections come by descending score, so where none overlaps it is the highest-scoring one.
     match = ious.argmax(axis=1)  # (N,)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mining.base import Candidates
 from mining.catalog import Settings
 
-# Below every entropy, which is never negative; the value is the predecessor's.
-NOTHING_FOUND = -10.0
+NOTHING_FOUND = -10.0  # below every entropy, which is never negative; the value is the predecessor's
 
 
 def scorer(settings: Settings) -> EntropyScorer:
@@ -19,7 +16,6 @@ def scorer(settings: Settings) -> EntropyScorer:
     return EntropyScorer()
 
 
-@dataclass(frozen=True)
 class EntropyScorer:
     """High where many boxes are uncertain."""
 
@@ -31,6 +27,5 @@ def entropy_score(scores: NDArray[np.float32]) -> float:
     """Compute -sum p log2 p over (N,) scores in 0..1, of which 0 and 1 add nothing; NOTHING_FOUND for N = 0."""
     if len(scores) == 0:
         return NOTHING_FOUND
-    p = scores.astype(np.float64)
-    p = p[(p > 0) & (p < 1)]
+    p = scores[(scores > 0) & (scores < 1)].astype(np.float64)
     return float(-(p * np.log2(p)).sum())

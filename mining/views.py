@@ -34,10 +34,8 @@ def make_views(image: NDArray[np.uint8], detections: Detections, rng: np.random.
 
 def flip(image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> View:
     """Mirror the image and its boxes, left to right."""
-    width = image.shape[1]
     mirrored = boxes.copy()
-    mirrored[:, 0] = width - boxes[:, 2]
-    mirrored[:, 2] = width - boxes[:, 0]
+    mirrored[:, [0, 2]] = image.shape[1] - boxes[:, [2, 0]]
     return View(np.ascontiguousarray(image[:, ::-1]), mirrored)
 
 
@@ -48,11 +46,12 @@ def cut_out(image: NDArray[np.uint8], boxes: NDArray[np.float32], rng: np.random
     neither too little nor too much. So there may be fewer, and none where there is no box.
     """
     height, width = image.shape[:2]
-    size = np.array([width, height])
-    sides = rng.uniform(*CUT_SIDE, (CUT_TRIES, 2)) * size
-    start = rng.uniform(0, 1, (CUT_TRIES, 2)) * (size - sides)
+    sides = rng.uniform(*CUT_SIDE, (CUT_TRIES, 2)) * (width, height)
+    start = rng.uniform(0, 1, (CUT_TRIES, 2)) * ((width, height) - sides)
     cuts = np.concatenate([start, start + sides], axis=1).astype(int)  # (CUT_TRIES, 4), whole pixels
-    covered = _covered_share(boxes, cuts).max(axis=0, initial=0)  # (CUT_TRIES,)
+    overlap, area = overlap_areas(boxes, cuts), areas(boxes)[:, None]  # (N, CUT_TRIES), (N, 1)
+    shares = np.divide(overlap, area, out=np.zeros_like(overlap), where=area > 0)  # 0 of an empty box
+    covered = shares.max(axis=0, initial=0)  # (CUT_TRIES,)
     good = (covered >= CUT_COVERS[0]) & (covered <= CUT_COVERS[1])
     image = image.copy()
     for x1, y1, x2, y2 in cuts[good][:CUTS]:
@@ -87,13 +86,6 @@ def rotate(image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> View:
     matrix = np.concatenate([linear, (linear @ [0.5, 0.5] + offset - 0.5)[:, None]], axis=1)  # (2, 3)
     turned = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
     x1, y1, x2, y2 = boxes.astype(np.float64).T
-    corners = np.stack([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])  # (4, 2, N)
-    corners = linear @ corners + offset[:, None]  # (4, 2, N)
+    corners = linear @ np.stack([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]) + offset[:, None]  # (4, 2, N)
     upright = np.concatenate([corners.min(axis=0), corners.max(axis=0)]).T  # (N, 4)
     return View(turned, np.clip(upright, 0, np.tile(size, 2)).astype(np.float32))
-
-
-def _covered_share(boxes: NDArray[np.float32], cuts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Compute the share, 0..1, of each of (N, 4) boxes that each of (M, 4) cuts covers, (N, M); 0 for an empty box."""
-    overlap, area = overlap_areas(boxes, cuts), areas(boxes)[:, None]  # (N, M), (N, 1)
-    return np.divide(overlap, area, out=np.zeros_like(overlap), where=area > 0)

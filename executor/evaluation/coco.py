@@ -17,17 +17,11 @@ from executor.detections import Detections
 
 @dataclass(frozen=True)
 class Truth:
-    """The G true boxes of one image.
+    """The G true boxes of one image."""
 
-    Attributes:
-        boxes: (G, 4) float64, x1 y1 x2 y2 in pixels of the image, x2 and y2 exclusive.
-        labels: (G,) int64, class ids from 0.
-        ignore: (G,) bool, whether a box is neither to be found nor a mistake when found.
-    """
-
-    boxes: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    ignore: NDArray[np.bool_]
+    boxes: NDArray[np.float64]  # (G, 4) x1 y1 x2 y2 in pixels of the image, x2 and y2 exclusive
+    labels: NDArray[np.int64]  # (G,) class ids from 0
+    ignore: NDArray[np.bool_]  # (G,) whether a box is neither to be found nor a mistake when found
 
 
 NO_TRUTH = Truth(np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool))
@@ -119,8 +113,7 @@ def _class_results(
 ) -> Tuple[ClassResult, ...]:
     # precision (T, R, K, A, M): IoU thresholds, recalls, classes, areas (0: all), most detections an image (-1: 100)
     precision = coco.eval['precision'][:, :, :, 0, -1]  # (T, R, K)
-    at_50 = int(np.argmin(np.abs(coco.params.iouThrs - 0.5)))
-    matched_at = int(np.argmin(np.abs(coco.params.iouThrs - evaluate_config['iou_thr'])))
+    at_50, matched_at = (int(np.argmin(np.abs(coco.params.iouThrs - iou))) for iou in (0.5, evaluate_config['iou_thr']))
     counts = _counts(coco, matched_at, evaluate_config['conf_thr'])
     results = []
     for label, name in enumerate(class_names):

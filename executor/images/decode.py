@@ -1,7 +1,4 @@
-"""Images from disk: decoded as BGR, or only their size.
-
-EXIF orientation is honoured in both, as OpenCV does by default, so boxes, sizes and pixels agree.
-"""
+"""Decode images from disk as BGR, or read their size, both turned as EXIF says: boxes, sizes and pixels agree."""
 
 from __future__ import annotations
 
@@ -18,11 +15,10 @@ from executor.contract.errors import ImageError
 Image.MAX_IMAGE_PIXELS = None
 
 _EXIF_ORIENTATION = 0x0112
-_TURNED_BY_90 = (5, 6, 7, 8)
 
 
 def read_image(path: Path) -> np.ndarray:
-    """The image as (H, W, 3) uint8 BGR, whatever it is on disk (grey, 16 bit, alpha, turned by EXIF).
+    """Read an image as (H, W, 3) uint8 BGR, whatever it is on disk (grey, 16 bit, alpha, turned by EXIF).
 
     Raises:
         ImageError: the file cannot be read or decoded.
@@ -38,7 +34,7 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def image_size(path: Path) -> Tuple[int, int]:
-    """(width, height) in pixels after EXIF orientation, read from the header where possible.
+    """Read (width, height) in pixels after EXIF orientation, from the header where possible.
 
     Only of JPEG is it certain that PIL's header and OpenCV's pixels agree on a turned image; TIFF, for one, they treat
     differently. Such an image is decoded.
@@ -55,6 +51,6 @@ def image_size(path: Path) -> Tuple[int, int]:
         known = False
     if not known:
         height, width = read_image(path).shape[:2]
-    elif orientation in _TURNED_BY_90:
+    elif orientation in (5, 6, 7, 8):  # turned by 90 degrees
         width, height = height, width
     return width, height

@@ -12,10 +12,11 @@ import math
 import mmap
 import multiprocessing
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Callable, Deque, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -31,19 +32,12 @@ _ELSEWHERE = np.zeros((0, 0, 3), np.uint8)  # stands for pixels that lie in the 
 
 
 class LoadedImage(NamedTuple):
-    """One image of a batch.
+    """One image of a batch."""
 
-    Attributes:
-        position: in the index.
-        prepared: the image as the network gets it; None where it cannot be decoded.
-        error: why it cannot; None where it can.
-        image: (H, W, 3) uint8 BGR as decoded, where it was asked for.
-    """
-
-    position: int
-    prepared: Optional[Prepared]
-    error: Optional[str] = None
-    image: Optional[np.ndarray] = None
+    position: int  # in the index
+    prepared: Optional[Prepared]  # None where the image cannot be decoded
+    error: Optional[str] = None  # why it cannot
+    image: Optional[np.ndarray] = None  # (H, W, 3) uint8 BGR as decoded, where it was asked for
 
 
 class LoadedBatch(NamedTuple):
@@ -61,22 +55,24 @@ class _Request(NamedTuple):
     slot: Optional[int]
 
 
+class _Done(NamedTuple):
+    """Loaded images, with the shape of their pixels and the slot where these lie, and the seconds they took."""
+
+    images: List[Tuple[LoadedImage, Tuple[int, ...], Optional[int]]]
+    decode_seconds: float
+    prepare_seconds: float
+
+
 class ImageLoader:
     """Iterates over batches of the images at `positions`, each exactly once.
 
-    A consumer may hold `held` batches at a time before it releases the first of them.
-
     Args:
         paths: the index.
-        positions: which of them, in order.
         prepare: gets a place in the shared memory for each result, unless its `largest` is 0.
         batch_size: images a batch; the last one may have fewer.
         workers: processes; 0 to load in this one.
-        held: batches.
+        held: batches that a consumer may hold at a time before it releases the first of them.
         keep_images: whether the decoded image comes along, which then is copied between processes.
-
-    Attributes:
-        decode_seconds, prepare_seconds: spent so far, summed over the processes.
     """
 
     def __init__(
@@ -91,17 +87,14 @@ class ImageLoader:
     ) -> None:
         self._paths = paths
         self._positions = positions
-        self._prepare = prepare
         self._batch_size = min(batch_size, max(1, len(positions)))
-        self._keep_images = keep_images
-        self.decode_seconds = self.prepare_seconds = 0.0
+        self.decode_seconds = self.prepare_seconds = 0.0  # summed over the processes
         cv2.setNumThreads(1)  # the processes, and the detector's threads, are what runs in parallel
         self._task_size = max(1, min(_LARGEST_TASK, self._batch_size // max(1, workers)))
         ahead = max(2, math.ceil(2 * workers * self._task_size / self._batch_size)) if workers else 0
         self._blocks = list(range(held + 1 + ahead))
-        slot_bytes = prepare.largest
-        self._memory = mmap.mmap(-1, max(1, len(self._blocks) * self._batch_size * slot_bytes))
-        self._shared = _Shared(np.frombuffer(self._memory, np.uint8), slot_bytes, prepare, keep_images)
+        memory = mmap.mmap(-1, max(1, len(self._blocks) * self._batch_size * prepare.largest))
+        self._shared = _Shared(np.frombuffer(memory, np.uint8), prepare.largest, prepare, keep_images)
         self._pool: Optional[ProcessPoolExecutor] = None
         if workers:
             # Forked, so that they have the memory; nothing but numpy and OpenCV is used in them.
@@ -109,7 +102,7 @@ class ImageLoader:
             self._pool = ProcessPoolExecutor(workers, context, _start_process, (self._shared,))
 
     def __iter__(self) -> Iterator[LoadedBatch]:
-        waiting: Deque[Tuple[int, List[_Task]]] = collections.deque()
+        waiting: Deque[Tuple[int, List[Callable[[], _Done]]]] = collections.deque()
         start = 0
         try:
             while waiting or start < len(self._positions):
@@ -121,6 +114,11 @@ class ImageLoader:
                 block, tasks = waiting.popleft()
                 images = [loaded for task in tasks for loaded in self._finish(task)]
                 yield LoadedBatch(images, functools.partial(self._blocks.append, block))
+        except BrokenProcessPool:
+            raise OutOfMemoryError(
+                'a process that reads images ahead was killed, most often because the machine ran out of memory: set '
+                'workers_per_gpu or samples_per_gpu lower'
+            )
         finally:
             self.close()
 
@@ -130,7 +128,8 @@ class ImageLoader:
             self._pool.shutdown(wait=True)
             self._pool = None
 
-    def _begin(self, block: int, start: int) -> List[_Task]:
+    def _begin(self, block: int, start: int) -> List[Callable[[], _Done]]:
+        """Begin to load a batch in tasks, each of which is then called for its images."""
         positions = self._positions[start : start + self._batch_size]
         has_slots = self._shared.slot_bytes > 0
         requests = [
@@ -139,77 +138,57 @@ class ImageLoader:
         ]
         chunks = [requests[first : first + self._task_size] for first in range(0, len(requests), self._task_size)]
         if self._pool is None:
-            return list(chunks)
-        try:
-            return [self._pool.submit(_load_here, chunk) for chunk in chunks]
-        except BrokenProcessPool:
-            raise _process_died()
+            return [functools.partial(self._shared.load, chunk) for chunk in chunks]
+        return [self._pool.submit(_load_here, chunk).result for chunk in chunks]
 
-    def _finish(self, task: _Task) -> List[LoadedImage]:
-        if isinstance(task, Future):
-            try:
-                done = task.result()
-            except BrokenProcessPool:
-                raise _process_died()
-        else:
-            done = self._shared.load(task)
+    def _finish(self, task: Callable[[], _Done]) -> List[LoadedImage]:
+        done = task()
         self.decode_seconds += done.decode_seconds
         self.prepare_seconds += done.prepare_seconds
         return [self._shared.with_pixels(*image) for image in done.images]
 
 
-class _Done(NamedTuple):
-    """Loaded images, with shape and slot of pixels that lie in the shared memory, and the seconds they took."""
-
-    images: List[Tuple[LoadedImage, Optional[Tuple[int, ...]], Optional[int]]]
-    decode_seconds: float
-    prepare_seconds: float
-
-
-_Task = Union[Sequence[_Request], 'Future[_Done]']  # of this process, or handed to another
-
-
+@dataclass(frozen=True)
 class _Shared:
     """The shared memory, and the way to fill it; the same in all processes."""
 
-    def __init__(self, memory: np.ndarray, slot_bytes: int, prepare: Preparation, keep_images: bool) -> None:
-        self._memory = memory
-        self.slot_bytes = slot_bytes
-        self._prepare = prepare
-        self._keep_images = keep_images
+    memory: np.ndarray
+    slot_bytes: int
+    prepare: Preparation
+    keep_images: bool
 
     def load(self, requests: Sequence[_Request]) -> _Done:
         """Decode and prepare; pixels that lie in the shared memory are left out, their shape and slot tell of them."""
-        images: List[Tuple[LoadedImage, Optional[Tuple[int, ...]], Optional[int]]] = []
+        images: List[Tuple[LoadedImage, Tuple[int, ...], Optional[int]]] = []
         decode_seconds = prepare_seconds = 0.0
         for request in requests:
             started = time.perf_counter()
             try:
                 image = read_image(Path(request.path))
             except ImageError as error:
-                images.append((LoadedImage(request.position, None, str(error)), None, None))
+                images.append((LoadedImage(request.position, None, str(error)), (), None))
                 continue
             decoded = time.perf_counter()
-            prepared = self._prepare(image, self._slot(request.slot))
-            kept = image if self._keep_images else None
-            shape = None if request.slot is None else prepared.pixels.shape
-            if shape is not None:
+            prepared = self.prepare(image, self._slot(request.slot))
+            shape = prepared.pixels.shape
+            if request.slot is not None:
                 prepared = prepared._replace(pixels=_ELSEWHERE)
+            kept = image if self.keep_images else None
             images.append((LoadedImage(request.position, prepared, image=kept), shape, request.slot))
             decode_seconds += decoded - started
             prepare_seconds += time.perf_counter() - decoded
         return _Done(images, decode_seconds, prepare_seconds)
 
-    def with_pixels(self, loaded: LoadedImage, shape: Optional[Tuple[int, ...]], slot: Optional[int]) -> LoadedImage:
+    def with_pixels(self, loaded: LoadedImage, shape: Tuple[int, ...], slot: Optional[int]) -> LoadedImage:
         """Give the image its pixels, where they lie in the shared memory."""
         place = self._slot(slot)
-        if place is None or shape is None or loaded.prepared is None:
+        if place is None or loaded.prepared is None:
             return loaded
         pixels = place[: math.prod(shape)].reshape(shape)
         return loaded._replace(prepared=loaded.prepared._replace(pixels=pixels))
 
     def _slot(self, slot: Optional[int]) -> Optional[np.ndarray]:
-        return None if slot is None else self._memory[slot * self.slot_bytes : (slot + 1) * self.slot_bytes]
+        return None if slot is None else self.memory[slot * self.slot_bytes : (slot + 1) * self.slot_bytes]
 
 
 _process: Optional[_Shared] = None  # of a loading process, set once when it starts
@@ -225,10 +204,3 @@ def _start_process(shared: _Shared) -> None:
 def _load_here(requests: Sequence[_Request]) -> _Done:
     assert _process is not None, 'the process has not been started by _start_process'
     return _process.load(requests)
-
-
-def _process_died() -> OutOfMemoryError:
-    return OutOfMemoryError(
-        'a process that reads images ahead was killed, most often because the machine ran out of memory: set '
-        'workers_per_gpu or samples_per_gpu lower'
-    )

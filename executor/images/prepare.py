@@ -13,19 +13,12 @@ Size = Tuple[int, int]  # (width, height) in pixels
 
 
 class Prepared(NamedTuple):
-    """One image as the network gets it.
+    """One image as the network gets it."""
 
-    Attributes:
-        pixels: (H, W, 3) BGR, uint8 (float32 where a transform of mmdet's leaves that).
-        size: (width, height) of the original image.
-        scale: (x, y) network pixels per original pixel.
-        meta: what else mmdet's transforms say of the image, under their names; empty after `Letterbox`.
-    """
-
-    pixels: np.ndarray
-    size: Size
-    scale: Tuple[float, float]
-    meta: Mapping[str, object] = {}
+    pixels: np.ndarray  # (H, W, 3) BGR, uint8 (float32 where a transform of mmdet's leaves that)
+    size: Size  # of the original image
+    scale: Tuple[float, float]  # (x, y) network pixels per original pixel
+    meta: Mapping[str, object] = {}  # what else mmdet's transforms say, under their names; empty after `Letterbox`
 
 
 class Preparation(Protocol):
@@ -34,31 +27,21 @@ class Preparation(Protocol):
     @property
     def largest(self) -> int:
         """Give the bytes of the largest result; 0 where they are not known before an image is there."""
-        ...
 
     def __call__(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> Prepared:
         """Prepare (H, W, 3) uint8 BGR; into the flat uint8 buffer `out`, of at least `largest` bytes, if any."""
-        ...
 
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Resizing, bilinear, then padding to the right and below: at once and pixel by pixel mmdet's `Resize` and `Pad`.
+    """Bilinear resizing, then padding to the right and below: at once and pixel by pixel mmdet's `Resize` and `Pad`."""
 
-    Attributes:
-        scale: (width, height) to fit into, or to stretch to where `keep_ratio` is false.
-        pad_to_square: pad the shorter side to the longer one.
-        pad_size: (width, height) to pad to.
-        pad_divisor: pad each side to a multiple of this.
-        pad_value: (B, G, R) of the padding.
-    """
-
-    scale: Size
+    scale: Size  # to fit into, or to stretch to where `keep_ratio` is false
     keep_ratio: bool
-    pad_to_square: bool = False
-    pad_size: Optional[Size] = None
-    pad_divisor: int = 1
-    pad_value: Tuple[float, ...] = (0.0, 0.0, 0.0)
+    pad_to_square: bool = False  # the shorter side to the longer one
+    pad_size: Optional[Size] = None  # the least each side is padded to
+    pad_divisor: int = 1  # of each side
+    pad_value: Tuple[float, ...] = (0.0, 0.0, 0.0)  # (B, G, R)
 
     def resized(self, size: Size) -> Size:
         """Give (width, height) of the image itself inside the network's input."""
@@ -90,8 +73,8 @@ class Letterbox:
         height, width = image.shape[:2]
         new_width, new_height = self.resized((width, height))
         full_width, full_height = self.padded((new_width, new_height))
-        buffer = np.empty(full_width * full_height * 3, np.uint8) if out is None else out
-        pixels = buffer[: full_width * full_height * 3].reshape(full_height, full_width, 3)
+        shape = (full_height, full_width, 3)
+        pixels = np.empty(shape, np.uint8) if out is None else out[: math.prod(shape)].reshape(shape)
         inner = pixels[:new_height, :new_width]
         if (new_width, new_height) == (width, height):
             inner[:] = image
@@ -110,5 +93,4 @@ class SizeOnly:
     largest = 0
 
     def __call__(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> Prepared:
-        """Keep the size of (H, W, 3) uint8 BGR."""
         return Prepared(np.zeros((0, 0, 3), np.uint8), (image.shape[1], image.shape[0]), (1.0, 1.0))

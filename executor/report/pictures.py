@@ -24,16 +24,17 @@ _TRUE = (80, 200, 80)  # BGR
 _PREDICTED = (40, 90, 240)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
+_Images = Sequence[Tuple[Path, ImageResult]]
+_Legend = Sequence[Tuple[str, Tuple[int, int, int]]]  # texts and their colours
 
-def draw_grid(
-    images: Sequence[Tuple[Path, ImageResult]], class_names: Sequence[str], score_threshold: float
-) -> np.ndarray:
+
+def draw_grid(images: _Images, class_names: Sequence[str], score_threshold: float) -> np.ndarray:
     """Draw one picture (H, W, 3) uint8 BGR: a tile an image, true boxes green, predictions of `score_threshold` red.
 
     All tiles have one size, in the proportion that is usual among the images.
     """
     legend = [('true', _TRUE), (f'predicted, score {score_threshold:g} and above', _PREDICTED)]
-    return _grid(images, class_names, score_threshold, legend)
+    return _stacked(_tiles(images, class_names, score_threshold), legend, _COLUMNS)
 
 
 def draw_detections(
@@ -45,31 +46,11 @@ def draw_detections(
 ) -> np.ndarray:
     """Draw the same of images whose true boxes nobody knows; `captions`, one an image, go into the corners."""
     results = [(path, ImageResult(number, NO_TRUTH, found)) for number, (path, found) in enumerate(images)]
-    return _grid(
-        results, class_names, score_threshold, [(f'score {score_threshold:g} and above', _PREDICTED)], captions, columns
-    )
-
-
-def _grid(
-    images: Sequence[Tuple[Path, ImageResult]],
-    class_names: Sequence[str],
-    score_threshold: float,
-    legend: Sequence[Tuple[str, Tuple[int, int, int]]],
-    captions: Sequence[str] = (),
-    columns: int = _COLUMNS,
-) -> np.ndarray:
-    sizes = [image_size(path) for path, _ in images]
-    height = int(np.median([_TILE_WIDTH * height / width for width, height in sizes]))
-    blank = np.full((min(max(height, _TILE_HEIGHTS[0]), _TILE_HEIGHTS[1]), _TILE_WIDTH, 3), 255, np.uint8)
-    # One at a time: they may be large.
-    tiles = [_tile(blank, read_image(path), result, class_names, score_threshold) for path, result in images]
+    tiles = _tiles(results, class_names, score_threshold)
     for tile, caption in zip(tiles, captions):
-        cv2.putText(tile, caption, (6, tile.shape[0] - 8), _FONT, 0.6, (255, 255, 255), 4, cv2.LINE_AA)
-        cv2.putText(tile, caption, (6, tile.shape[0] - 8), _FONT, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
-    columns = min(columns, len(tiles))
-    tiles += [blank] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns)]
-    return np.vstack([_legend(columns * _TILE_WIDTH, legend), *rows])
+        for colour, thickness in (((255, 255, 255), 4), ((0, 0, 0), 1)):  # black on a white edge
+            cv2.putText(tile, caption, (6, tile.shape[0] - 8), _FONT, 0.6, colour, thickness, cv2.LINE_AA)
+    return _stacked(tiles, [(f'score {score_threshold:g} and above', _PREDICTED)], columns)
 
 
 def write_picture(path: Path, draw: Callable[[], np.ndarray]) -> bool:
@@ -86,6 +67,14 @@ def write_picture(path: Path, draw: Callable[[], np.ndarray]) -> bool:
     return True
 
 
+def _tiles(images: _Images, class_names: Sequence[str], score_threshold: float) -> List[np.ndarray]:
+    sizes = [image_size(path) for path, _ in images]
+    height = int(np.median([_TILE_WIDTH * height / width for width, height in sizes]))
+    blank = np.full((min(max(height, _TILE_HEIGHTS[0]), _TILE_HEIGHTS[1]), _TILE_WIDTH, 3), 255, np.uint8)
+    # One at a time: they may be large.
+    return [_tile(blank, read_image(path), result, class_names, score_threshold) for path, result in images]
+
+
 def _tile(
     blank: np.ndarray, image: np.ndarray, result: ImageResult, class_names: Sequence[str], score_threshold: float
 ) -> np.ndarray:
@@ -94,12 +83,12 @@ def _tile(
     width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
     canvas = blank.copy()
     canvas[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    for box in _corners(result.truth.boxes, scale, canvas):
-        _rectangle(canvas, box, _TRUE, 2)
+    for x1, y1, x2, y2 in _corners(result.truth.boxes, scale, canvas):
+        cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), _TRUE, thickness=2)
     shown = result.found.select(result.found.scores >= score_threshold)
-    for box, label, score in zip(_corners(shown.boxes, scale, canvas), shown.labels, shown.scores):
-        _rectangle(canvas, box, _PREDICTED, 1)
-        place = (box[0] + 2, max(10, box[1] - 3))
+    for (x1, y1, x2, y2), label, score in zip(_corners(shown.boxes, scale, canvas), shown.labels, shown.scores):
+        cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), _PREDICTED, thickness=1)
+        place = (x1 + 2, max(10, y1 - 3))
         cv2.putText(canvas, f'{class_names[label]} {score:.2f}', place, _FONT, 0.38, _PREDICTED, 1, cv2.LINE_AA)
     return canvas
 
@@ -112,18 +101,16 @@ def _corners(boxes: np.ndarray, scale: float, canvas: np.ndarray) -> List[List[i
     return np.clip(np.nan_to_num(boxes * scale), -2, max(canvas.shape) + 2).round().astype(int).tolist()
 
 
-def _rectangle(canvas: np.ndarray, box: Sequence[int], colour: Tuple[int, int, int], thickness: int) -> None:
-    x1, y1, x2, y2 = box
-    cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), colour, thickness)
-
-
-def _legend(width: int, entries: Sequence[Tuple[str, Tuple[int, int, int]]]) -> np.ndarray:
-    legend = np.full((28, width, 3), 255, np.uint8)
+def _stacked(tiles: List[np.ndarray], legend: _Legend, columns: int) -> np.ndarray:
+    """Put the legend above rows of tiles."""
+    columns = min(columns, len(tiles))
+    tiles = tiles + [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    head = np.full((28, columns * _TILE_WIDTH, 3), 255, np.uint8)
     x = 8
-    for text, colour in entries:
-        cv2.putText(legend, text, (x, 19), _FONT, 0.5, colour, 1, cv2.LINE_AA)
+    for text, colour in legend:
+        cv2.putText(head, text, (x, 19), _FONT, 0.5, colour, 1, cv2.LINE_AA)
         x += cv2.getTextSize(text, _FONT, 0.5, 1)[0][0] + 24
-    return legend
+    return np.vstack([head, *(np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns))])
 
 
 def evenly_spaced(count: int, wanted: int) -> List[int]:

@@ -15,9 +15,8 @@ def class_table(classes: Sequence[ClassResult]) -> str:
     """Write a text table, a row a class: true boxes, AP50, AP, recall, tp, fp, fn."""
     rows = [['class', 'true boxes', 'AP50', 'AP', 'recall', 'tp', 'fp', 'fn']]
     for c in classes:
-        rows.append(
-            [c.name, str(c.true_boxes), *(f'{v:.3f}' for v in (c.ap_50, c.ap, c.recall)), *map(str, (c.tp, c.fp, c.fn))]
-        )
+        shares = [f'{share:.3f}' for share in (c.ap_50, c.ap, c.recall)]
+        rows.append([c.name, str(c.true_boxes), *shares, str(c.tp), str(c.fp), str(c.fn)])
     return _text(rows)
 
 

@@ -1,7 +1,6 @@
 """Score by the uncertainty of a dense head between neighbouring pixels (Aghdam et al., ICCV 2019).
 
-`definition` says plainly what is computed, `score` computes it fast; docs/aldd.md explains both, and names the
-departures from the predecessor.
+`definition` says plainly what is computed, `score` computes it fast; docs/aldd.md explains both.
 """
 
 from mining.aldd.score import AlddScorer

@@ -1,9 +1,7 @@
 """Compute the uncertainty at every pixel of chosen cells, without ever holding a map of the input's size.
 
 Letters: N cells of one level, n positions of the head a cell can see along an axis, S = CELL + WINDOW - 1 pixels of a
-cell with the margin its windows need. Resizing is a product with a weight matrix on either side, and so is resizing
-followed by the mean over the window, which therefore costs next to nothing; only the entropies are needed at every
-pixel.
+cell with the margin its windows need. docs/aldd.md explains why products with weight matrices are enough.
 """
 
 from __future__ import annotations
@@ -15,60 +13,46 @@ from typing import Sequence, Tuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+Levels = Sequence[Tensor]  # of one image, (C, h, w) probabilities each
+Size = Tuple[int, int]  # (height, width) of the input in pixels
 
 CELL = 32  # pixels of the input
 WINDOW = 9
 _MARGIN = WINDOW // 2
-_SPAN = CELL + WINDOW - 1
-
-# Cells at once: few enough for what they need to stay in a core's cache, on a GPU enough to keep it busy.
-_CHUNK = {'cpu': 64}
-_CHUNK_ELSEWHERE = 4096
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of one level of the head, cut into R cells; the last one may be smaller.
+    """One axis of one level of the head, cut into R cells; the last one may be smaller."""
 
-    Attributes:
-        index: (R, n) int64, the head's positions that a cell sees.
-        resize: (R, S, n), weights that make the pixels of a cell and its margin; 0 outside the image.
-        smooth: (R, CELL, n), weights that make the means over the window; 0 where the cell reaches over the image.
-        share: (R, CELL), one over the number of a window's pixels inside the image, 0 likewise.
-    """
-
-    index: torch.Tensor
-    resize: torch.Tensor
-    smooth: torch.Tensor
-    share: torch.Tensor
+    index: Tensor  # (R, n) int64, the head's positions that a cell sees
+    resize: Tensor  # (R, S, n) weights that make the pixels of a cell and its margin; 0 outside the image
+    smooth: Tensor  # (R, CELL, n) weights that make the means over the window; 0 where the cell reaches over the image
+    share: Tensor  # (R, CELL) one over the number of a window's pixels inside the image, 0 likewise
 
 
 @lru_cache(maxsize=64)  # a detector has few input sizes and few levels; pure, so only time is kept
 def axis(pixels: int, positions: int, dtype: torch.dtype, device: torch.device) -> Axis:
     """Prepare the axis of `positions` in the head that covers `pixels` of the input."""
     cells = -(-pixels // CELL)
-    span = np.arange(-_MARGIN, CELL + _MARGIN)
-    windows = np.stack([(abs(span - centre) <= _MARGIN).astype(float) for centre in range(CELL)])  # (CELL, S)
-    index, resize, smooth, share = [], [], [], []
-    matrix = np.zeros((cells * CELL + 2 * _MARGIN, positions))  # with the margins around the image
-    matrix[_MARGIN : _MARGIN + pixels] = bilinear(pixels, positions)
-    inside = np.zeros(len(matrix))
-    inside[_MARGIN : _MARGIN + pixels] = 1
-    seen = [np.flatnonzero(matrix[r * CELL : r * CELL + _SPAN].any(axis=0)) for r in range(cells)]
-    n = max(positions_seen[-1] - positions_seen[0] + 1 for positions_seen in seen)
-    for r in range(cells):
-        part = slice(r * CELL, r * CELL + _SPAN)
-        first = min(seen[r][0], positions - n)
-        weights = matrix[part, first : first + n]  # (S, n)
-        count = windows @ inside[part]
-        centre_inside = inside[part][_MARGIN : _MARGIN + CELL]
-        shares = np.divide(centre_inside, count, out=np.zeros(CELL), where=centre_inside > 0)
-        index.append(np.arange(first, first + n))
-        resize.append(weights)
-        smooth.append(shares[:, None] * (windows @ weights))
-        share.append(shares)
-    made = [torch.from_numpy(np.stack(values)).to(device, dtype) for values in (resize, smooth, share)]
-    return Axis(torch.from_numpy(np.stack(index)).to(device), *made)
+    span = np.arange(CELL + 2 * _MARGIN)
+    windows = (abs(span - _MARGIN - np.arange(CELL)[:, None]) <= _MARGIN).astype(float)  # (CELL, S)
+    place = np.arange(cells)[:, None] * CELL + span  # (R, S), counted from the margin before the image
+    around = (_MARGIN, cells * CELL + _MARGIN - pixels)
+    inside = np.pad(np.ones(pixels), around)[place]  # (R, S)
+    weights = np.pad(bilinear(pixels, positions), (around, (0, 0)))[place]  # (R, S, positions)
+    seen = weights.max(axis=1) > 0  # (R, positions)
+    first, end = seen.argmax(axis=1), positions - seen[:, ::-1].argmax(axis=1)
+    n = (end - first).max()
+    index = np.minimum(first, positions - n)[:, None] + np.arange(n)  # (R, n)
+    resize = np.take_along_axis(weights, index[:, None], axis=2)  # (R, S, n)
+    centre = inside[:, _MARGIN : _MARGIN + CELL]  # (R, CELL)
+    share = np.divide(centre, inside @ windows.T, out=np.zeros_like(centre), where=centre > 0)
+    smooth = share[:, :, None] * (windows @ resize)
+    made = [torch.from_numpy(values).to(device, dtype) for values in (resize, smooth, share)]
+    return Axis(torch.from_numpy(index).to(device), *made)
 
 
 def bilinear(pixels: int, positions: int) -> NDArray[np.float64]:
@@ -83,19 +67,15 @@ def bilinear(pixels: int, positions: int) -> NDArray[np.float64]:
     return weights
 
 
-def cell_maxima(
-    levels: Sequence[torch.Tensor], wanted: torch.Tensor, keep: torch.Tensor, size: Tuple[int, int]
-) -> torch.Tensor:
+def cell_maxima(levels: Levels, wanted: Tensor, keep: Tensor, size: Size) -> Tensor:
     """Find the largest uncertainty in each wanted cell, (N,).
 
-    Args:
-        levels: (C, h, w) probabilities of each level of one image.
-        wanted: (N, 3) int64, class, row and column of the cells.
-        keep: (levels, N) bool, the levels that count in each; a level left out counts as 0.
-        size: (height, width) of the input.
+    `wanted` is (N, 3) int64, class, row and column of the cells; `keep` is (levels, N) bool, the levels that count in
+    each: a level left out counts as 0.
     """
     device = levels[0].device
-    chunk = _CHUNK.get(device.type, _CHUNK_ELSEWHERE)
+    # Few enough at once for what they need to stay in a core's cache; on a GPU enough to keep it busy.
+    chunk = 64 if device.type == 'cpu' else 4096
     rows = [axis(size[0], level.shape[1], level.dtype, device) for level in levels]
     columns = [axis(size[1], level.shape[2], level.dtype, device) for level in levels]
     found = []
@@ -104,15 +84,12 @@ def cell_maxima(
         total = levels[0].new_zeros(len(part), CELL, CELL)
         for level, row, column, kept in zip(levels, rows, columns, part_keep):
             chosen = kept.nonzero()[:, 0]
-            if len(chosen) == len(part):
-                total += _uncertainty(level, row, column, part)
-            elif len(chosen):
-                total.index_add_(0, chosen, _uncertainty(level, row, column, part[chosen]))
+            total.index_add_(0, chosen, _uncertainty(level, row, column, part[chosen]))
         found.append(total.flatten(1).amax(dim=1))
-    return torch.cat(found) if found else levels[0].new_zeros(0)
+    return torch.cat([levels[0].new_zeros(0), *found])
 
 
-def _uncertainty(level: torch.Tensor, rows: Axis, columns: Axis, wanted: torch.Tensor) -> torch.Tensor:
+def _uncertainty(level: Tensor, rows: Axis, columns: Axis, wanted: Tensor) -> Tensor:
     """Compute H(mean p) - mean H(p) at the pixels of N cells of one level, (N, CELL, CELL); 0 outside the image."""
     c, r, k = wanted.unbind(1)
     patch = level[c[:, None, None], rows.index[r][:, :, None], columns.index[k][:, None, :]]  # (N, n, n)
@@ -122,14 +99,14 @@ def _uncertainty(level: torch.Tensor, rows: Axis, columns: Axis, wanted: torch.T
     return sums.mul_(rows.share[r][:, :, None]).mul_(columns.share[k][:, None, :]).sub_(negative_entropy(mean))
 
 
-def negative_entropy(p: torch.Tensor) -> torch.Tensor:
+def negative_entropy(p: Tensor) -> Tensor:
     """Compute p ln p + (1 - p) ln(1 - p), in nats."""
     p = p.clamp(1e-30, 1 - 2**-24)
     tail = p.neg().log1p_()  # in float32 the 1 - p of a small p has lost what counts
     return torch.addcmul(tail, p, p.log().sub_(tail))
 
 
-def _window_sums(values: torch.Tensor) -> torch.Tensor:
+def _window_sums(values: Tensor) -> Tensor:
     """Add up (N, S, S) over each WINDOW x WINDOW, (N, CELL, CELL): 2, 4, 8 and 9 numbers along each axis in turn."""
     for dim in (1, 2):
         sums = values

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Sequence, Tuple
-
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from mining.aldd.cells import CELL, WINDOW, axis, negative_entropy
+from mining.aldd.cells import CELL, WINDOW, Levels, Size, axis, negative_entropy
 
 _STEP = 4  # pixels between the estimate's points
-_CLASSES_AT_ONCE = {'cpu': 8}  # what stays in a core's cache; elsewhere all
-
-# The variance of a window's pixels along one axis, in pixels squared.
-_VARIANCE = (WINDOW**2 - 1) / 12
+_VARIANCE = (WINDOW**2 - 1) / 12  # of a window's pixels along one axis, in pixels squared
 
 
-def estimate(levels: Sequence[torch.Tensor], size: Tuple[int, int]) -> torch.Tensor:
+def estimate(levels: Levels, size: Size) -> Tensor:
     """Estimate the largest uncertainty in each cell, (C, R, K), of levels of (C, h, w) probabilities.
 
     The formula on every fourth point, the window replaced by three points along each axis that have its variance. It
     misses the sharpest peaks and comes out near three quarters of the true value, of large and of small cells alike.
     """
     height, width = -(-size[0] // _STEP), -(-size[1] // _STEP)
-    at_once = _CLASSES_AT_ONCE.get(levels[0].device.type, len(levels[0]))
+    at_once = 8 if levels[0].device.type == 'cpu' else len(levels[0])  # classes, what stays in a core's cache
     found = []
     for start in range(0, len(levels[0]), at_once):
         total = 0
@@ -35,7 +31,7 @@ def estimate(levels: Sequence[torch.Tensor], size: Tuple[int, int]) -> torch.Ten
     return torch.cat(found)
 
 
-def _three_points(values: torch.Tensor) -> torch.Tensor:
+def _three_points(values: Tensor) -> Tensor:
     """Average (1, C, h, w) over the three points that stand for the window, along each axis; the border is repeated."""
     side = _VARIANCE / (2 * _STEP**2)
     padded = F.pad(values, (1, 1, 1, 1), mode='replicate')
@@ -46,7 +42,7 @@ def _three_points(values: torch.Tensor) -> torch.Tensor:
     return padded
 
 
-def bound(level: torch.Tensor, size: Tuple[int, int]) -> torch.Tensor:
+def bound(level: Tensor, size: Size) -> Tensor:
     """Bound the uncertainty of a level in each cell from above, (C, R, K), for (C, h, w) probabilities.
 
     The smaller of two bounds, by the capacity of a channel and by the variance in a window; docs/aldd.md proves both.
@@ -64,17 +60,17 @@ def bound(level: torch.Tensor, size: Tuple[int, int]) -> torch.Tensor:
     return torch.minimum(capacity, variance / (low * (1 - high)).clamp_min(1e-30))
 
 
-def _largest(values: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+def _largest(values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Find the largest value that each cell sees of (C, h, w), by the positions (R, n) and (K, m): (C, R, K)."""
     return values[:, rows].amax(dim=2)[:, :, columns].amax(dim=3)
 
 
-def _without_last(index: torch.Tensor) -> torch.Tensor:
+def _without_last(index: Tensor) -> Tensor:
     """Drop the last of the positions that a cell sees; of steps to the next position there is one less."""
     return index[:, : max(index.shape[1] - 1, 1)]
 
 
-def _capacity(b: torch.Tensor, reach: torch.Tensor) -> torch.Tensor:
+def _capacity(b: Tensor, reach: Tensor) -> Tensor:
     """Bound the capacity, in nats, of the channel whose inputs give 1 with probability b - reach and b."""
     b = b.clamp(1e-30, 1)
     z_channel = torch.log1p(b * (1 - b) ** ((1 - b) / b))

@@ -52,15 +52,9 @@ def uses_of(source: str, name: str) -> list[str]:
     """Where code names a dotted module, in imports, as attributes or in strings: `line: text` for each."""
     found = [f'{item.line}: {item.name}' for item in imports_of(source) if below(item.name, name)]
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Attribute) and dotted(node) == name:
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == name:
             found.append(f'{node.lineno}: {name}')
     return found + [f'{line}: {text!r}' for line, text in literals_of(source) if name in text]
-
-
-def dotted(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return f'{dotted(node.value)}.{node.attr}'
-    return node.id if isinstance(node, ast.Name) else ''
 
 
 def below(name: str, room: str) -> bool:
@@ -71,9 +65,7 @@ def is_standard(name: str) -> bool:
     top = name.partition('.')[0]
     if hasattr(sys, 'stdlib_module_names'):  # since Python 3.10
         return top in sys.stdlib_module_names
-    if top in sys.builtin_module_names:
-        return True
     spec = importlib.util.find_spec(top)
     origin = Path(spec.origin) if spec and spec.origin else Path()
     library = Path(sysconfig.get_paths()['stdlib'])
-    return library in origin.parents and 'site-packages' not in origin.parts
+    return top in sys.builtin_module_names or (library in origin.parents and 'site-packages' not in origin.parts)

@@ -14,34 +14,25 @@ def boxes_of(*rows: list[float]) -> np.ndarray:
     return np.array(rows, np.float32).reshape(-1, 4)
 
 
-# --- whole pixels ---------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     'box, expected',
     [
         ([10, 5, 30, 25], [10, 5, 20, 20]),
-        # Halves go up, at the start and at the end.
-        ([1.5, 2.5, 10.5, 20.5], [2, 3, 9, 18]),
+        ([1.5, 2.5, 10.5, 20.5], [2, 3, 9, 18]),  # halves go up, at the start and at the end
         ([1.49, 2.49, 10.49, 20.49], [1, 2, 9, 18]),
         ([1.51, 2.51, 10.51, 20.51], [2, 3, 9, 18]),
-        # Clipped to the 100 x 50 image.
-        ([-3, -4, 120, 60], [0, 0, 100, 50]),
+        ([-3, -4, 120, 60], [0, 0, 100, 50]),  # clipped to the 100 x 50 image
         ([-0.6, -0.4, 99.4, 49.6], [0, 0, 99, 50]),
         ([0, 0, 100, 50], [0, 0, 100, 50]),
-        # Never less than a pixel.
-        ([10, 10, 10, 10], [10, 10, 1, 1]),
+        ([10, 10, 10, 10], [10, 10, 1, 1]),  # never less than a pixel
         ([10.6, 10.6, 10.9, 11.2], [11, 11, 1, 1]),
         ([100, 50, 100, 50], [99, 49, 1, 1]),
         ([99.7, 49.7, 99.9, 49.9], [99, 49, 1, 1]),
-        # Beside the image: the nearest pixel of its border.
-        ([120, 10, 150, 20], [99, 10, 1, 10]),
+        ([120, 10, 150, 20], [99, 10, 1, 10]),  # beside the image: the nearest pixel of its border
         ([-50, -20, -10, -5], [0, 0, 1, 1]),
         ([10, 60, 20, 70], [10, 49, 10, 1]),
-        # Inverted: a pixel at what says it is the start.
-        ([30, 20, 10, 5], [30, 20, 1, 1]),
-        # Of a model that has gone wrong.
-        ([NAN, NAN, NAN, NAN], [0, 0, 1, 1]),
+        ([30, 20, 10, 5], [30, 20, 1, 1]),  # inverted: a pixel at what says it is the start
+        ([NAN, NAN, NAN, NAN], [0, 0, 1, 1]),  # of a model that has gone wrong
         ([NAN, 5, 10, NAN], [0, 5, 10, 1]),
         ([-INF, -INF, INF, INF], [0, 0, 100, 50]),
         ([INF, INF, -INF, -INF], [99, 49, 1, 1]),
@@ -72,9 +63,6 @@ def test_whole_boxes_lie_in_the_image(width, height):
     x, y, w, h = to_whole_xywh(boxes, width, height).T
     assert min(x.min(), y.min()) >= 0 and min(w.min(), h.min()) >= 1
     assert (x + w).max() <= width and (y + h).max() <= height
-
-
-# --- overlap --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -120,23 +108,9 @@ def test_iou_counts_pixels():
     np.testing.assert_allclose(iou_matrix(boxes[:5].astype(np.float32), boxes[5:].astype(np.float32)), expected)
 
 
-# --- the rest -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    'labels, classes, expected', [([], 3, [0, 0, 0]), ([0, 0, 2], 3, [2, 0, 1]), ([2, 0, 2, 2], 4, [1, 0, 3, 0])]
-)
-def test_class_counts(labels, classes, expected):
-    assert class_counts(np.array(labels, np.int64), classes).tolist() == expected
-
-
-def three_detections(class_scores: bool) -> Detections:
-    return Detections(
-        boxes=np.arange(12, dtype=np.float32).reshape(3, 4),
-        scores=np.array([0.9, 0.5, 0.1], np.float32),
-        labels=np.array([1, 0, 1]),
-        class_scores=np.array([[0.2, 0.9], [0.5, 0.3], [0.0, 0.1]], np.float32) if class_scores else None,
-    )
+@pytest.mark.parametrize('labels, expected', [([], [0, 0, 0]), ([0, 0, 2], [2, 0, 1]), ([2, 0, 2, 2], [1, 0, 3])])
+def test_class_counts(labels, expected):
+    assert class_counts(np.array(labels, np.int64), 3).tolist() == expected
 
 
 @pytest.mark.parametrize('class_scores', [False, True])
@@ -152,22 +126,20 @@ def three_detections(class_scores: bool) -> Detections:
     ids=['none', 'no positions', 'mask', 'positions', 'all'],
 )
 def test_select(class_scores, index, kept):
-    whole = three_detections(class_scores)
+    scores_of_classes = np.array([[0.2, 0.9], [0.5, 0.3], [0.0, 0.1]], np.float32) if class_scores else None
+    scores, labels = np.array([0.9, 0.5, 0.1], np.float32), np.array([1, 0, 1])
+    whole = Detections(np.arange(12, dtype=np.float32).reshape(3, 4), scores, labels, scores_of_classes)
     chosen = whole.select(index)
     assert len(chosen) == len(kept)
-    assert chosen.boxes.tolist() == [whole.boxes[row].tolist() for row in kept]
-    assert chosen.scores.tolist() == [whole.scores[row] for row in kept]
-    assert chosen.labels.tolist() == [whole.labels[row] for row in kept]
-    if class_scores:
-        assert chosen.class_scores.tolist() == [whole.class_scores[row].tolist() for row in kept]
-    else:
-        assert chosen.class_scores is None
+    for name in ('boxes', 'scores', 'labels', *(['class_scores'] if class_scores else [])):
+        np.testing.assert_array_equal(getattr(chosen, name), getattr(whole, name)[kept])
+    assert (chosen.class_scores is None) == (not class_scores)
 
 
 @pytest.mark.parametrize('classes', [None, 1, 80])
 def test_no_detections(classes):
     nothing = no_detections(classes)
-    assert len(nothing) == 0
+    assert len(nothing) == len(nothing.select(nothing.scores >= 0.5)) == 0
     assert (nothing.boxes.shape, nothing.boxes.dtype) == ((0, 4), np.float32)
     assert (nothing.scores.shape, nothing.scores.dtype) == ((0,), np.float32)
     assert (nothing.labels.shape, nothing.labels.dtype) == ((0,), np.int64)
@@ -175,4 +147,3 @@ def test_no_detections(classes):
         assert nothing.class_scores is None
     else:
         assert (nothing.class_scores.shape, nothing.class_scores.dtype) == ((0, classes), np.float32)
-    assert len(nothing.select(nothing.scores >= 0.5)) == 0

@@ -34,14 +34,22 @@ def test_nothing_at_all_is_zero_not_undefined():
     assert [c.ap_50 for c in found.classes] == [0, 0]
 
 
-def test_predictions_without_true_boxes_are_false():
-    found = evaluate([image(0, predicted=[(0, 0.9, 0, 0, 10, 10)])], CLASSES, AT)
-    assert (found.mAP_50, found.tp, found.fp, found.fn) == (0, 0, 1, 0)
+BOX, FAR = (0, 0, 0, 100, 100), (0, 200, 200, 300, 300)  # label, x1, y1, x2, y2
 
 
-def test_true_boxes_without_predictions_are_missed():
-    found = evaluate([image(0, true=[(0, 0, 0, 10, 10), (1, 5, 5, 9, 9)])], CLASSES, AT)
-    assert (found.mAP_50, found.tp, found.fp, found.fn) == (0, 0, 0, 2)
+@pytest.mark.parametrize(
+    'true, predicted, ap_50, counts',
+    [
+        ([], [(0, 0.9, 0, 0, 10, 10)], 0, (0, 1, 0)),  # predictions without true boxes are false
+        ([(0, 0, 0, 10, 10), (1, 5, 5, 9, 9)], [], 0, (0, 0, 2)),  # true boxes without predictions are missed
+        ([BOX], [(0, 0.9, 0, 0, 100, 100), (0, 0.8, 0, 0, 100, 100)], 1, (1, 1, 0)),  # the second one of a box is false
+        ([(*BOX, True), (*FAR, True)], [(0, 0.9, 0, 0, 100, 100)], 0, (0, 0, 0)),  # ignored: nor missed nor a mistake
+    ],
+)
+def test_counts(true, predicted, ap_50, counts):
+    found = evaluate([image(0, true, predicted)], CLASSES, AT)
+    assert found.mAP_50 == pytest.approx(ap_50)
+    assert (found.tp, found.fp, found.fn) == counts
 
 
 def test_counts_and_ap_by_hand():
@@ -67,22 +75,10 @@ def test_counts_and_ap_by_hand():
 
 def test_overlap_decides():
     """IoU 60 * 100 / (100 * 100) = 0.6: right at 0.5, 0.55 and 0.6, wrong above: AP 3 of 10 thresholds."""
-    found = evaluate([image(0, [(0, 0, 0, 100, 100)], [(0, 0.9, 0, 0, 60, 100)])], CLASSES, AT)
+    found = evaluate([image(0, [BOX], [(0, 0.9, 0, 0, 60, 100)])], CLASSES, AT)
     assert found.mAP_50 == pytest.approx(1.0)
     assert found.mAP_75 == 0
     assert found.mAP == pytest.approx(0.3)
-
-
-def test_the_second_prediction_of_a_box_is_false():
-    twice = [(0, 0.9, 0, 0, 100, 100), (0, 0.8, 0, 0, 100, 100)]
-    found = evaluate([image(0, [(0, 0, 0, 100, 100)], twice)], CLASSES, AT)
-    assert (found.tp, found.fp, found.fn) == (1, 1, 0)
-
-
-def test_an_ignored_box_is_neither_missed_nor_a_mistake():
-    true = [(0, 0, 0, 100, 100, True), (0, 200, 200, 300, 300, True)]
-    found = evaluate([image(0, true, [(0, 0.9, 0, 0, 100, 100)])], CLASSES, AT)
-    assert (found.tp, found.fp, found.fn) == (0, 0, 0)
 
 
 def test_a_class_without_true_boxes_does_not_lower_the_mean():

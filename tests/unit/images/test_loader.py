@@ -97,9 +97,6 @@ def checked(loader: ImageLoader) -> list[list[int]]:
     return found
 
 
-# --- order, completeness, pixels ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize('workers', [0, 1, 2, 3])
 @pytest.mark.parametrize('batch_size', [1, 3, 7, 16, 100])
 @pytest.mark.parametrize('count', [0, 1, 10, 37])
@@ -118,43 +115,26 @@ def test_only_the_positions_asked_for(paths, positions, workers):
 @pytest.mark.parametrize('batch_size', [1, 5])
 @pytest.mark.parametrize('held', [1, 2, 4])
 def test_pixels_stay_until_they_are_released(paths, held, batch_size, workers):
-    loader = ImageLoader(paths, range(37), AsIs(), batch_size, workers, held)
     holding: list[Any] = []
-    count = 0
-    for batch in loader:
+    places = set()
+    for count, batch in enumerate(ImageLoader(paths, range(37), AsIs(), batch_size, workers, held), start=1):
         holding.append(batch)
-        if workers and count % 5 == 0:
+        if workers and count % 5 == 1:
             time.sleep(0.02)  # for the processes to spoil what is not theirs
         for loaded in (loaded for one in holding for loaded in one.images):
             check_image(loaded)
-        count += 1
+        starts = {one.images[0].prepared.pixels.ctypes.data for one in holding}
+        assert len(starts) == len(holding)
+        places |= starts
         if len(holding) == held:
             holding.pop(0).release()
     assert count == -(-37 // batch_size)
-
-
-@pytest.mark.parametrize('workers', [0, 2])
-def test_memory_is_used_again_but_not_while_it_is_held(paths, workers):
-    loader = ImageLoader(paths, range(37), AsIs(), 1, workers, held=2)
-    places: list[int] = []
-    holding: list[Any] = []
-    for batch in loader:
-        holding.append(batch)
-        places.append(batch.images[0].prepared.pixels.ctypes.data)
-        assert len(places) == 1 or places[-1] != places[-2]
-        if len(holding) == 2:
-            holding.pop(0).release()
-    assert len(places) == 37
-    assert len(set(places)) < 12
+    assert len(places) < 12  # memory is used again
 
 
 def test_who_holds_more_than_agreed_is_told(paths):
-    loader = ImageLoader(paths, range(37), AsIs(), 5, 0, held=2)
     with pytest.raises(AssertionError, match='holds more batches'):
-        list(loader)  # releases none
-
-
-# --- what comes along -----------------------------------------------------------------------------------------------
+        list(ImageLoader(paths, range(37), AsIs(), 5, 0, held=2))  # releases none
 
 
 @pytest.mark.parametrize('workers', [0, 2])
@@ -171,36 +151,26 @@ def test_a_preparation_of_unknown_size(paths, workers):
 @pytest.mark.parametrize('keep_images', [False, True])
 @pytest.mark.parametrize('prepare', [AsIs(), WithoutBuffer()], ids=['buffer', 'without'])
 @pytest.mark.parametrize('workers', [0, 2])
-def test_the_decoded_image_where_asked_for(paths, workers, prepare, keep_images):
-    batches = list(released(ImageLoader(paths, range(10), prepare, 3, workers, 1, keep_images)))
-    images = [loaded.image for batch in batches for loaded in batch.images]
-    assert len(images) == 10
-    for position, image in enumerate(images):  # after its batch was released
-        if keep_images:
-            np.testing.assert_array_equal(image, image_of(position))
-        else:
-            assert image is None
-
-
-@pytest.mark.parametrize('prepare', [AsIs(), WithoutBuffer()], ids=['buffer', 'without'])
-@pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('broken', [[], [0], [36], [3, 4, 5, 6, 7], [0, 9, 18, 27, 36], range(37)])
-def test_what_cannot_be_decoded_is_named_and_disturbs_no_other(tmp_path, paths, broken, workers, prepare):
+def test_what_cannot_be_decoded_is_named_and_disturbs_no_other(tmp_path, paths, broken, workers, prepare, keep_images):
     (tmp_path / 'text.jpg').write_text('no image')
     here = list(paths)
     for number, position in enumerate(broken):
         here[position] = str(tmp_path / ('text.jpg' if number % 2 == 0 else f'gone-{position}.jpg'))
-    found = []
-    for batch in released(ImageLoader(here, range(37), prepare, 5, workers, 1, keep_images=True)):
+    images = []
+    for batch in released(ImageLoader(here, range(37), prepare, 5, workers, 1, keep_images)):
         for loaded in batch.images:
-            found.append(loaded.position)
+            images.append(loaded)
             if loaded.position in broken:
-                assert here[loaded.position] in loaded.error
-                assert (loaded.prepared, loaded.image) == (None, None)
+                assert here[loaded.position] in loaded.error and loaded.prepared is None
             else:
                 check_image(loaded)
-                np.testing.assert_array_equal(loaded.image, image_of(loaded.position))
-    assert found == list(range(37))
+    assert [loaded.position for loaded in images] == list(range(37))
+    for loaded in images:  # after their batches were released
+        if keep_images and loaded.position not in broken:
+            np.testing.assert_array_equal(loaded.image, image_of(loaded.position))
+        else:
+            assert loaded.image is None
 
 
 @pytest.mark.parametrize('workers', [0, 2])
@@ -222,7 +192,7 @@ def refuse(position: int) -> None:
 
 @pytest.mark.parametrize('workers', [0, 1, 3])
 def test_an_error_of_the_preparation_reaches_who_iterates(paths, workers):
-    found: list[int] = []
+    found = []
     with pytest.raises(ZeroDivisionError, match='position 20'):
         for batch in released(ImageLoader(paths, range(37), AsIs(refuse), 4, workers, held=1)):
             found += [loaded.position for loaded in batch.images]
@@ -251,11 +221,8 @@ def test_a_killed_process_is_told_as_too_little_memory(paths, workers, at):
 
 
 def test_processes_end_after_the_last_image(paths):
-    loader = ImageLoader(paths, range(37), AsIs(), 4, 3, held=1)
-    seen = set()
-    for _ in released(loader):
-        seen.add(len(multiprocessing.active_children()))
-    assert max(seen) == 3
+    batches = released(ImageLoader(paths, range(37), AsIs(), 4, 3, held=1))
+    assert max(len(multiprocessing.active_children()) for _ in batches) == 3
     assert multiprocessing.active_children() == []
 
 
@@ -270,12 +237,9 @@ def test_processes_end_when_the_rest_is_not_wanted(paths, taken):
 
 
 def test_processes_end_when_the_consumer_fails(paths):
-    def consume() -> None:
+    with pytest.raises(ZeroDivisionError) as failure:
         for _ in ImageLoader(paths, range(37), AsIs(), 4, 2, held=1):
             raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError) as failure:
-        consume()
     del failure  # its traceback holds what was iterated over
     assert multiprocessing.active_children() == []
 
@@ -294,26 +258,21 @@ def test_pixels_take_nothing_of_dev_shm(paths):
 # --- in a process of any kind ---------------------------------------------------------------------------------------
 
 LOAD = """
-import sys, time
+import multiprocessing, sys, time
 sys.path.insert(0, '.')
 from pathlib import Path
 from executor.images.loader import ImageLoader
-from tests.unit.images.test_loader import AsIs, check_image
+from tests.unit.images.test_loader import AsIs, checked
 
 def main(out, wait, paths):
-    count = 0
-    for batch in ImageLoader(paths, range(len(paths)), AsIs(), 4, 2, held=1):
-        for loaded in batch.images:
-            check_image(loaded)
-            count += 1
-        batch.release()
-        if wait:
-            import multiprocessing
-            children = [str(child.pid) for child in multiprocessing.active_children()]
-            Path(out + '.new').write_text(' '.join(children))
-            Path(out + '.new').rename(out)
-            time.sleep(100)
-    Path(out).write_text(f'{count} images')
+    loader = ImageLoader(paths, range(len(paths)), AsIs(), 4, 2, held=1)
+    if wait:
+        batches = iter(loader)
+        next(batches)
+        Path(out + '.new').write_text(' '.join(str(child.pid) for child in multiprocessing.active_children()))
+        Path(out + '.new').rename(out)
+        time.sleep(100)
+    Path(out).write_text(f'{sum(map(len, checked(loader)))} images')
 
 if __name__ == '__main__':
     sys.stdout is None or sys.stdout.write('once')  # not flushed: a forked process has it too
@@ -327,14 +286,8 @@ def test_whatever_the_standard_streams_are(tmp_path, paths, streams):
     command = f'"$0" "$1" "$2" no "${{@:3}}" {streams}'
     result = tmp_path / 'result.txt'
     buffered = {name: value for name, value in os.environ.items() if name != 'PYTHONUNBUFFERED'}
-    run = subprocess.run(
-        ['bash', '-c', command, sys.executable, tmp_path / 'load.py', result, *paths],
-        stdout=subprocess.PIPE,
-        cwd=REPOSITORY,
-        env=buffered,
-        timeout=60,
-        text=True,
-    )
+    arguments = ['bash', '-c', command, sys.executable, tmp_path / 'load.py', result, *paths]
+    run = subprocess.run(arguments, stdout=subprocess.PIPE, cwd=REPOSITORY, env=buffered, timeout=60, text=True)
     assert result.read_text() == '37 images'
     assert run.stdout == ('' if '>' in streams else 'once')
 
@@ -356,10 +309,9 @@ def test_processes_do_not_outlive_a_killed_parent(tmp_path, paths):
 
 def alive(pid: int) -> bool:
     try:
-        state = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state != 'Z'
 
 
 def wait_until(true: Callable[[], bool]) -> None:

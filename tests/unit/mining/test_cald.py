@@ -15,6 +15,7 @@ from tests.unit.mining.found import found
 
 A, B = (0, 0, 10, 10), (100, 100, 120, 110)
 ONE = [[0.8, 0.2], [0.6, 0.4]]  # class scores of A and of B, sum 1
+JS = (0.6 * log(0.6 / 0.7) + 0.4 * log(0.4 / 0.3) + 0.8 * log(0.8 / 0.7) + 0.2 * log(0.2 / 0.3)) / 2  # of the two
 
 
 def seen(boxes, detections):
@@ -33,10 +34,8 @@ def test_one_match_in_a_view():
     """
     view = seen([A, B], found([(5, 0, 15, 10)], [0.4], [[0.8, 0.2]]))
     assert cald_score(reference(), [view]) == pytest.approx(-(1.3 - 1 / 3 - 0.6), rel=1e-6)
-    js = (0.6 * log(0.6 / 0.7) + 0.4 * log(0.4 / 0.3) + 0.8 * log(0.8 / 0.7) + 0.2 * log(0.2 / 0.3)) / 2
     only_b = found([B], [0.6], [ONE[1]])
-    view_of_b = SeenView(np.array([B], np.float32), view.found)
-    assert cald_score(only_b, [view_of_b]) == pytest.approx(-(0.8 + js / 2), rel=1e-6)
+    assert cald_score(only_b, [seen([B], view.found)]) == pytest.approx(-(0.8 + JS / 2), rel=1e-6)
 
 
 def test_no_match_in_a_view():
@@ -46,8 +45,7 @@ def test_no_match_in_a_view():
     smaller is A's: JS is 0.0241.
     """
     view = seen([A, B], found([(300, 0, 310, 10), (400, 0, 410, 10)], [0.5, 0.1], [[0.6, 0.4], [0.0, 1.0]]))
-    js = (0.6 * log(0.6 / 0.7) + 0.4 * log(0.4 / 0.3) + 0.8 * log(0.8 / 0.7) + 0.2 * log(0.2 / 0.3)) / 2
-    assert cald_score(reference(), [view]) == pytest.approx(-(0.65 + 0.65 * js), rel=1e-6)
+    assert cald_score(reference(), [view]) == pytest.approx(-(0.65 + 0.65 * JS), rel=1e-6)
 
 
 def test_two_matches_in_a_view():
@@ -59,32 +57,23 @@ def test_two_matches_in_a_view():
     assert cald_score(reference(), [seen([A, B], both)]) == pytest.approx(-0.25, rel=1e-6)
 
 
-def test_the_largest_overlap_wins_over_the_largest_score():
-    """IoU 0.8 with score 0.2, not IoU 0.5 with 0.9: |0.8 + 0.5 * (0.8 + 0.2) - 1.3| = 0."""
-    view = seen([A], found([(0, 0, 10, 5), (0, 0, 10, 8)], [0.9, 0.2], [[0.8, 0.2]] * 2))
-    assert cald_score(found([A], [0.8], [[0.8, 0.2]]), [view]) == pytest.approx(0, abs=1e-6)
+# JS of (0.8, 0.2) and (0.4, 0.6), whose mean is (0.6, 0.4): 0.0863 nats.
+PAIRS = (0.8 * log(0.8 / 0.6) + 0.2 * log(0.2 / 0.4) + 0.4 * log(0.4 / 0.6) + 0.6 * log(0.6 / 0.4)) / 2
 
 
-def test_class_scores_are_normalised():
-    """(0.4, 0.1) and (0.8, 0.2) are the same distribution."""
-    view = seen([A], found([A], [0.4], [[0.4, 0.1]]))
-    assert cald_score(found([A], [0.8], [[0.8, 0.2]]), [view]) == pytest.approx(-(1 + 0.6 - 1.3), rel=1e-6)
-
-
-def test_other_classes_make_a_difference():
-    """Disjoint classes: JS = ln 2, |1 + 0.5 * (1 - ln 2) * 1.2 - 1.3|."""
-    view = seen([A], found([A], [0.4], [[0.0, 0.4]]))
-    score = cald_score(found([A], [0.8], [[0.8, 0.0]]), [view])
-    assert score == pytest.approx(-abs(1 + 0.6 * (1 - log(2)) - 1.3), rel=1e-6)
-
-
-def test_a_single_class_compares_the_pairs():
-    """p = 0.8 and 0.4: JS of (0.8, 0.2) and (0.4, 0.6), mean (0.6, 0.4), is 0.0863 nats."""
-    view = seen([A], found([A], [0.4], [[0.4]]))
-    js = (0.8 * log(0.8 / 0.6) + 0.2 * log(0.2 / 0.4) + 0.4 * log(0.4 / 0.6) + 0.6 * log(0.6 / 0.4)) / 2
-    score = cald_score(found([A], [0.8], [[0.8]]), [view])
-    assert score == pytest.approx(-abs(1 + 0.6 * (1 - js) - 1.3), rel=1e-6)
-    assert js > 0.08
+@pytest.mark.parametrize(
+    'class_scores, boxes, scores, seen_class_scores, expected',
+    [
+        # The largest overlap wins over the largest score: IoU 0.8 with 0.2, not IoU 0.5 with 0.9.
+        ([0.8, 0.2], [(0, 0, 10, 5), (0, 0, 10, 8)], [0.9, 0.2], [[0.8, 0.2]] * 2, 0.8 + 0.5 * (0.8 + 0.2) - 1.3),
+        ([0.8, 0.2], [A], [0.4], [[0.4, 0.1]], 1 + 0.6 - 1.3),  # the same distribution
+        ([0.8, 0.0], [A], [0.4], [[0.0, 0.4]], 1 + 0.6 * (1 - log(2)) - 1.3),  # disjoint classes: JS = ln 2
+        ([0.8], [A], [0.4], [[0.4]], 1 + 0.6 * (1 - PAIRS) - 1.3),  # a single class compares the pairs (p, 1 - p)
+    ],
+)
+def test_one_box(class_scores, boxes, scores, seen_class_scores, expected):
+    score = cald_score(found([A], [0.8], [class_scores]), [seen([A], found(boxes, scores, seen_class_scores))])
+    assert score == pytest.approx(-abs(expected), rel=1e-6, abs=1e-7)
 
 
 def test_a_view_without_detections_has_the_balance_and_views_are_averaged():
@@ -127,8 +116,7 @@ def test_nothing_found_is_below_every_possible_score(classes):
     ],
 )
 def test_the_divergence_is_in_nats_and_no_distance(p, q, expected):
-    found_js = js_divergence(np.array([p], float), np.array([q], float))
-    assert found_js == pytest.approx([expected], abs=1e-12)
+    assert js_divergence(np.array([p], float), np.array([q], float)) == pytest.approx([expected], abs=1e-12)
 
 
 def test_a_batch_keeps_its_order():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from types import ModuleType
 
@@ -17,19 +16,12 @@ from tests.unit.mining.found import found
 
 
 def test_what_each_needs():
-    assert dict(ALGORITHMS) == {
-        'aldd': Needs(head_maps=True),
-        'cald': Needs(detections=True, class_scores=True, views=True),
-        'entropy': Needs(detections=True),
-        'random': Needs(),
-    }
-    assert list(ALGORITHMS) == ['aldd', 'cald', 'entropy', 'random']  # as the user is told them
-
-
-def test_it_is_light(repository):
-    code = 'import sys, mining.catalog; print([name for name in ("numpy", "torch", "cv2") if name in sys.modules])'
-    run = subprocess.run([sys.executable, '-c', code], cwd=repository, capture_output=True, text=True, timeout=60)
-    assert (run.stdout, run.stderr) == ('[]\n', '')
+    assert list(ALGORITHMS.items()) == [  # in the order in which the user is told them
+        ('aldd', Needs(head_maps=True)),
+        ('cald', Needs(detections=True, class_scores=True, views=True)),
+        ('entropy', Needs(detections=True)),
+        ('random', Needs()),
+    ]
 
 
 @pytest.mark.parametrize('algorithm', ALGORITHMS)
@@ -56,8 +48,7 @@ def test_each_scores_with_what_it_needs_and_no_more(algorithm):
     )
     scores = scorer.score(candidates)
     assert (scores.shape, scores.dtype) == ((2,), np.float64)
-    assert np.isfinite(scores).all()
-    assert len(set(scores)) == 2
+    assert np.isfinite(scores).all() and scores[0] != scores[1]
 
 
 def test_the_settings_reach_their_algorithm():

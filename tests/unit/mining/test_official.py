@@ -38,15 +38,14 @@ def scored(shared_data):
         prepared = detector.prepare(image)
         (found,) = detector([prepared])
         output = graph(prepared.pixels)
-        rows.append(
-            {
-                'entropy': entropy_score(found.detections.scores[:100]),
-                'aldd': aldd_scores(found.head_maps, found.input_size)[0],
-                'exact aldd': aldd_scores(found.head_maps, found.input_size, exact=True)[0],
-                'entropy in numpy': entropy_in_numpy(output, prepared.scale),
-                'aldd in numpy': aldd_in_numpy(output),
-            }
-        )
+        row = {
+            'entropy': entropy_score(found.detections.scores[:100]),
+            'aldd': aldd_scores(found.head_maps, found.input_size)[0],
+            'exact aldd': aldd_scores(found.head_maps, found.input_size, exact=True)[0],
+            'entropy in numpy': entropy_in_numpy(output, prepared.scale),
+            'aldd in numpy': aldd_in_numpy(output),
+        }
+        rows.append(row)
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 
 from mining.base import Candidates
@@ -32,9 +29,3 @@ def test_scores_are_uniform():
 def test_the_draw_is_numpys_for_seed_and_position():
     expected = np.random.default_rng([5, 11]).random()
     assert RandomScorer(seed=5).score(Candidates(positions=[11]))[0] == expected
-
-
-def test_it_imports_nothing_heavy(repository):
-    code = "import sys, mining.random; print([name for name in ('torch', 'cv2', 'mmdet') if name in sys.modules])"
-    run = subprocess.run([sys.executable, '-c', code], cwd=repository, capture_output=True, text=True, timeout=60)
-    assert (run.stdout, run.stderr) == ('[]\n', '')
