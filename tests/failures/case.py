@@ -34,8 +34,7 @@ class Case:
     """What is broken, and what its user is told.
 
     Attributes:
-        id: name of the row.
-        what: what is wrong, in words for users.
+        what: what is wrong, in words for users; the name of the row.
         task: TRAINING, INFERENCE or MINING.
         breaks: makes it so.
         code: the platform's code.
@@ -49,7 +48,6 @@ class Case:
         cpu_build: whether it is so with torch for CPUs only.
     """
 
-    id: str
     what: str
     task: str
     breaks: Callable[[Task], None]
@@ -64,12 +62,12 @@ class Case:
     cpu_build: bool = False
 
 
-def rows(prefix: str, code: int, **common: Any) -> Callable[..., Case]:
-    """Return how an area writes a row: `row(id, what, breaks, *words)`, and by name what differs from `common`."""
+def rows(code: int, **common: Any) -> Callable[..., Case]:
+    """Return how an area writes a row: `row(what, breaks, *words)`, and by name what differs from `common`."""
 
-    def row(id: str, what: str, breaks: Callable[[Task], None], *words: str, **more: Any) -> Case:
+    def row(what: str, breaks: Callable[[Task], None], *words: str, **more: Any) -> Case:
         values = {'task': TRAINING, 'code': code, **common, **more}
-        return Case(f'{prefix}-{id}', what, breaks=breaks, words=words, **values)
+        return Case(what, breaks=breaks, words=words, **values)
 
     return row
 

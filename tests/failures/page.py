@@ -43,7 +43,7 @@ def text(found: Mapping[str, Told]) -> str:
     """Return the whole page."""
     parts = [_HEAD]
     for area, cases in AREAS.items():
-        rows = ''.join(_row(case, found[case.id]) for case in cases)
+        rows = ''.join(_row(case, found[case.what]) for case in cases)
         parts.append(f'## {area}\n\n{_COLUMNS}{rows}')
     return '\n'.join(parts)
 
@@ -82,9 +82,9 @@ def main() -> int:
     """Run the whole matrix and write the page where every case told something; returns pytest's exit status."""
     collector = Collector()
     status = pytest.main([str(Path(__file__).parent / 'test_matrix.py'), '-q'], plugins=[collector])
-    lost = [case.id for case in all_cases() if case.id not in collector.found]
+    lost = [case.what for case in all_cases() if case.what not in collector.found]
     if lost:
-        print(f'{FILE.name} is as it was: {", ".join(lost)} did not run')
+        print(f'{FILE.name} is as it was: {"; ".join(lost)} did not run')
         return int(status) or 1
     FILE.write_text(text(collector.found), encoding='utf-8')
     return int(status)

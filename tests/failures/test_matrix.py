@@ -17,7 +17,7 @@ _MOST_TRACEBACK_LINES = 100
 
 
 def _row(case: Case) -> Any:
-    return pytest.param(case, marks=[pytest.mark.slow] if case.heavy else [], id=case.id)
+    return pytest.param(case, marks=[pytest.mark.slow] if case.heavy else [], id=case.what)
 
 
 @pytest.mark.parametrize('case', [_row(case) for case in page.all_cases()])
@@ -27,7 +27,7 @@ def test_a_failure_is_told(case: Case, tmp_path: Path, record_property: Any, req
     task = Task(tmp_path, case.task, request.getfixturevalue('sound_model') if case.heavy else None)
     case.breaks(task)
     outcome = run(case, task)
-    for name, value in (('case', case.id), *outcome.told._asdict().items()):  # for the page
+    for name, value in (('case', case.what), *outcome.told._asdict().items()):  # for the page
         record_property(name, value)
     check_nothing_was_executed(task, outcome)
     check_told(case, outcome)
@@ -82,7 +82,7 @@ def check_nothing_half_written(task: Task) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', [TRAINING, INFERENCE, MINING])
 def test_the_task_that_is_broken_is_sound(kind: str, tmp_path: Path, sound_model: Path) -> None:
-    sound = Case('sound', 'nothing', kind, lambda task: None, 0, (), heavy=True)
+    sound = Case('nothing', kind, lambda task: None, 0, (), heavy=True)
     outcome = run(sound, Task(tmp_path, kind, sound_model))
     assert outcome.status == 0, outcome.output
     assert outcome.record[2:] == ['1.00', '2']

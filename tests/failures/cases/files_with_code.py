@@ -8,11 +8,10 @@ from tests.failures.case import Case, rows
 from tests.failures.packages import harmful_weights, plain_pickle, pretrained, shell, through_numpy
 from tests.failures.task import INFERENCE, MINING, TRAINING, WEIGHTS, changes, config
 
-_file = rows('code', 300004, task=INFERENCE, heavy=True)
+_file = rows(300004, task=INFERENCE, heavy=True)
 
 CASES: Tuple[Case, ...] = (
     _file(
-        'weights',
         'the weights hold a call',
         harmful_weights(shell),
         f'/{WEIGHTS}',
@@ -20,7 +19,6 @@ CASES: Tuple[Case, ...] = (
         'save its state_dict alone',
     ),
     _file(
-        'weights-pickle',
         'the weights are a pickle that holds a call',
         plain_pickle(shell),
         f'/{WEIGHTS}',
@@ -28,7 +26,6 @@ CASES: Tuple[Case, ...] = (
         task=MINING,
     ),
     _file(
-        'weights-pretrained',
         'the pretrained weights hold a call',
         changes(harmful_weights(shell), pretrained()),
         f'/{WEIGHTS}',
@@ -36,7 +33,6 @@ CASES: Tuple[Case, ...] = (
         task=TRAINING,
     ),
     _file(
-        'weights-resume',
         '--resume names a file that holds a call',
         changes(harmful_weights(shell, optimizer={}), config(args_options=f'--resume {{root}}/{WEIGHTS}')),
         f'/{WEIGHTS}',
@@ -44,7 +40,6 @@ CASES: Tuple[Case, ...] = (
         task=TRAINING,
     ),
     _file(
-        'weights-resume-numpy',
         '--resume names a file that holds a call of numpy’s',
         changes(harmful_weights(through_numpy, optimizer={}), config(args_options=f'--resume {{root}}/{WEIGHTS}')),
         f'/{WEIGHTS}',

@@ -10,7 +10,7 @@ from tests.failures.case import Case, rows
 from tests.failures.task import INFERENCE, MINING, Task, change, changes, config, content, folder
 
 _TRAIN, _VAL = 'in/assets/train-2.jpg', 'in/assets/val-1.jpg'
-_case = rows('image', 300003, heavy=True)
+_case = rows(300003, heavy=True)
 
 
 @change
@@ -21,22 +21,18 @@ def cut_png(task: Task, name: str) -> None:
 
 
 CASES: Tuple[Case, ...] = (
+    _case('a training image is no image', content(_TRAIN, 'no image'), f'/{_TRAIN}', 'replace or remove it'),
+    _case('a training image is empty', content(_TRAIN, ''), f'/{_TRAIN}', 'replace or remove it'),
+    _case('a training image is cut off', cut_png(_TRAIN), f'/{_TRAIN}', 'replace or remove it'),
     _case(
-        'training', 'a training image is no image', content(_TRAIN, 'no image'), f'/{_TRAIN}', 'replace or remove it'
-    ),
-    _case('empty', 'a training image is empty', content(_TRAIN, ''), f'/{_TRAIN}', 'replace or remove it'),
-    _case('cut', 'a training image is cut off', cut_png(_TRAIN), f'/{_TRAIN}', 'replace or remove it'),
-    _case(
-        'cut-in-worker',
         'a training image is cut off, read by another process',
         changes(cut_png(_TRAIN), config(workers_per_gpu=1)),
         f'/{_TRAIN}',
         'replace or remove it',
     ),
-    _case('val', 'a validation image is no image', content(_VAL, 'no image'), f'/{_VAL}', 'replace or remove it'),
-    _case('val-cut', 'a validation image is cut off', cut_png(_VAL), f'/{_VAL}', 'replace or remove it'),
+    _case('a validation image is no image', content(_VAL, 'no image'), f'/{_VAL}', 'replace or remove it'),
+    _case('a validation image is cut off', cut_png(_VAL), f'/{_VAL}', 'replace or remove it'),
     _case(
-        'folder',
         'a training image is a folder',
         folder(_TRAIN),
         f'/{_TRAIN} (/in/train-index.tsv:2)',
@@ -45,7 +41,6 @@ CASES: Tuple[Case, ...] = (
         heavy=False,
     ),
     _case(
-        'all-candidates',
         'no candidate can be decoded',
         changes(content('in/assets/new-1.jpg', 'no image'), content('in/assets/new-2.jpg', '')),
         'none of the 2 candidates can be decoded',
@@ -54,7 +49,6 @@ CASES: Tuple[Case, ...] = (
         task=INFERENCE,
     ),
     _case(
-        'all-candidates-missing',
         'no candidate is there',
         content('in/candidate-index.tsv', '{root}/in/assets/gone.jpg\n'),
         '1 file (/in/assets/gone.jpg (/in/candidate-index.tsv:1)) that cannot be found',
@@ -63,7 +57,6 @@ CASES: Tuple[Case, ...] = (
         heavy=False,
     ),
     _case(
-        'all-candidates-folders',
         'the only candidate is a folder',
         changes(folder('in/assets/new.jpg'), content('in/candidate-index.tsv', '{root}/in/assets/new.jpg\n')),
         '1 file (/in/assets/new.jpg (/in/candidate-index.tsv:1)) that cannot be found',

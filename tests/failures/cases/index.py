@@ -8,34 +8,22 @@ from tests.failures.case import Case, rows
 from tests.failures.task import INFERENCE, MINING, changes, config, content, folder, more_lines, removed
 
 _TRAIN, _VAL, _NEW = 'in/train-index.tsv', 'in/val-index.tsv', 'in/candidate-index.tsv'
-_case = rows('index', 300002)
+_case = rows(300002)
 
 
 CASES: Tuple[Case, ...] = (
-    _case('missing', 'the training index is missing', removed(_TRAIN), f'/{_TRAIN} cannot be read', 'export'),
-    _case('val-missing', 'the validation index is missing', removed(_VAL), f'/{_VAL} cannot be read', 'export'),
+    _case('the training index is missing', removed(_TRAIN), f'/{_TRAIN} cannot be read', 'export'),
+    _case('the validation index is missing', removed(_VAL), f'/{_VAL} cannot be read', 'export'),
+    _case('the index of candidates is missing', removed(_NEW), f'/{_NEW} cannot be read', task=INFERENCE),
+    _case('the training index is a folder', folder(_TRAIN), f'/{_TRAIN} cannot be read', 'Is a directory'),
     _case(
-        'new-missing', 'the index of candidates is missing', removed(_NEW), f'/{_NEW} cannot be read', task=INFERENCE
+        'the index of candidates is a folder', folder(_NEW), f'/{_NEW} cannot be read', 'Is a directory', task=MINING
     ),
-    _case('folder', 'the training index is a folder', folder(_TRAIN), f'/{_TRAIN} cannot be read', 'Is a directory'),
+    _case('the training index is empty', content(_TRAIN, ''), f'/{_TRAIN} lists no image', 'choose a dataset'),
+    _case('the validation index has blank lines only', content(_VAL, '\n\n'), f'/{_VAL} lists no image'),
+    _case('the index of candidates is empty', content(_NEW, '\n'), f'/{_NEW} lists no image', task=INFERENCE),
+    _case('the training index is not text', content(_TRAIN, b'\xff\xfe/in'), f'/{_TRAIN} is not UTF-8', 'byte 0'),
     _case(
-        'new-folder',
-        'the index of candidates is a folder',
-        folder(_NEW),
-        f'/{_NEW} cannot be read',
-        'Is a directory',
-        task=MINING,
-    ),
-    _case('empty', 'the training index is empty', content(_TRAIN, ''), f'/{_TRAIN} lists no image', 'choose a dataset'),
-    _case('val-blank', 'the validation index has blank lines only', content(_VAL, '\n\n'), f'/{_VAL} lists no image'),
-    _case(
-        'new-empty', 'the index of candidates is empty', content(_NEW, '\n'), f'/{_NEW} lists no image', task=INFERENCE
-    ),
-    _case(
-        'bytes', 'the training index is not text', content(_TRAIN, b'\xff\xfe/in'), f'/{_TRAIN} is not UTF-8', 'byte 0'
-    ),
-    _case(
-        'new-bytes',
         'the index of candidates is not text',
         content(_NEW, b'/in/assets/new-1.jpg\n\xff\n'),
         f'/{_NEW} is not UTF-8',
@@ -43,47 +31,40 @@ CASES: Tuple[Case, ...] = (
         task=MINING,
     ),
     _case(
-        'column',
         'a line of the training index has no annotation',
         more_lines(_TRAIN, '/in/assets/new.jpg'),
         f'/{_TRAIN}:5: expected <image><tab><annotation>',
         "'/in/assets/new.jpg'",
     ),
     _case(
-        'blanks',
         'a line of the training index has blanks instead of a tab',
         more_lines(_TRAIN, '/in/assets/train-1.jpg /in/annotations/train-1.txt'),
         f'/{_TRAIN}:5: expected <image><tab><annotation>',
     ),
     _case(
-        'new-column',
         'a line of the index of candidates has no image',
         more_lines(_NEW, '\t/in/annotations/new.txt'),
         f'/{_NEW}:3: expected <image>',
         task=INFERENCE,
     ),
     _case(
-        'image-missing',
         'a listed image is missing',
         removed('in/assets/train-2.jpg'),
         f'/{_TRAIN} lists 1 file (/in/assets/train-2.jpg (/{_TRAIN}:2)) that cannot be found',
         'export the dataset again',
     ),
     _case(
-        'annotation-missing',
         'a listed annotation is missing',
         removed('in/annotations/train-3.txt'),
         f'/in/annotations/train-3.txt (/{_TRAIN}:3)',
         'export the dataset again',
     ),
     _case(
-        'val-annotation-missing',
         'a listed annotation of the validation set is missing',
         removed('in/annotations/val-1.txt'),
         f'/in/annotations/val-1.txt (/{_VAL}:1)',
     ),
     _case(
-        'many-missing',
         'many listed files are missing',
         removed(
             *(
@@ -98,7 +79,6 @@ CASES: Tuple[Case, ...] = (
         ', ...',
     ),
     _case(
-        'new-missing-images',
         'some listed candidates are missing',
         changes(removed('in/assets/new-2.jpg'), more_lines(_NEW, '{root}/in/assets/gone.jpg')),
         f'/{_NEW} lists 2 files (/in/assets/new-2.jpg (/{_NEW}:2), /in/assets/gone.jpg (/{_NEW}:3))',
@@ -107,20 +87,17 @@ CASES: Tuple[Case, ...] = (
         task=MINING,
     ),
     _case(
-        'name-too-long',
         'a listed file name is longer than any can be',
         more_lines(_TRAIN, f'{{root}}/in/assets/{"x" * 300}.jpg\t{{root}}/in/annotations/train-1.txt'),
         f'/{_TRAIN}:5',
         'export the dataset again',
     ),
     _case(
-        'null-byte',
         'a listed path holds a character that no path may hold',
         more_lines(_TRAIN, '{root}/in/assets/train\0.jpg\t{root}/in/annotations/train-1.txt'),
         f'/{_TRAIN}:5',
     ),
     _case(
-        'annotation-outside',
         'a listed annotation lies outside the input folders',
         more_lines(_TRAIN, '{root}/in/assets/train-1.jpg\t/etc/passwd'),
         f'/{_TRAIN}:5',
@@ -128,7 +105,6 @@ CASES: Tuple[Case, ...] = (
         'outside',
     ),
     _case(
-        'image-outside',
         'a listed image lies outside the input folders',
         changes(
             content('elsewhere.jpg', 'not to be read'),
@@ -139,7 +115,6 @@ CASES: Tuple[Case, ...] = (
         'outside',
     ),
     _case(
-        'new-outside',
         'a candidate lies outside the input folders',
         more_lines(_NEW, '/etc/passwd'),
         f'/{_NEW}:3',
@@ -148,7 +123,6 @@ CASES: Tuple[Case, ...] = (
         task=INFERENCE,
     ),
     _case(
-        'wrong-format',
         'export_format is not that of the annotations',
         config(export_format='voc:raw'),
         '/in/annotations/train-1.txt:1',

@@ -24,8 +24,8 @@ _TRAINS = 'epoch 2 of'  # in the log
 _SWEEPS = 'images/s,'
 
 
-def _case(id: str, what: str, breaks: Change, code: int, *words: str, task: str = TRAINING, **more: Any) -> Case:
-    return Case(f'machine-{id}', what, task, breaks, code, words, **{'heavy': True, **more})
+def _case(what: str, breaks: Change, code: int, *words: str, task: str = TRAINING, **more: Any) -> Case:
+    return Case(what, task, breaks, code, words, **{'heavy': True, **more})
 
 
 def _long(task: Task) -> None:
@@ -35,9 +35,9 @@ def _long(task: Task) -> None:
         many_candidates(20000)(task)
 
 
-def _signal(id: str, what: str, kind: str, who: str, sent: int, code: int, *words: str, **more: Any) -> Case:
+def _signal(what: str, kind: str, who: str, sent: int, code: int, *words: str, **more: Any) -> Case:
     moment = Moment(_TRAINS if kind == TRAINING else _SWEEPS, who, sent)
-    return _case(id, what, _long, code, *words, task=kind, moment=moment, **more)
+    return _case(what, _long, code, *words, task=kind, moment=moment, **more)
 
 
 def config_from_a_pipe(task: Task) -> None:
@@ -48,7 +48,6 @@ def config_from_a_pipe(task: Task) -> None:
 
 CASES: Tuple[Case, ...] = (
     _case(
-        'cpu-build',
         'gpu_id asks for a GPU in an image for CPUs',
         config(gpu_id='0', gpu_count=1),
         300101,
@@ -57,7 +56,6 @@ CASES: Tuple[Case, ...] = (
         cpu_build=True,
     ),
     _case(
-        'gpu-not-visible',
         'gpu_id names a GPU that the container does not have',
         config(gpu_id='1', gpu_count=1),
         300102,
@@ -66,9 +64,8 @@ CASES: Tuple[Case, ...] = (
         'name GPUs from 0 to 0',
         environ=(('CUDA_VISIBLE_DEVICES', '0'),),
     ),
-    _case('out-file', '/out is a file', file_for_folder('out'), 160004, '/out is a file', heavy=False, told=False),
+    _case('/out is a file', file_for_folder('out'), 160004, '/out is a file', heavy=False, told=False),
     _case(
-        'models-file',
         '/out/models is a file',
         file_for_folder('out/models'),
         160004,
@@ -77,7 +74,6 @@ CASES: Tuple[Case, ...] = (
         heavy=False,
     ),
     _case(
-        'tensorboard-file',
         '/out/tensorboard is a file',
         file_for_folder('out/tensorboard'),
         160004,
@@ -86,7 +82,6 @@ CASES: Tuple[Case, ...] = (
         heavy=False,
     ),
     _case(
-        'result-folder',
         '/out/infer-result.json is a folder',
         folder('out/infer-result.json'),
         160004,
@@ -96,7 +91,6 @@ CASES: Tuple[Case, ...] = (
         heavy=False,
     ),
     _case(
-        'monitor-folder',
         '/out/monitor.txt is a folder',
         folder('out/monitor.txt'),
         160004,
@@ -106,7 +100,6 @@ CASES: Tuple[Case, ...] = (
         told=False,
     ),
     _case(
-        'read-only',
         'the output folders cannot be written',
         env({'output.models_dir': '/proc/models', 'output.training_result_file': '/proc/models/result.yaml'}),
         160004,
@@ -114,10 +107,9 @@ CASES: Tuple[Case, ...] = (
         'mount a folder',
         heavy=False,
     ),
-    _case('ranks', 'no ranks', config(), 300001, '--cpu-ranks', arguments=('--cpu-ranks', '0'), heavy=False),
+    _case('no ranks', config(), 300001, '--cpu-ranks', arguments=('--cpu-ranks', '0'), heavy=False),
     *(
         _signal(
-            f'killed-{kind}',
             f'the memory of the machine ends in {kind}',
             kind,
             'worker',
@@ -129,7 +121,6 @@ CASES: Tuple[Case, ...] = (
         for kind in (TRAINING, INFERENCE)
     ),
     _signal(
-        'killed-rank',
         'one of two processes is killed',
         MINING,
         'rank',
@@ -138,26 +129,16 @@ CASES: Tuple[Case, ...] = (
         'was killed (SIGKILL)',
         arguments=('--cpu-ranks', '2'),
     ),
-    _signal('ended-worker', 'the worker is ended from outside', MINING, 'worker', signal.SIGTERM, 160004, 'SIGTERM'),
-    _signal('crashed-worker', 'the worker crashes', INFERENCE, 'worker', signal.SIGSEGV, 160004, 'SIGSEGV'),
-    _signal(
-        'bus-error', '/dev/shm ends', TRAINING, 'worker', signal.SIGBUS, 300103, '/dev/shm is full', 'raise shm_size'
-    ),
+    _signal('the worker is ended from outside', MINING, 'worker', signal.SIGTERM, 160004, 'SIGTERM'),
+    _signal('the worker crashes', INFERENCE, 'worker', signal.SIGSEGV, 160004, 'SIGSEGV'),
+    _signal('/dev/shm ends', TRAINING, 'worker', signal.SIGBUS, 300103, '/dev/shm is full', 'raise shm_size'),
     *(
         _signal(
-            f'stopped-{kind}',
-            f'{what} is stopped',
-            kind,
-            'start',
-            signal.SIGTERM,
-            160004,
-            'stopped from outside (SIGTERM)',
-            status=143,
+            f'{what} is stopped', kind, 'start', signal.SIGTERM, 160004, 'stopped from outside (SIGTERM)', status=143
         )
         for kind, what in ((TRAINING, 'a training'), (INFERENCE, 'an inference'), (MINING, 'a mining'))
     ),
     _case(
-        'stopped-early',
         'a task is stopped while its settings are read',
         config_from_a_pipe,
         160004,

@@ -26,21 +26,19 @@ _CONFIG = f'{PACKAGE}/{CONFIG}'
 _MMDET_2 = "model = dict(type='YOLOX')\ndata = dict(samples_per_gpu=2)\noptimizer = dict(type='SGD')\n"
 
 
-_case = rows('model', 300004, task=INFERENCE)
-_heavy = rows('model', 300004, task=INFERENCE, heavy=True)
+_case = rows(300004, task=INFERENCE)
+_heavy = rows(300004, task=INFERENCE, heavy=True)
 
 CASES: Tuple[Case, ...] = (
     _case(
-        'missing',
         'the weights are not on disk',
         removed(WEIGHTS),
         '/in/config.yaml:',
         '1 of 2 files of model_params_path is not there',
         f'/{WEIGHTS}',
     ),
-    _case('folder', 'the weights are a folder', folder(WEIGHTS), 'is not there', f'/{WEIGHTS}', task=MINING),
+    _case('the weights are a folder', folder(WEIGHTS), 'is not there', f'/{WEIGHTS}', task=MINING),
     _case(
-        'pretrained-missing',
         'the pretrained weights are not on disk',
         changes(pretrained(), removed(WEIGHTS)),
         '/in/config.yaml:',
@@ -49,61 +47,40 @@ CASES: Tuple[Case, ...] = (
         task=TRAINING,
     ),
     _case(
-        'name-too-long',
         'a model file has a name longer than any can be',
         config(model_params_path=['{root}/in/models/' + 'x' * 300 + '.pth']),
         '/in/config.yaml:',
         'model_params_path',
     ),
     _heavy(
-        'none',
-        'no model is chosen',
-        config(model_params_path=[]),
-        'model_params_path lists no .pth or .pt',
-        'choose a model',
+        'no model is chosen', config(model_params_path=[]), 'model_params_path lists no .pth or .pt', 'choose a model'
     ),
     _heavy(
-        'no-weights',
         'the model has no weights',
         config(model_params_path=[f'{{root}}/{_CONFIG}']),
         'model_params_path lists no .pth or .pt file: choose a model',
         CONFIG,
         task=MINING,
     ),
-    _heavy('empty', 'the weights are empty', content(WEIGHTS, ''), f'/{WEIGHTS}', 'is cut off or damaged'),
-    _heavy('text', 'the weights are text', content(WEIGHTS, 'weights\n'), f'/{WEIGHTS} is no weight file'),
-    _heavy('cut', 'the weights are cut off', cut_off(), f'/{WEIGHTS}', 'cut off'),
+    _heavy('the weights are empty', content(WEIGHTS, ''), f'/{WEIGHTS}', 'is cut off or damaged'),
+    _heavy('the weights are text', content(WEIGHTS, 'weights\n'), f'/{WEIGHTS} is no weight file'),
+    _heavy('the weights are cut off', cut_off(), f'/{WEIGHTS}', 'cut off'),
+    _heavy('the weights are a list', saved([1, 2, 3]), f'/{WEIGHTS} holds list', 'expected the parameters of a model'),
+    _heavy('the weights hold no parameters', saved({'epoch': 3}), 'holds no parameters', 'choose a checkpoint'),
+    _heavy('the weights are a TorchScript model', torch_script(), f'/{WEIGHTS}', 'state_dict'),
     _heavy(
-        'list',
-        'the weights are a list',
-        saved([1, 2, 3]),
-        f'/{WEIGHTS} holds list',
-        'expected the parameters of a model',
-    ),
-    _heavy(
-        'no-parameters',
-        'the weights hold no parameters',
-        saved({'epoch': 3}),
-        'holds no parameters',
-        'choose a checkpoint',
-    ),
-    _heavy('script', 'the weights are a TorchScript model', torch_script(), f'/{WEIGHTS}', 'state_dict'),
-    _heavy(
-        'pretrained-text',
         'the pretrained weights are text',
         changes(pretrained(), content(WEIGHTS, 'x')),
         f'/{WEIGHTS} is no weight file',
         task=TRAINING,
     ),
     _heavy(
-        'other-architecture',
         'the weights are of another architecture',
         config(config_file='configs/yolox/yolox_s_8x8_300e_coco.py'),
         f'/{WEIGHTS} does not fit the config',
         'set config_file to the config that these weights were trained with',
     ),
     _heavy(
-        'pretrained-other-architecture',
         'the pretrained weights are of another architecture',
         changes(pretrained(), config(config_file='configs/yolox/yolox_tiny_8x8_300e_coco.py')),
         f'/{WEIGHTS} does not fit the model of config_file',
@@ -111,14 +88,12 @@ CASES: Tuple[Case, ...] = (
         task=TRAINING,
     ),
     _heavy(
-        'other-classes',
         'class_names has another number of classes than the model',
         config(class_names=['circle', 'square']),
         f'/{WEIGHTS} detects 3 classes (circle, square, triangle), but class_names has 2 (circle, square)',
         'give class_names of the model',
     ),
     _heavy(
-        'other-classes-unnamed',
         'weights without class names have another number of classes',
         changes(own_shapes(), config(class_names=['circle', 'square'])),
         f'/{WEIGHTS} detects 3 classes, whose names it does not hold, but class_names has 2',
@@ -126,7 +101,6 @@ CASES: Tuple[Case, ...] = (
         task=MINING,
     ),
     _heavy(
-        'several-configs',
         'the model has several configs',
         changes(
             own_shapes(),
@@ -137,7 +111,6 @@ CASES: Tuple[Case, ...] = (
         'set config_file to the one it was trained with',
     ),
     _heavy(
-        'no-config',
         'the model has no config',
         config(model_params_path=[f'{{root}}/{WEIGHTS}']),
         'comes with no config',
@@ -145,7 +118,6 @@ CASES: Tuple[Case, ...] = (
         task=MINING,
     ),
     _heavy(
-        'mmdet2',
         'the config of the model is one of mmdet 2',
         content(_CONFIG, _MMDET_2),
         f'/{_CONFIG}',
@@ -153,52 +125,31 @@ CASES: Tuple[Case, ...] = (
         'set config_file',
     ),
     _heavy(
-        'config-syntax',
         'the config of the model is no Python',
         content(_CONFIG, 'model = dict(\n'),
         f'/{_CONFIG}:1',
         'not a config file',
     ),
     _heavy(
-        'config-bytes',
-        'the config of the model is not text',
-        content(_CONFIG, b'model = \xff\n'),
-        f'/{_CONFIG}',
-        'not a config file',
+        'the config of the model is not text', content(_CONFIG, b'model = \xff\n'), f'/{_CONFIG}', 'not a config file'
     ),
     _heavy(
-        'config-base',
         'the config of the model builds on another',
         content(_CONFIG, "_base_ = 'other.py'\n"),
         f'/{_CONFIG}',
         'set config_file',
     ),
+    _heavy('a key of the config of the model is a list', more_lines(_CONFIG, 'extra = {[]: 1}'), f'/{_CONFIG}:'),
+    _heavy('a number of the config of the model is none', more_lines(_CONFIG, "extra = float('x')"), f'/{_CONFIG}:'),
     _heavy(
-        'config-key',
-        'a key of the config of the model is a list',
-        more_lines(_CONFIG, 'extra = {[]: 1}'),
-        f'/{_CONFIG}:',
-    ),
-    _heavy(
-        'config-float',
-        'a number of the config of the model is none',
-        more_lines(_CONFIG, "extra = float('x')"),
-        f'/{_CONFIG}:',
-    ),
-    _heavy(
-        'config-deep',
         'the config of the model is nested without end',
         content(_CONFIG, 'model = ' + '-' * 50000 + '1\n'),
         f'/{_CONFIG}',
     ),
     _heavy(
-        'config-model-list',
-        'the model of the config is a list',
-        replaced(_CONFIG, 'model = {', 'model = [1]\nother = {'),
-        f'/{_CONFIG}',
+        'the model of the config is a list', replaced(_CONFIG, 'model = {', 'model = [1]\nother = {'), f'/{_CONFIG}'
     ),
     _heavy(
-        'config-no-head',
         'the model of the config has no head',
         replaced(_CONFIG, "'bbox_head'", "'head'"),
         'has no bbox_head',
@@ -206,14 +157,12 @@ CASES: Tuple[Case, ...] = (
         code=300001,
     ),
     _heavy(
-        'config-no-pipeline',
         'the config of the model has no test pipeline',
         replaced(_CONFIG, "'pipeline'", "'transforms'"),
         f'/{_CONFIG}',
         'pipeline',
     ),
     _heavy(
-        'load-from',
         'cfg_options load_from names a file that is not there',
         config(cfg_options='load_from=/in/gone.pth'),
         'load_from=/in/gone.pth: no such file',
@@ -221,7 +170,6 @@ CASES: Tuple[Case, ...] = (
         task=TRAINING,
     ),
     _heavy(
-        'pretrained-config-syntax',
         'the config of the pretrained model is no Python',
         changes(pretrained(CONFIG), content(_CONFIG, 'model = (\n')),
         f'/{_CONFIG}:1',

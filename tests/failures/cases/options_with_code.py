@@ -8,40 +8,36 @@ from tests.failures.case import Case, rows
 from tests.failures.packages import EVIL, EVIL_WEIGHTS, NMS, TOUCH, plain_pickle, shell
 from tests.failures.task import INFERENCE, PACKAGE, TRAINING, Change, changes, config, options
 
-_file = rows('code', 300004, heavy=True)
+_file = rows(300004, heavy=True)
 
 
-def _option(id: str, what: str, breaks: Change, *words: str, task: str = TRAINING) -> Case:
-    return rows('code', 300001, heavy=True)(id, what, breaks, 'cfg_options', *words, task=task)
+def _option(what: str, breaks: Change, *words: str, task: str = TRAINING) -> Case:
+    return rows(300001, heavy=True)(what, breaks, 'cfg_options', *words, task=task)
 
 
-def _in_both(id: str, what: str, breaks: Change, *words: str) -> Tuple[Case, Case]:
+def _in_both(what: str, breaks: Change, *words: str) -> Tuple[Case, Case]:
     """The same in a training and in an inference."""
-    inference = _option(f'{id}-inference', f'{what}, in inference', breaks, *words, task=INFERENCE)
-    return _option(id, what, breaks, *words), inference
+    inference = _option(f'{what}, in inference', breaks, *words, task=INFERENCE)
+    return _option(what, breaks, *words), inference
 
 
 CASES: Tuple[Case, ...] = (
     *_in_both(
-        'option-type',
         'cfg_options names a function outside mmdet',
         options(f'model.backbone._delete_=true model.backbone.type=os.system model.backbone.command="{TOUCH}"'),
         'os.system',
     ),
     _option(
-        'option-wrapper',
         'cfg_options names a wrapper outside mmdet',
         options(f'optim_wrapper._delete_=true optim_wrapper.type=os.system optim_wrapper.command="{TOUCH}"'),
         'os.system',
     ),
     _option(
-        'option-log',
         'cfg_options names a log processor outside mmdet',
         options(f'log_processor._delete_=true log_processor.type=os.system log_processor.command="{TOUCH}"'),
         'os.system',
     ),
     _option(
-        'option-worker',
         'cfg_options names a function for each worker outside mmdet',
         changes(
             config(workers_per_gpu=1),
@@ -52,21 +48,14 @@ CASES: Tuple[Case, ...] = (
         ),
         'subprocess',
     ),
-    *_in_both(
-        'option-nms',
-        'cfg_options sets an NMS that is an expression',
-        options(f'model.test_cfg.nms.type={NMS}'),
-        '__import__',
-    ),
+    *_in_both('cfg_options sets an NMS that is an expression', options(f'model.test_cfg.nms.type={NMS}'), '__import__'),
     _option(
-        'option-imports',
         'cfg_options sets custom_imports',
         options('custom_imports.imports=[antigravity]'),
         'custom_imports',
         'use keys of the config',
     ),
     *_in_both(
-        'option-mmengine',
         'cfg_options names a function of mmengine’s that runs a program',
         options(
             'model.backbone._delete_=true',
@@ -76,7 +65,6 @@ CASES: Tuple[Case, ...] = (
         'mmengine.call_command',
     ),
     _option(
-        'option-proposals',
         'cfg_options names a pickle of proposals',
         changes(
             plain_pickle(shell, f'{PACKAGE}/evil.pkl'),
@@ -85,7 +73,6 @@ CASES: Tuple[Case, ...] = (
         'evil.pkl',
     ),
     _file(
-        'option-init',
         'cfg_options loads further weights, which hold a call',
         changes(
             EVIL_WEIGHTS, options(f'model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint={EVIL}')
@@ -93,7 +80,6 @@ CASES: Tuple[Case, ...] = (
         'evil.pth',
     ),
     _file(
-        'option-pretrained',
         'cfg_options loads further weights by an older key',
         changes(
             EVIL_WEIGHTS,
@@ -105,7 +91,6 @@ CASES: Tuple[Case, ...] = (
         'evil.pth',
     ),
     _file(
-        'option-load-from',
         'cfg_options load_from names weights that hold a call',
         changes(EVIL_WEIGHTS, options(f'load_from={EVIL}')),
         'evil.pth',

@@ -25,31 +25,30 @@ from tests.failures.task import CONFIG, INFERENCE, MINING, PACKAGE, TRAINING, Ch
 
 _EVIL_FILE = f'{PACKAGE}/evil.pth'
 _LOADER = {'type': 'Pretrained', 'checkpoint': EVIL}
-_file = rows('code', 300004, task=INFERENCE, heavy=True)
+_file = rows(300004, task=INFERENCE, heavy=True)
 
 
-def _pretrained(id: str, what: str, *steps: Any, value: Any, word: str, before: Tuple[Change, ...] = ()) -> Case:
+def _pretrained(what: str, *steps: Any, value: Any, word: str, before: Tuple[Change, ...] = ()) -> Case:
     """A value in the package's config, in a training that starts from the package and uses its config."""
     breaks = changes(*before, set_in_config(CONFIG, *steps, value=value), pretrained(CONFIG))
-    return _file(id, what, breaks, word, task=TRAINING)
+    return _file(what, breaks, word, task=TRAINING)
 
 
-def _in_both(id: str, what: str, *steps: Any, value: Any, word: str) -> Tuple[Case, Case]:
+def _in_both(what: str, *steps: Any, value: Any, word: str) -> Tuple[Case, Case]:
     """The same in the config of a model to infer with and of one to start a training from."""
-    inference = _file(id, what, set_in_config(CONFIG, *steps, value=value), word)
+    inference = _file(what, set_in_config(CONFIG, *steps, value=value), word)
     what = what.replace('of the model', 'of the pretrained model')
-    return inference, _pretrained(f'{id}-training', what, *steps, value=value, word=word)
+    return inference, _pretrained(what, *steps, value=value, word=word)
 
 
-def _loading(id: str, what: str, init_cfg: Any, evil: Change = EVIL_WEIGHTS) -> Case:
+def _loading(what: str, init_cfg: Any, evil: Change = EVIL_WEIGHTS) -> Case:
     """Another way to begin the backbone's weights."""
     steps = ('model', 'backbone', 'init_cfg')
-    return _pretrained(f'config-init{id}', what, *steps, value=init_cfg, word='evil.pth', before=(evil,))
+    return _pretrained(what, *steps, value=init_cfg, word='evil.pth', before=(evil,))
 
 
 CASES: Tuple[Case, ...] = (
     _file(
-        'config-import',
         'the config of the model imports',
         more_lines(f'{PACKAGE}/{CONFIG}', 'import os', f'os.system("{TOUCH}")'),
         f'/{PACKAGE}/{CONFIG}:',
@@ -57,7 +56,6 @@ CASES: Tuple[Case, ...] = (
         'found Import',
     ),
     _file(
-        'config-call',
         'the config of the model calls a function',
         more_lines(f'{PACKAGE}/{CONFIG}', f'x = __import__("os").system("{TOUCH}")'),
         f'/{PACKAGE}/{CONFIG}:',
@@ -65,7 +63,6 @@ CASES: Tuple[Case, ...] = (
         'use the config that the training wrote',
     ),
     _file(
-        'config-call-training',
         'the config of the pretrained model calls a function',
         changes(more_lines(f'{PACKAGE}/{CONFIG}', f'x = __import__("os").system("{TOUCH}")'), pretrained(CONFIG)),
         f'/{PACKAGE}/{CONFIG}:',
@@ -73,7 +70,6 @@ CASES: Tuple[Case, ...] = (
         task=TRAINING,
     ),
     *_in_both(
-        'config-type',
         'a type in the config of the model is a function outside mmdet',
         'model',
         'backbone',
@@ -81,14 +77,12 @@ CASES: Tuple[Case, ...] = (
         word='os.system',
     ),
     _file(
-        'config-type-pipeline',
         'a transform in the config of the model is a function outside mmdet',
         set_in_config(CONFIG, 'test_dataloader', 'dataset', 'pipeline', 'append', value=SHELL),
         'os.system',
         task=MINING,
     ),
     _pretrained(
-        'config-hook',
         'a hook in the config of the pretrained model is a function outside mmdet',
         'custom_hooks',
         'append',
@@ -96,14 +90,12 @@ CASES: Tuple[Case, ...] = (
         word='os.system',
     ),
     _pretrained(
-        'config-optimizer',
         'the optimizer in the config of the pretrained model is a function outside mmdet',
         'optim_wrapper',
         value=SHELL,
         word='os.system',
     ),
     _pretrained(
-        'config-collate',
         'collate_fn in the config of the pretrained model is a function outside mmdet',
         'train_dataloader',
         'collate_fn',
@@ -111,7 +103,6 @@ CASES: Tuple[Case, ...] = (
         word='subprocess.Popen',
     ),
     *_in_both(
-        'config-nms',
         'the NMS in the config of the model is an expression',
         'model',
         'test_cfg',
@@ -119,29 +110,22 @@ CASES: Tuple[Case, ...] = (
         value={'type': NMS, 'iou_threshold': 0.5},
         word='__import__',
     ),
-    _loading('', 'the config of the pretrained model loads further weights, which hold a call', _LOADER),
-    _loading('-numpy', 'the same, the call being one of numpy’s', _LOADER, harmful_weights(through_numpy, _EVIL_FILE)),
-    _loading('-scope', 'the same under another name of the loader', {**_LOADER, 'type': 'mmengine.Pretrained'}),
-    _loading('-list', 'the same in a list', [_LOADER]),
-    _loading(
-        '-override',
-        'the same for one layer',
-        {'type': 'Kaiming', 'layer': 'Conv2d', 'override': {'name': 'stem', **_LOADER}},
-    ),
+    _loading('the config of the pretrained model loads further weights, which hold a call', _LOADER),
+    _loading('the same, the call being one of numpy’s', _LOADER, harmful_weights(through_numpy, _EVIL_FILE)),
+    _loading('the same under another name of the loader', {**_LOADER, 'type': 'mmengine.Pretrained'}),
+    _loading('the same in a list', [_LOADER]),
+    _loading('the same for one layer', {'type': 'Kaiming', 'layer': 'Conv2d', 'override': {'name': 'stem', **_LOADER}}),
     _file(
-        'config-teacher',
         'the config of the model names a teacher whose weights hold a call',
         changes(EVIL_WEIGHTS, with_teacher(CONFIG, None, EVIL)),
         'evil.pth',
     ),
     _file(
-        'config-teacher-config',
         'the config of the model names a teacher whose config calls a function',
         changes(EVIL_CONFIG, with_teacher(CONFIG, f'{{root}}/{PACKAGE}/evil.py', None)),
         'evil.py',
     ),
     *_in_both(
-        'config-mmengine',
         'a type in the config of the model is a function of mmengine’s that runs a program',
         'model',
         'backbone',
@@ -149,7 +133,6 @@ CASES: Tuple[Case, ...] = (
         word='mmengine.call_command',
     ),
     _file(
-        'config-pickle',
         'a type in the config of the model is mmengine’s reader of pickles',
         changes(
             plain_pickle(shell, f'{PACKAGE}/evil.pkl'),
@@ -160,13 +143,11 @@ CASES: Tuple[Case, ...] = (
         'mmengine.load',
     ),
     _file(
-        'config-module',
         'a type in the config of the model is a module that can be imported',
         set_in_config(CONFIG, 'model', 'backbone', value={'type': 'importable_canary'}),
         'importable_canary',
     ),
     _file(
-        'config-scope',
         'a scope in the config of the model is a module',
         set_in_config(CONFIG, 'model', 'backbone', '_scope_', value='antigravity'),
         'antigravity',
