@@ -8,7 +8,7 @@ from typing import Sequence
 
 from mmengine.config import Config
 
-from executor.config.classes import NO_MASKS
+from executor.config.overrides import NO_MASKS
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams

@@ -104,13 +104,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     'executor/models': (
         'executor.detections',
         'executor.images.prepare',
+        'executor.network.dense',
         'mmcv',
         'mmdet',
         'mmengine',
         'numpy',
         'torch',
     ),
-    'executor/network': ('executor.contract.shown', 'executor.models.adapter', 'mmcv', 'numpy', 'onnxruntime', 'torch'),
+    'executor/network': ('mmcv', 'numpy', 'onnxruntime', 'torch'),
     'executor/images': ('PIL', 'cv2', 'executor.contract', 'executor.machine', 'numpy'),
     # leaves
     'executor/contract': ('mining.catalog', 'yaml'),

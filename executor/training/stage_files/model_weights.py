@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Sequence
 
 from executor.training.stage_files import StageContent
-from executor.weights.write import save_weights
+from executor.weights.checkpoint import save_weights
 
 
 def write(folder: Path, content: StageContent) -> Sequence[str]:
