@@ -37,11 +37,9 @@ from executor.detection.infer import InferSink
 from executor.detection.sweep import Outcome, sweep
 from executor.detector.model import load_model
 from executor.images.decode import read_image
-from executor.network.dense import Network, example_images, fused_network
+from executor.network.dense import Network, TorchNetwork, example_images, fused_network
 from executor.network.onnx_network import OnnxNetwork, export_graph
-from executor.network.torch_network import TorchNetwork
-from executor.weights.checkpoint import model_parameters, read_checkpoint
-from executor.weights.write import save_weights
+from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / 'shared'
@@ -129,7 +127,7 @@ class Contest:
             batches = {batch: example_images(self._side, self._side).repeat(batch, 0) for batch in GPU_BATCHES}
             return {
                 f'torch half, batch {batch}': lambda batch=batch, images=images: self._rate(
-                    lambda: network(images).tensors[0].sum().item(), batch
+                    lambda: network(images)[0][0].sum().item(), batch
                 )
                 for batch, images in batches.items()
             }

@@ -28,8 +28,7 @@ from executor.detection.detect import compose
 from executor.detection.infer import InferSink
 from executor.detection.mine import MiningSink
 from executor.detection.sweep import sweep
-from executor.weights.checkpoint import read_checkpoint
-from executor.weights.write import save_weights
+from executor.weights.checkpoint import read_checkpoint, save_weights
 
 INFERENCE, EXACT = 'inference', 'aldd, exact'
 NAMES = (INFERENCE, 'entropy', 'cald', 'aldd', EXACT)

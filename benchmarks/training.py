@@ -27,8 +27,7 @@ from executor.contract.env import read_env
 from executor.contract.index import read_training_index
 from executor.contract.params import Job
 from executor.images.decode import image_size
-from executor.weights.checkpoint import model_parameters, read_checkpoint
-from executor.weights.write import save_weights
+from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
 from tests.support import exports
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -16,13 +16,9 @@ from executor.machine.memory import is_of_the_machine
 
 @contextmanager
 def config_to_blame(config: Config, options: Mapping[str, object]) -> Iterator[None]:
-    """Blame whatever mmdet raises in the block on the user's options, else on the config, unless that is ours.
+    """Blame whatever mmdet raises in the block on the user's cfg_options, else on the config, unless that is ours.
 
     Failures of the machine pass as they are.
-
-    Args:
-        config: as `load_config` gives it.
-        options: the user's cfg_options.
 
     Raises:
         ParameterError: with the options or with config_file, which is one of mmdet's.
@@ -30,19 +26,18 @@ def config_to_blame(config: Config, options: Mapping[str, object]) -> Iterator[N
     """
     try:
         yield
-    except (ExecutorError, OSError, MemoryError):
-        raise
     except Exception as error:
-        if is_of_the_machine(error):
+        if isinstance(error, ExecutorError) or is_of_the_machine(error):
             raise
-        reason = f'{type(error).__name__}: {clipped(_last_line(error))}'
+        # mmengine puts the failure of a part below the names of all that hold it.
+        last_line = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        reason = f'{type(error).__name__}: {clipped(last_line)}'
         file = Path(config.filename)
         if options:
-            given = ' '.join(f'{key}={clipped(str(value))}' for key, value in options.items())
+            given = clipped(' '.join(f'{key}={clipped(str(value))}' for key, value in options.items()), 1000)
             raise ParameterError(
                 'cfg_options',
-                f'cfg_options do not fit the detector ({reason}): correct them, or leave them out: '
-                f'{clipped(given, 1000)}',
+                f'cfg_options do not fit the detector ({reason}): correct them, or leave them out: {given}',
             ) from error
         if mmdet_configs() in file.parents:
             raise ParameterError(
@@ -55,8 +50,3 @@ def config_to_blame(config: Config, options: Mapping[str, object]) -> Iterator[N
             f'{file}: the detector cannot be built or run from this config ({reason}): use the config that the '
             'training wrote'
         ) from error
-
-
-def _last_line(error: Exception) -> str:
-    """Give the last line of a message: mmengine puts the failure of a part below the names of all that hold it."""
-    return (str(error).strip() or type(error).__name__).splitlines()[-1]

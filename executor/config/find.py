@@ -29,10 +29,7 @@ def mmdet_configs() -> Path:
 
 
 def find_config(name: str, package_files: Sequence[Path]) -> Path:
-    """Find the file that `config_file` names.
-
-    Looked for in this order: the files of the model package (by base name), this repository, mmdet's packaged configs,
-    the path itself.
+    """Find the file that `config_file` names: of the model package (by base name), else ours, mmdet's, or any path.
 
     Raises:
         ParameterError: no such file.

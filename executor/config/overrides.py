@@ -1,29 +1,85 @@
-"""Put the user's `cfg_options` into a config."""
+"""Put into a config what a task sets: its classes, its thresholds and the user's `cfg_options`."""
 
 from __future__ import annotations
 
 import copy
-from typing import Mapping
+from typing import List, Mapping, Optional, Sequence, Tuple, Union
 
 from mmengine.config import Config
 
-from executor.config.allowed import running_parts
-from executor.config.plain import SAVED_KEYS
+from executor.config.plain import SAVED_KEYS, ConfigDict
+from executor.config.read import running_parts
 from executor.contract import parsers
 from executor.contract.errors import ParameterError
+from executor.contract.params import DetectionParams
 from executor.contract.shown import clipped, shown
+
+NO_MASKS = 'config_file names a detector that learns masks, but YMIR exports boxes: choose one for boxes'
 
 # What mmengine's Runner reads beside the keys that a config happens to have.
 _RUNNER_KEYS = (
-    'activation_checkpointing',
-    'compile',
-    'efficient_conv_bn_eval',
-    'env_cfg',
-    'find_unused_parameters',
-    'log_processor',
-    'model_wrapper_cfg',
-    'sync_bn',
+    *('activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'env_cfg', 'find_unused_parameters'),
+    *('log_processor', 'model_wrapper_cfg', 'sync_bn'),
 )
+
+
+def set_classes(config: Config, class_names: Sequence[str]) -> None:
+    """Set the number of classes of every box head: `bbox_head`, `roi_head.bbox_head` (one or a cascade).
+
+    The predecessor overwrote every key called num_classes, at any depth. A detector that has none of the known heads
+    is an error rather than a model of 80 classes.
+    """
+    model = config['model']
+    detector = model.get('detector', model)  # semi-supervised wrappers hold one
+    roi_head = detector.get('roi_head') or {}
+    if 'mask_head' in roi_head or 'mask_head' in detector or 'panoptic_head' in detector:
+        raise ParameterError('config_file', NO_MASKS)
+    heads = _as_list(detector.get('bbox_head')) + _as_list(roi_head.get('bbox_head'))
+    heads = [head for head in heads if 'num_classes' in head]
+    if not heads:
+        raise ParameterError(
+            'config_file',
+            f'the detector of config_file ({model.get("type")}) has no bbox_head or roi_head.bbox_head with '
+            'num_classes: choose another detector',
+        )
+    for head in heads:
+        losses = [loss for loss in head.values() if isinstance(loss, dict) and 'num_classes' in loss]
+        for part in (head, *losses):
+            part['num_classes'] = len(class_names)
+
+
+def _as_list(heads: Union[None, ConfigDict, Sequence[ConfigDict]]) -> List[ConfigDict]:
+    return [heads] if isinstance(heads, dict) else list(heads or ())
+
+
+def set_thresholds(config: Config, params: DetectionParams, score_threshold: Optional[float], keep_own: bool) -> float:
+    """Put the thresholds and options of a task into a config; what cfg_options set stays as they set it.
+
+    For `score_threshold` and `keep_own` see `load_model`. Returns the model's own score threshold, as its config or
+    cfg_options have it; 0 where it has none.
+
+    Raises:
+        ParameterError: an option does not fit, or the detector has no NMS for `iou_threshold`.
+    """
+    key, stage = _box_stage(config)
+    if params.iou_threshold is not None:
+        if not stage.get('nms'):
+            raise ParameterError(
+                'iou_threshold', 'iou_threshold is set, but this detector has no NMS to use it: leave it empty'
+            )
+        stage['nms']['iou_threshold'] = params.iou_threshold
+    apply_options(config, params.cfg_options)
+    _, stage = _box_stage(config)  # as it is now
+    own_threshold = float(stage.get('score_thr', 0.0))
+    if score_threshold is not None and 'score_thr' in stage and f'{key}.score_thr' not in params.cfg_options:
+        stage['score_thr'] = min(own_threshold, score_threshold) if keep_own else score_threshold
+    return own_threshold
+
+
+def _box_stage(config: Config) -> Tuple[str, ConfigDict]:
+    """Find key and settings of the stage that gives the boxes: `rcnn` of a two-stage detector, else the whole."""
+    test_cfg = config['model'].get('test_cfg') or {}
+    return ('model.test_cfg.rcnn', test_cfg['rcnn']) if 'rcnn' in test_cfg else ('model.test_cfg', test_cfg)
 
 
 def apply_options(config: Config, options: Mapping[str, object]) -> None:

@@ -15,7 +15,7 @@ import mmengine.registry.registry
 import mmengine.runner.runner
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from executor.config.allowed import SCOPES
+from executor.config.read import SCOPES
 from executor.contract.errors import ModelError
 from executor.weights.checkpoint import Checkpoint, read_checkpoint
 
@@ -27,46 +27,24 @@ _SCHEMES = [
 
 def patch() -> None:
     """Apply every patch; once more changes nothing."""
-    _read_files_as_data()
-    _fetch_nothing()
-    _import_no_type()
-    _describe_no_machine()
-
-
-def _read_files_as_data() -> None:
-    """Load checkpoints by our reader: mmengine's `load_from_local` unpickles, which runs what a file holds."""
-    CheckpointLoader.register_scheme('', loader=_read, force=True)
-
-
-def _fetch_nothing() -> None:
-    """Refuse addresses at once: mmengine would download, and without a network that only ends after a time-out."""
+    # mmengine's `load_from_local` unpickles, which runs what a file holds.
+    CheckpointLoader.register_scheme('', loader=_read_as_data, force=True)
+    # mmengine would download from addresses, and without a network that only ends after a time-out.
     CheckpointLoader.register_scheme(_SCHEMES, loader=_refuse, force=True)
-
-
-def _import_no_type() -> None:
-    """Leave a `type` that no registry has unknown: `Registry.get` would import it.
-
-    Its first word is imported even before that is known. What `running_parts` refuses does not come this far.
-    """
-    mmengine.registry.registry.get_object_from_string = _nothing
+    # `Registry.get` would import a `type` that no registry has, and its first word even before that is known. What
+    # `running_parts` refuses does not come this far.
+    mmengine.registry.registry.get_object_from_string = lambda name: None
     mmengine.registry.registry.import_module = _import_known
-
-
-def _describe_no_machine() -> None:
-    """Collect no facts for the log that is not kept: `Runner` asks compilers, of which the image has none."""
+    # `Runner` asks compilers, of which the image has none, for a log that is not kept.
     mmengine.runner.runner.collect_env = dict
 
 
-def _read(filename: str, map_location: object = None) -> Checkpoint:
+def _read_as_data(filename: str, map_location: object = None) -> Checkpoint:
     return read_checkpoint(Path(filename))
 
 
 def _refuse(filename: str, map_location: object = None) -> NoReturn:
     raise ModelError(f'{filename}: the image works without a network: name a file that the container sees')
-
-
-def _nothing(name: str) -> None:
-    return None
 
 
 def _import_known(name: str) -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import pprint
 from pathlib import Path
@@ -14,22 +15,9 @@ ConfigDict = Dict[str, Any]  # a config or a part of one: dicts, lists, tuples, 
 
 # What a model package carries: everything a later task needs, nothing that only helped to write the config.
 SAVED_KEYS = (
-    'default_scope',
-    'find_unused_parameters',
-    'model',
-    'train_dataloader',
-    'val_dataloader',
-    'test_dataloader',
-    'train_cfg',
-    'val_cfg',
-    'test_cfg',
-    'val_evaluator',
-    'test_evaluator',
-    'optim_wrapper',
-    'auto_scale_lr',
-    'param_scheduler',
-    'custom_hooks',
-    'published_schedule',
+    *('default_scope', 'find_unused_parameters', 'model', 'train_dataloader', 'val_dataloader', 'test_dataloader'),
+    *('train_cfg', 'val_cfg', 'test_cfg', 'val_evaluator', 'test_evaluator'),
+    *('optim_wrapper', 'auto_scale_lr', 'param_scheduler', 'custom_hooks', 'published_schedule'),
 )
 
 
@@ -99,12 +87,9 @@ def _not_plain(path: Path, node: ast.AST) -> ModelError:
 
 def config_text(config: Mapping[str, object]) -> str:
     """Write a resolved config as `name = literal` lines, which `read_plain_config` and mmengine alike read back."""
-    lines = []
-    for key in SAVED_KEYS:
-        if key in config:
-            value = pprint.pformat(_plain(config[key]), width=120, compact=True, sort_dicts=False)
-            lines.append(f'{key} = {value}\n')
-    return '\n'.join(lines)
+    saved = {key: _plain(config[key]) for key in SAVED_KEYS if key in config}
+    literal = functools.partial(pprint.pformat, width=120, compact=True, sort_dicts=False)
+    return '\n'.join(f'{key} = {literal(value)}\n' for key, value in saved.items())
 
 
 def _plain(value: object) -> object:

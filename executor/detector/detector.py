@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from typing import ContextManager, Dict, Generic, List, NamedTuple, Protocol, Sequence, Tuple, TypeVar
+from dataclasses import dataclass
+from typing import ContextManager, Dict, List, NamedTuple, Sequence, Tuple, Union
 
+import numpy as np
 import torch
+from mmdet.structures import DetDataSample
 
 from executor.detections import Detections, HeadMap
 from executor.images.prepare import Preparation, Prepared
+from executor.models.dense import HeadAdapter, detections_of, metas
+from executor.network.dense import RawOutputs, TorchNetwork
+from executor.network.onnx_network import OnnxNetwork
 
 
 class Found(NamedTuple):
@@ -20,78 +26,101 @@ class Found(NamedTuple):
     input_size: Tuple[int, int] = (0, 0)  # (height, width) of the network's input, which the head maps cover
 
 
-Raw = TypeVar('Raw')
+@dataclass(frozen=True)
+class DenseSteps:
+    """The steps of a dense detector: a network that gives head maps, and an adapter that makes boxes of them."""
+
+    network: Union[OnnxNetwork, TorchNetwork]
+    head: HeadAdapter
+    head_maps: bool  # whether they are asked for
+
+    def forward(self, images: Sequence[Prepared]) -> RawOutputs:
+        """Run the network up to its head maps."""
+        return self.network(_stacked(images))
+
+    def find(self, raw: RawOutputs, images: Sequence[Prepared]) -> List[Found]:
+        """Make boxes, and keep the head maps where they are asked for."""
+        detections = self.head.detections(raw, images)
+        if not self.head_maps:
+            return [Found(one) for one in detections]
+        levels = self.head.head_maps(raw)
+        divisor = self.network.divisor
+        height, width = (-(-side // divisor) * divisor for side in images[0].pixels.shape[:2])
+        return [
+            Found(one, tuple(_of_image(level, number) for level in levels), (height, width))
+            for number, one in enumerate(detections)
+        ]
 
 
-class Steps(Protocol[Raw]):
-    """The two steps of detecting in images of one shape."""
+@dataclass(frozen=True)
+class WholeSteps:
+    """The steps of any other detector: mmdet's own `predict`, post-processing included."""
 
-    def forward(self, images: Sequence[Prepared]) -> Raw:
-        """Run the network."""
-        ...
+    model: torch.nn.Module  # on the device
+    device: torch.device
+    classes: int
+    class_scores: bool  # whether detections carry a score for each class
 
-    def find(self, raw: Raw, images: Sequence[Prepared]) -> List[Found]:
-        """Make boxes of its outputs, an entry an image."""
-        ...
+    def forward(self, images: Sequence[Prepared]) -> Sequence[DetDataSample]:
+        """Predict."""
+        samples = [DetDataSample(metainfo=meta) for meta in metas(images)]
+        inputs = [torch.from_numpy(np.ascontiguousarray(one.pixels.transpose(2, 0, 1))) for one in images]
+        with torch.inference_mode(), torch.autocast(self.device.type, enabled=self.device.type == 'cuda'):
+            batch = self.model.data_preprocessor({'inputs': inputs, 'data_samples': samples}, False)
+            return self.model.predict(batch['inputs'], batch['data_samples'], rescale=True)
+
+    def find(self, raw: Sequence[DetDataSample], images: Sequence[Prepared]) -> List[Found]:
+        """Take the boxes over."""
+        return [Found(detections_of(one.pred_instances, self.classes, self.class_scores)) for one in raw]
 
 
-Group = Tuple[List[int], Raw]  # positions in the batch of images of one shape, and the network's outputs for them
+# The positions in a batch of images of one shape, and what the first step gives for them.
+Group = Tuple[List[int], RawOutputs]
 
 
-class Detector(Generic[Raw]):
+@dataclass(frozen=True)
+class Detector:
     """A model ready to detect: images in, `Found` out. Several threads may call it.
 
     On a CPU images go through the network one by one: what is found in one cannot depend on its neighbours, and nothing
     is slower. On a GPU all images of one shape go together.
-
-    Attributes:
-        prepare: needs no model, so it can run in another process.
-        backend: the library that runs it, for the log.
-        score_threshold: below which the model, by its config, leaves boxes out; the task may have asked for others.
-        calls_at_once: threads that should call it.
-        batched: whether a call with several images is faster than several calls.
     """
 
-    def __init__(
-        self,
-        steps: Steps[Raw],
-        prepare: Preparation,
-        backend: str,
-        score_threshold: float,
-        calls_at_once: int,
-        device: torch.device,
-    ) -> None:
-        self.prepare = prepare
-        self.backend = backend
-        self.score_threshold = score_threshold
-        self.calls_at_once = calls_at_once
-        self.batched = device.type == 'cuda'
-        self._steps = steps
-        self._device = device
+    steps: Union[DenseSteps, WholeSteps]
+    prepare: Preparation  # needs no model, so it can run in another process
+    backend: str  # the library that runs it, for the log
+    score_threshold: float  # below which the model, by its config, leaves boxes out; the task may have asked for others
+    calls_at_once: int  # threads that should call it
+    device: torch.device
+
+    @property
+    def batched(self) -> bool:
+        """Tell whether a call with several images is faster than several calls."""
+        return self.device.type == 'cuda'
 
     def __call__(self, images: Sequence[Prepared]) -> List[Found]:
         """Detect; an entry an image, in their order."""
         return self.find(self.forward(images), images)
 
-    def forward(self, images: Sequence[Prepared]) -> List[Group[Raw]]:
+    def forward(self, images: Sequence[Prepared]) -> List[Group]:
         """Run the network, the first half of a call; `find` is the second, so that each can be timed."""
         with self._on_device():
-            raw = [(group, self._steps.forward([images[n] for n in group])) for group in self._groups(images)]
+            raw = [(group, self.steps.forward([images[n] for n in group])) for group in self._groups(images)]
             if self.batched:
                 torch.cuda.current_stream().synchronize()  # what was launched is done
         return raw
 
-    def find(self, raw: Sequence[Group[Raw]], images: Sequence[Prepared]) -> List[Found]:
+    def find(self, raw: Sequence[Group], images: Sequence[Prepared]) -> List[Found]:
         """Make boxes of what `forward` gave for these images."""
         found: Dict[int, Found] = {}
         with self._on_device():
             for group, outputs in raw:
-                found.update(zip(group, self._steps.find(outputs, [images[n] for n in group])))
+                found.update(zip(group, self.steps.find(outputs, [images[n] for n in group])))
         return [found[number] for number in range(len(images))]
 
     def _on_device(self) -> ContextManager[object]:
         # The current GPU is a thread's own.
-        return torch.cuda.device(self._device) if self.batched else contextlib.nullcontext()
+        return torch.cuda.device(self.device) if self.batched else contextlib.nullcontext()
 
     def _groups(self, images: Sequence[Prepared]) -> List[List[int]]:
         if not self.batched:
@@ -99,3 +128,18 @@ class Detector(Generic[Raw]):
         # mmdet pads a batch to its largest image, which changes what is found in the others: one shape at a time.
         by_shape = sorted(range(len(images)), key=lambda number: images[number].pixels.shape)
         return [list(group) for _, group in itertools.groupby(by_shape, key=lambda number: images[number].pixels.shape)]
+
+
+def _stacked(images: Sequence[Prepared]) -> np.ndarray:
+    """Stack to (B, H, W, 3); where the loader has put the images one after the other, without copying them."""
+    first = images[0].pixels
+    if len(images) == 1:
+        return first[None]
+    starts = [one.pixels.__array_interface__['data'][0] for one in images]
+    if all(start == starts[0] + number * first.nbytes for number, start in enumerate(starts)):
+        return np.lib.stride_tricks.as_strided(first, (len(images), *first.shape), (first.nbytes, *first.strides))
+    return np.stack([one.pixels for one in images])
+
+
+def _of_image(level: HeadMap, number: int) -> HeadMap:
+    return HeadMap(*(None if logits is None else logits[number : number + 1] for logits in level))

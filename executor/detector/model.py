@@ -13,38 +13,34 @@ from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 
 from executor.config.blame import config_to_blame
-from executor.config.classes import set_classes
+from executor.config.overrides import set_classes, set_thresholds
 from executor.config.patches import patch
 from executor.config.plain import ConfigDict
 from executor.config.read import load_config, outer_pipeline
 from executor.contract.errors import ModelError
 from executor.contract.params import DetectionParams, TrainParams
-from executor.detector.fit import check_class_names, load_all
-from executor.detector.thresholds import set_thresholds
 from executor.models.families import register_parts
 from executor.weights.checkpoint import class_names_of, meta_of, model_parameters, read_checkpoint
 from executor.weights.choose import best_weights, replace_downloads
+from executor.weights.match import load_all
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class TrainedModel:
+class LoadedModel:
     """A detector with its weights, in evaluation mode on the CPU."""
 
     model: torch.nn.Module
     pipeline: Tuple[ConfigDict, ...]  # the transforms an image goes through in the config's test
-    class_names: Tuple[str, ...]
     score_threshold: float  # the model's own, see `set_thresholds`
 
 
-def load_model(
-    params: DetectionParams, score_threshold: Optional[float] = None, keep_own: bool = False
-) -> TrainedModel:
+def load_model(params: DetectionParams, score_threshold: Optional[float] = None, keep_own: bool = False) -> LoadedModel:
     """Build the detector of `params.model_files`.
 
     Args:
-        params: model files, class names and options of the task.
+        params: the task's.
         score_threshold: the caller looks at no boxes below it, so that the detector need not find them; cfg_options
             that set the config's `score_thr` count for more. None: boxes above the model's own threshold are found.
         keep_own: boxes above the model's own threshold are found as well.
@@ -63,21 +59,37 @@ def load_model(
             + (', '.join(file.name for file in params.model_files) or 'nothing')
         )
     checkpoint = read_checkpoint(weights)
-    check_class_names(class_names_of(checkpoint), params.class_names, weights)
+    _check_class_names(class_names_of(checkpoint), params.class_names, weights)
     config = load_config(_config_name(params, checkpoint, weights), params.model_files)
     with config_to_blame(config, params.cfg_options):
         set_classes(config, params.class_names)
         if 'test_dataloader' not in config:
             config['test_dataloader'] = copy.deepcopy(config['val_dataloader'])
         own_threshold = set_thresholds(config, params, score_threshold, keep_own)
-        # Everything a config would download is in the weights.
-        replace_downloads(config['model'], will_load=True)
+        replace_downloads(config['model'], will_load=True)  # everything it would download is in the weights
         model = MODELS.build(config['model']).eval().requires_grad_(False)
         pipeline = tuple(dict(transform) for transform in outer_pipeline(config['test_dataloader']['dataset']))
         _check_sizes(pipeline)
     load_all(model, model_parameters(checkpoint, weights), weights, params)
     logger.info('model: %s, %s', config['model']['type'], weights)
-    return TrainedModel(model, pipeline, params.class_names, own_threshold)
+    return LoadedModel(model, pipeline, own_threshold)
+
+
+def _check_class_names(known: Optional[Sequence[str]], wanted: Sequence[str], weights: Path) -> None:
+    """Check the task's class names against those in the weights, where these hold some.
+
+    The position is the class id, so the number must agree; other names may be meant so, and are told.
+    """
+    if known is None:
+        return
+    if len(known) != len(wanted):
+        raise ModelError(
+            f'{weights} detects {len(known)} classes ({", ".join(known)}), but class_names has {len(wanted)} '
+            f'({", ".join(wanted)}): give class_names of the model, in its order'
+        )
+    if known != wanted:
+        other = [f'{ours} for {theirs}' for ours, theirs in zip(wanted, known) if ours != theirs]
+        logger.warning('class_names are not those of the model: %s', ', '.join(other))
 
 
 def _config_name(params: DetectionParams, checkpoint: Mapping[str, object], weights: Path) -> str:

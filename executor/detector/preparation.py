@@ -5,24 +5,25 @@ Most pipelines only resize and pad, which `Letterbox` does; any other runs as mm
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 
+from executor.config.plain import ConfigDict
 from executor.images.prepare import Letterbox, Preparation, Prepared
 
 # They read the image and the true boxes, or pack the result: neither is this room's business.
 _ENDS = ('LoadImageFromFile', 'LoadAnnotations', 'PackDetInputs')
 
 
-def preparation_of(pipeline: Sequence[Mapping[str, Any]]) -> Preparation:
+def preparation_of(pipeline: Sequence[ConfigDict]) -> Preparation:
     """Give `Letterbox` where the pipeline of a config is no more than that, else `Transforms`."""
     middle = [dict(transform) for transform in pipeline if transform['type'] not in _ENDS]
     floats = any(transform.get('to_float32') for transform in pipeline if transform['type'] == 'LoadImageFromFile')
     return (None if floats else _letterbox(middle)) or Transforms(middle, floats)
 
 
-def _letterbox(transforms: Sequence[Dict[str, Any]]) -> Optional[Letterbox]:
+def _letterbox(transforms: Sequence[ConfigDict]) -> Optional[Letterbox]:
     transforms = [dict(transform) for transform in transforms]  # to take keys out
     kinds = [transform.pop('type') for transform in transforms]
     if kinds not in (['Resize'], ['Resize', 'Pad']):
@@ -52,13 +53,13 @@ class Transforms:
 
     largest = 0  # not known before an image is there
 
-    def __init__(self, pipeline: Sequence[Mapping[str, Any]], floats: bool) -> None:
+    def __init__(self, pipeline: Sequence[ConfigDict], floats: bool) -> None:
         """`floats`: whether the first transform gets float32, as where the config's loading has `to_float32`."""
         self._pipeline = pipeline
         self._floats = floats
         self._run: Any = None
 
-    def __getstate__(self) -> Dict[str, Any]:
+    def __getstate__(self) -> Dict[str, object]:
         return {**self.__dict__, '_run': None}
 
     def __call__(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> Prepared:
@@ -68,10 +69,9 @@ class Transforms:
             from mmdet.registry import TRANSFORMS
 
             self._run = Compose([TRANSFORMS.build(dict(transform)) for transform in self._pipeline])
-        height, width = image.shape[:2]
+        height, width = shape = image.shape[:2]
         image = image.astype(np.float32) if self._floats else image
-        results = {'img': image, 'img_shape': (height, width), 'ori_shape': (height, width), 'img_id': 0}
-        results = self._run(results)
+        results = self._run({'img': image, 'img_shape': shape, 'ori_shape': shape, 'img_id': 0})
         meta = {
             key: value
             for key, value in results.items()

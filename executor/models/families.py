@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 
 import mmdet.datasets  # noqa: F401  (prints what it does without; where families are imported, it is told nowhere)
 import mmdet.registry
@@ -14,7 +14,7 @@ from mmdet.models.dense_heads import YOLOXHead
 from mmdet.utils import register_all_modules
 from mmengine.registry import Registry
 
-from executor.models.adapter import HeadAdapter
+from executor.models.dense import HeadAdapter
 from executor.models.yolox import megvii
 from executor.models.yolox.head import YoloxHead
 
@@ -58,11 +58,6 @@ def family_of(model: torch.nn.Module) -> Optional[Family]:
     """Find the family of a detector by its head; None for one without a row in the table."""
     head = type(getattr(model, 'bbox_head', None))
     return next((family for family in FAMILIES if family.head is head), None)
-
-
-def weight_layouts() -> List[WeightLayout]:
-    """List the foreign layouts of all families' weights."""
-    return [layout for family in FAMILIES for layout in family.layouts]
 
 
 def register_parts() -> None:

@@ -1,16 +1,18 @@
-"""Cut a dense detector off at its raw head maps, and fuse its norms into its convolutions."""
+"""Cut a dense detector off at its raw head maps, fuse its norms into its convolutions, and run that in torch."""
 
 from __future__ import annotations
 
 import copy
-from typing import List, Tuple
+from typing import Any, Iterator, List, Tuple, Union
 
 import numpy as np
 import torch
 from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
 from torch.nn import functional
 
-from executor.models.adapter import Outputs, Structure
+# What a head's `forward` returns and its `predict_by_feat` takes: sequences of tensors, nested as that head has them.
+RawOutputs = Any
+Structure = Union[List['Structure'], int, None]  # the nesting: sequences as lists, a tensor as 1, None as None
 
 # The runtime may sum in another order than torch; what differs more is another network.
 _TOLERANCE = 1e-3
@@ -37,7 +39,7 @@ class Network(torch.nn.Module):
         self.eval()
 
     def forward(self, pixels: torch.Tensor) -> Tuple[torch.Tensor, ...]:
-        """Turn (B, H, W, 3) BGR, uint8 or float32, into the flat outputs."""
+        """Turn (B, H, W, 3) BGR, uint8 or float32, into the flat outputs, which `nested` nests again."""
         outputs = self.model(self.normalised(pixels), mode='tensor')
         self.structure = _structure(outputs)
         return tuple(_leaves(outputs))
@@ -52,12 +54,35 @@ class Network(torch.nn.Module):
         if self._normalise:
             images = (images - self.mean) / self.std
         if self.divisor > 1:
-            height, width = images.shape[2], images.shape[3]
             # torch 1.10 exports the remainder of a negative number with the wrong sign.
-            below, right = ((self.divisor - side % self.divisor) % self.divisor for side in (height, width))
+            below, right = ((self.divisor - side % self.divisor) % self.divisor for side in images.shape[2:])
             if torch.onnx.is_in_onnx_export() or below or right:
                 images = functional.pad(images, (0, right, 0, below), value=self._pad_value)
         return images.to(next(self.model.parameters()).dtype)
+
+
+class TorchNetwork:
+    """The network on a device, named with its number since calling threads have none; on CUDA in half precision.
+
+    A `plain` network is convolutions alone, which lose nothing in half precision; of any other, torch chooses the
+    operations that stay in single precision.
+    """
+
+    def __init__(self, network: Network, device: torch.device, plain: bool) -> None:
+        self._network = network.to(device)
+        self._device = device
+        self._mixed = device.type == 'cuda' and not plain
+        self.divisor = network.divisor
+        if plain:
+            self._network.to(memory_format=torch.channels_last)
+        if plain and device.type == 'cuda':
+            self._network.model.half()
+
+    def __call__(self, pixels: np.ndarray) -> RawOutputs:
+        """Run (B, H, W, 3) uint8 BGR."""
+        with torch.inference_mode(), torch.autocast(self._device.type, enabled=self._mixed):
+            outputs = self._network(torch.from_numpy(pixels).to(self._device, non_blocking=True))
+            return nested(self._network.structure, iter(outputs))
 
 
 def example_images(height: int, width: int) -> np.ndarray:
@@ -72,7 +97,8 @@ def fused_network(model: torch.nn.Module, channels_last: bool) -> Network:
     It does change the outputs where several norms share a convolution, as in RTMDet's head.
     """
     network = Network(model, channels_last)
-    if _shares_parts(model):
+    parts = [id(part) for module in model.modules() for part in module._modules.values() if part is not None]
+    if len(parts) != len(set(parts)):
         return network
     example = torch.from_numpy(example_images(CHECK_SIDE, CHECK_SIDE))
     fused = Network(fuse_conv_bn(copy.deepcopy(model)), channels_last).requires_grad_(False)
@@ -84,26 +110,32 @@ def fused_network(model: torch.nn.Module, channels_last: bool) -> Network:
     return fused
 
 
-def _shares_parts(model: torch.nn.Module) -> bool:
-    parts = [id(part) for module in model.modules() for part in module._modules.values() if part is not None]
-    return len(parts) != len(set(parts))
+def check_same(found: RawOutputs, wanted: RawOutputs) -> None:
+    """Raise ValueError where outputs differ by more than rounding, however they are nested."""
+    ours, theirs = _leaves(found), _leaves(wanted)
+    if len(ours) != len(theirs) or not all(map(_is_same, ours, theirs)):
+        raise ValueError('its outputs differ from those of torch')
 
 
-def check_same(found: Tuple[torch.Tensor, ...], wanted: Tuple[torch.Tensor, ...]) -> None:
-    """Raise ValueError where outputs differ by more than rounding."""
-    for ours, theirs in zip(found, wanted):
-        limit = _TOLERANCE * max(1.0, float(theirs.abs().max()))
-        if ours.shape != theirs.shape or not float((ours - theirs).abs().max()) <= limit:
-            raise ValueError('its outputs differ from those of torch')
+def _is_same(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
+    limit = _TOLERANCE * max(1.0, float(theirs.abs().max()))
+    return ours.shape == theirs.shape and float((ours - theirs).abs().max()) <= limit
 
 
-def _structure(outputs: Outputs) -> Structure:
+def nested(structure: Structure, tensors: Iterator[torch.Tensor]) -> RawOutputs:
+    """Nest flat outputs as the model's `forward` returned them."""
+    if isinstance(structure, list):
+        return [nested(item, tensors) for item in structure]
+    return None if structure is None else next(tensors)
+
+
+def _structure(outputs: RawOutputs) -> Structure:
     if isinstance(outputs, (list, tuple)):
         return [_structure(item) for item in outputs]
     return None if outputs is None else 1
 
 
-def _leaves(outputs: Outputs) -> List[torch.Tensor]:
+def _leaves(outputs: RawOutputs) -> List[torch.Tensor]:
     if isinstance(outputs, (list, tuple)):
         return [leaf for item in outputs for leaf in _leaves(item)]
     return [] if outputs is None else [outputs]

@@ -16,13 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike
 
-from executor.contract.shown import first_line
-from executor.models.adapter import RawOutputs
-from executor.network.dense import CHECK_SIDE, Network, check_same, example_images
+from executor.network.dense import CHECK_SIDE, Network, RawOutputs, check_same, example_images, nested
 
 logger = logging.getLogger(__name__)
 
-_OPSET = 13
 _OTHER_SIDES = (250, 410)  # of a second image, in case the graph has kept a size; to be padded, other than the first
 
 
@@ -42,6 +39,7 @@ class OnnxNetwork:
         """
         import onnxruntime  # only where it is used
 
+        started = time.monotonic()
         self.divisor = network.divisor
         width, height = input_size or (CHECK_SIDE, CHECK_SIDE)
         example = example_images(height, width).astype(dtype)
@@ -52,34 +50,22 @@ class OnnxNetwork:
         self._session = onnxruntime.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
         self._input = self._session.get_inputs()[0].name
         self._structure = network.structure
-        for pixels in [example] if input_size is not None else [example, example_images(*_OTHER_SIDES).astype(dtype)]:
+        others = [] if input_size is not None else [example_images(*_OTHER_SIDES).astype(dtype)]
+        for pixels in (example, *others):
             with torch.inference_mode():
-                check_same(self(pixels).tensors, network(torch.from_numpy(pixels)))
+                check_same(self(pixels), network(torch.from_numpy(pixels)))
+        logger.info('network exported to ONNX Runtime and compared with torch in %.1f s', time.monotonic() - started)
 
     def __call__(self, pixels: np.ndarray) -> RawOutputs:
         """Run (1, H, W, 3) BGR of the dtype it was made for."""
         outputs = self._session.run(None, {self._input: pixels})
-        return RawOutputs(tuple(torch.from_numpy(output) for output in outputs), self._structure)
-
-
-def onnx_or_none(
-    network: Network, input_size: Optional[Tuple[int, int]], dtype: DTypeLike = np.uint8
-) -> Optional[OnnxNetwork]:
-    """Load the network into ONNX Runtime; gives None, with a warning, where that does not work."""
-    started = time.monotonic()
-    try:
-        runtime = OnnxNetwork(network, input_size, dtype)
-    except Exception as error:  # whatever the exporter or the runtime does not know
-        logger.warning('the network runs in torch, more slowly: ONNX Runtime cannot run it (%s)', first_line(error))
-        return None
-    logger.info('network exported to ONNX Runtime and compared with torch in %.1f s', time.monotonic() - started)
-    return runtime
+        return nested(self._structure, map(torch.from_numpy, outputs))
 
 
 def export_graph(network: Network, example: np.ndarray, fixed: bool) -> bytes:
     """Export an ONNX graph with one input, `images`, of the example's shape or of any height and width."""
     graph = io.BytesIO()
-    arguments: Dict[str, object] = {'input_names': ['images'], 'opset_version': _OPSET}
+    arguments: Dict[str, object] = {'input_names': ['images'], 'opset_version': 13}
     if not fixed:
         arguments['dynamic_axes'] = {'images': {1: 'height', 2: 'width'}}
     if 'dynamo' in inspect.signature(torch.onnx.export).parameters:

@@ -8,8 +8,7 @@ import math
 from mmengine.config import Config
 
 from executor.config.blame import config_to_blame
-from executor.config.classes import set_classes
-from executor.config.overrides import apply_options, chosen_number, wrong_option
+from executor.config.overrides import apply_options, chosen_number, set_classes, wrong_option
 from executor.config.read import load_config
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError

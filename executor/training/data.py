@@ -7,7 +7,7 @@ import os
 
 from mmengine.config import Config
 
-from executor.config.classes import NO_MASKS
+from executor.config.overrides import NO_MASKS
 from executor.config.plain import ConfigDict
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError

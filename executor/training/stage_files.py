@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from executor.config.plain import config_text
 from executor.contract.output.files import replace_file
-from executor.weights.write import save_weights
+from executor.weights.checkpoint import save_weights
 
 
 @dataclass(frozen=True)

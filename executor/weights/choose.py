@@ -20,10 +20,7 @@ _SCHEDULE_PART = re.compile(r'_\d+xb?\d+[_-].*$')
 
 
 def choose_weights(files: Sequence[Path], config_file: str) -> Optional[Path]:
-    """Choose the weights to start from among the files of a model package, else in the image's /weights, else none.
-
-    In /weights the name must begin with the config's architecture.
-    """
+    """Choose the weights to start from: of a model package, else the image's for that architecture, else none."""
     best = best_weights(files)
     if best is not None:
         return best
@@ -55,8 +52,6 @@ def architecture(config_file: str) -> str:
 
 def image_weights(name: str) -> Optional[Path]:
     """Find the file below /weights whose name is `name` or goes on after it with `_`, `-` or `.`; first by name."""
-    if not IMAGE_WEIGHTS.is_dir():
-        return None
     pattern = re.compile(re.escape(name) + r'([_.-].*)?$')
     fitting = (file for file in IMAGE_WEIGHTS.rglob('*') if file.suffix in WEIGHT_SUFFIXES and pattern.match(file.stem))
     return min(fitting, default=None)

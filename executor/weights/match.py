@@ -1,4 +1,4 @@
-"""Match the parameters of a file with those of a model, and load what fits."""
+"""Match the parameters of a file with those of a model, and load what fits, or all."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ import logging
 from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Sequence
 
-import torch
+from torch import Tensor
+from torch.nn import Module
 
 from executor.contract.errors import ModelError
+from executor.contract.params import DetectionParams
 from executor.weights.checkpoint import model_parameters, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
-CLASS_LAYERS = ('bbox_head', 'roi_head')  # beginnings of the names whose shapes may depend on the number of classes
+_CLASS_LAYERS = ('bbox_head', 'roi_head')  # beginnings of the names whose shapes may depend on the number of classes
 
 
 class Match(NamedTuple):
     """Parameters of a file beside those of a model, in the model's order."""
 
-    fitting: Dict[str, torch.Tensor]  # that both have, in the same shape
+    fitting: Dict[str, Tensor]  # that both have, in the same shape
     other_shape: List[str]  # that both have, in different shapes
     missing: List[str]  # of the model alone, but for the counters of batch norms, which nothing depends on
     left_over: List[str]  # of the file alone
 
 
-def match(parameters: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor]) -> Match:
+def match(parameters: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Match:
     """Match parameters with a model's `own`, by name and shape."""
     common = [name for name in own if name in parameters]
     fitting = {name: parameters[name] for name in common if parameters[name].shape == own[name].shape}
@@ -37,7 +39,7 @@ def match(parameters: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor
     )
 
 
-def load_weights(model: torch.nn.Module, path: Path) -> None:
+def load_weights(model: Module, path: Path) -> None:
     """Load the parameters that fit; the head of another class count is left out with a note.
 
     Raises:
@@ -45,7 +47,7 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
     """
     own = model.state_dict()
     fitting, other_shape, missing, left_over = match(model_parameters(read_checkpoint(path), path), own)
-    strange = [name for name in other_shape if not name.startswith(CLASS_LAYERS)]
+    strange = [name for name in other_shape if not name.startswith(_CLASS_LAYERS)]
     if not fitting or strange or len(fitting) < len(own) / 2:
         raise ModelError(
             f'{path} does not fit the model of config_file: {len(fitting)} of {len(own)} parameters fit'
@@ -61,6 +63,39 @@ def load_weights(model: torch.nn.Module, path: Path) -> None:
             '  %d parameters of the model are not in the file (%s), %d of the file are not in the model (%s)',
             *(len(missing), _first(missing), len(left_over), _first(left_over)),
         )
+
+
+def load_all(model: Module, parameters: Mapping[str, Tensor], path: Path, params: DetectionParams) -> None:
+    """Load every parameter of the model; what the file has beyond that (such as a second, averaged set) is left.
+
+    Raises:
+        ModelError: parameters are missing or have another shape; with what the task's `params` have to do with it.
+    """
+    own = model.state_dict()
+    fitting, other_shape, missing, _ = match(parameters, own)
+    if not missing and other_shape and all(name.startswith(_CLASS_LAYERS) for name in other_shape):
+        found = _number_of_classes(other_shape[0], parameters, own, len(params.class_names))
+        raise ModelError(
+            f'{path} detects {found or "another number of"} classes, whose names it does not hold, but class_names has '
+            f'{len(params.class_names)} ({", ".join(params.class_names)}): give class_names of the model, in its order'
+        )
+    if missing or other_shape:
+        problems = ((missing, 'are missing'), (other_shape, 'have another shape'))
+        wrong = ' and '.join(f'{len(names)} {problem} ({_first(names)})' for names, problem in problems if names)
+        changing = ', '.join(key for key in params.cfg_options if key.startswith('model.'))
+        raise ModelError(
+            f'{path} does not fit the config: of its {len(own)} parameters {wrong}: set config_file to the config that '
+            f'these weights were trained with{", and leave out cfg_options " + changing if changing else ""}'
+        )
+    model.load_state_dict(fitting, strict=False)
+
+
+def _number_of_classes(name: str, found: Mapping[str, Tensor], own: Mapping[str, Tensor], classes: int) -> str:
+    """Tell the number, where a layer's outputs are in proportion to it, which background would spoil; else nothing."""
+    outputs, own_outputs = found[name].shape[0] * classes, own[name].shape[0]
+    if name.startswith('roi_head') or own_outputs % classes or outputs % own_outputs:
+        return ''
+    return str(outputs // own_outputs)
 
 
 def _first(names: Sequence[str]) -> str:

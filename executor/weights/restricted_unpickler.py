@@ -11,13 +11,9 @@ from pickle import PickleError, UnpicklingError  # noqa: F401  (torch.load asks 
 from typing import BinaryIO
 
 _PLAIN = {
-    ('collections', 'OrderedDict'),
-    ('torch', 'Size'),
-    ('torch', 'device'),
-    ('torch._utils', '_rebuild_parameter'),
-    ('torch._utils', '_rebuild_tensor'),
-    ('torch._utils', '_rebuild_tensor_v2'),
-    ('torch._utils', '_rebuild_tensor_v3'),
+    'collections': ('OrderedDict',),
+    'torch': ('Size', 'device'),
+    'torch._utils': ('_rebuild_parameter', '_rebuild_tensor', '_rebuild_tensor_v2', '_rebuild_tensor_v3'),
 }
 # mmengine and mmdet 2 keep the log and the metrics of a training as these and as numpy's numbers.
 _FORGOTTEN = {
@@ -44,7 +40,7 @@ class Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         storage = module in ('torch', 'torch.cuda') and name.endswith('Storage') and name.isidentifier()
-        if storage or (module, name) in _PLAIN:
+        if storage or name in _PLAIN.get(module, ()):
             return super().find_class(module, name)
         numpys = module.partition('.')[0] == 'numpy' and (name in _NUMPY or name.endswith('DType'))
         if (module, name) in _FORGOTTEN or numpys:

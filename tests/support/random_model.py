@@ -10,11 +10,10 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 
-from executor.config.classes import set_classes
-from executor.config.overrides import apply_options
+from executor.config.overrides import apply_options, set_classes
 from executor.config.read import load_config
+from executor.weights.checkpoint import save_weights
 from executor.weights.choose import replace_downloads
-from executor.weights.write import save_weights
 
 NANO = 'configs/yolox/yolox_nano_8x8_300e_coco.py'
 

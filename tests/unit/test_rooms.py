@@ -49,8 +49,10 @@ ROOMS = {
     'executor/config': 'executor.contract executor.machine executor.models.families executor.weights mmengine',
     'executor/config/find.py': 'executor.contract',
     'executor/weights': 'executor.contract executor.models.families torch',
-    'executor/models': 'executor.detections executor.images.prepare mmcv mmdet mmengine numpy torch',
-    'executor/network': 'executor.contract.shown executor.models.adapter mmcv numpy onnxruntime torch',
+    'executor/models': (
+        'executor.detections executor.images.prepare executor.network.dense mmcv mmdet mmengine numpy torch'
+    ),
+    'executor/network': 'mmcv numpy onnxruntime torch',
     'executor/images': 'executor.contract executor.machine PIL cv2 numpy',
     # leaves
     'executor/contract': 'mining.catalog yaml',

@@ -12,24 +12,21 @@ from typing import List, Sequence, Tuple
 import torch
 from mmcv.ops import batched_nms
 from mmcv.ops.nms import NMSop
+from torch import Tensor
 
 from executor.detections import Detections, HeadMap
 from executor.images.prepare import Prepared
-from executor.models.adapter import RawOutputs
+from executor.network.dense import RawOutputs
 
 _SPLIT = 10000  # boxes, above which `batched_nms` goes class by class
 _LARGEST = 1e5  # network pixels; a model just begun may predict infinity, which NMS cannot order
 
 
 class YoloxHead:
-    """Post-processing of a YOLOX model's outputs.
-
-    Args:
-        head: mmdet's YOLOXHead.
-        class_scores: whether detections carry the scores of all classes.
-    """
+    """Post-processing of a YOLOX model's outputs."""
 
     def __init__(self, head: torch.nn.Module, class_scores: bool) -> None:
+        """Read the settings of mmdet's YOLOXHead; `class_scores` asks for the scores of all classes."""
         self._strides = [stride[0] for stride in head.prior_generator.strides]
         self._score_threshold = float(head.test_cfg.score_thr)
         self._least_logit = _logit(self._score_threshold)
@@ -41,8 +38,7 @@ class YoloxHead:
 
     def detections(self, raw: RawOutputs, images: Sequence[Prepared]) -> List[Detections]:
         """Find boxes above the model's score threshold that survive NMS, in each of the B images."""
-        levels = zip(*raw.nested(), self._strides)
-        found = [self._candidates(*level) for level in levels]
+        found = [self._candidates(*level) for level in zip(*raw, self._strides)]
         image, class_logits, objectness, boxes = (torch.cat(parts) for parts in zip(*found))
         best, labels = class_logits.max(dim=1)
         # In double precision, which is rounded away: in single, torch's result for a number depends on its place in the
@@ -55,34 +51,23 @@ class YoloxHead:
                 chosen &= image == number
             boxes_here = (boxes[chosen] / boxes.new_tensor(prepared.scale * 2)).float()
             kept, kept_scores = self._kept(boxes_here, scores[chosen], labels[chosen])
-            rows = None
+            parts = [boxes_here[kept], kept_scores, labels[chosen][kept]]
             if self._class_scores:
                 logits, objects = class_logits[chosen][kept], objectness[chosen][kept]
-                rows = (logits.double().sigmoid() * objects.double().sigmoid()[:, None]).float().cpu().numpy()
-            results.append(
-                Detections(
-                    boxes=boxes_here[kept].cpu().numpy(),
-                    scores=kept_scores.cpu().numpy(),
-                    labels=labels[chosen][kept].cpu().numpy(),
-                    class_scores=rows,
-                )
-            )
+                parts.append((logits.double().sigmoid() * objects.double().sigmoid()[:, None]).float())
+            results.append(Detections(*(part.cpu().numpy() for part in parts)))
         return results
 
-    def _candidates(
-        self, classes: torch.Tensor, boxes: torch.Tensor, objectness: torch.Tensor, stride: int
-    ) -> Tuple[torch.Tensor, ...]:
+    def _candidates(self, classes: Tensor, boxes: Tensor, objectness: Tensor, stride: int) -> Tuple[Tensor, ...]:
         """Give a level's positions worth a look: image, class logits, objectness logit, box in network pixels."""
         image, y, x = torch.where(objectness[:, 0] >= self._least_logit)  # (M,) each
         raw = boxes.permute(0, 2, 3, 1)[image, y, x].double()  # (M, 4)
         center = (raw[:, :2] + torch.stack([x, y], dim=1)) * stride
         half = raw[:, 2:].exp() * (stride / 2)
         corners = torch.cat([center - half, center + half], dim=1).clamp(-_LARGEST, _LARGEST)
-        return (image, classes.permute(0, 2, 3, 1)[image, y, x], objectness[image, 0, y, x], corners)
+        return image, classes.permute(0, 2, 3, 1)[image, y, x], objectness[image, 0, y, x], corners
 
-    def _kept(
-        self, boxes: torch.Tensor, scores: torch.Tensor, labels: torch.Tensor
-    ) -> Tuple[torch.Tensor, torch.Tensor]:
+    def _kept(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> Tuple[Tensor, Tensor]:
         """Choose the boxes that stay, best first; gives their scores, too, which some kinds of NMS change."""
         if not len(scores):
             return labels, scores
@@ -99,7 +84,7 @@ class YoloxHead:
 
     def head_maps(self, raw: RawOutputs) -> List[HeadMap]:
         """Give the levels' class and objectness logits."""
-        classes, _, objectness = raw.nested()
+        classes, _, objectness = raw
         return [HeadMap(level[:, None], obj) for level, obj in zip(classes, objectness)]
 
 

@@ -26,13 +26,11 @@ def test_options_are_blamed_first(file):
     cause = TypeError('class `Norm` in mmdet/norm.py: class `Conv` in mmdet/conv.py:\nunexpected keyword "a"')
     with pytest.raises(ParameterError) as caught:
         fail(file, {'model.a': 1, 'b': [2, 3]}, cause)
-    assert caught.value.key == 'cfg_options'
+    assert (caught.value.key, caught.value.code, caught.value.__cause__) == ('cfg_options', 300001, cause)
     assert str(caught.value) == (
         'cfg_options do not fit the detector (TypeError: unexpected keyword "a"): correct them, or leave them out: '
         'model.a=1 b=[2, 3]'
     )
-    assert caught.value.__cause__ is cause
-    assert caught.value.code == 300001
 
 
 def test_a_config_of_mmdet_is_the_users_choice():
@@ -45,44 +43,33 @@ def test_a_config_of_mmdet_is_the_users_choice():
     )
 
 
-def test_a_config_of_a_package_is_part_of_the_model():
+@pytest.mark.parametrize('error', [AssertionError(), RuntimeError('size mismatch'), ZeroDivisionError()])
+def test_a_config_of_a_package_is_part_of_the_model(error):
     with pytest.raises(ModelError) as caught:
-        fail(PACKAGED, {}, AssertionError())
+        fail(PACKAGED, {}, error)
+    kind = type(error).__name__
     assert str(caught.value) == (
-        f'{PACKAGED}: the detector cannot be built or run from this config (AssertionError: AssertionError): use the '
+        f'{PACKAGED}: the detector cannot be built or run from this config ({kind}: {str(error) or kind}): use the '
         'config that the training wrote'
     )
     assert caught.value.code == 300004
 
 
-def test_what_fails_with_a_config_of_ours_is_our_own_mistake():
-    error = KeyError('neck')
-    with pytest.raises(KeyError) as caught:
-        fail(OURS, {}, error)
-    assert caught.value is error
-
-
 @pytest.mark.parametrize('name', ['configs/yolox/yolox_s_8x8_300e_coco.py', 'configs/ssd/ssd300_coco.py'])
 def test_configs_are_known_by_the_place_where_they_are_found(name):
-    """As `load_config` gives them: with links followed."""
-    file = find_config(name, [])
-    with pytest.raises(KeyError if 'yolox' in name else ParameterError):
-        fail(file, {}, KeyError('a'))
+    """As `load_config` gives them: with links followed. What fails with one of ours is our own mistake."""
+    error = KeyError('a')
+    with pytest.raises(KeyError if 'yolox' in name else ParameterError) as caught:
+        fail(find_config(name, []), {}, error)
+    assert (caught.value is error) == ('yolox' in name)
 
 
 @pytest.mark.parametrize(
     'error',
     [
-        RuntimeError('CUDA out of memory. Tried to allocate 2 GiB'),
-        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
         RuntimeError('CUDA error: an illegal memory access was encountered'),
-        RuntimeError('cuDNN error: CUDNN_STATUS_NOT_INITIALIZED'),
-        RuntimeError('NCCL error in: ProcessGroupNCCL.cpp:1'),
-        RuntimeError('[/gloo/transport/tcp/pair.cc:1] Connection closed by peer'),
-        RuntimeError('DataLoader worker (pid 7) is killed by signal: Bus error.'),
         MemoryError(),
         OSError(28, 'No space left on device'),
-        FileNotFoundError(2, 'No such file'),
         DatasetError('a.txt:1: told already'),
         ParameterError('iou_threshold', 'told already'),
         KeyboardInterrupt(),
@@ -96,20 +83,6 @@ def test_failures_of_the_machine_and_those_told_already_pass(error, options, fil
     with pytest.raises(type(error)) as caught:
         fail(file, options, error)
     assert caught.value is error
-
-
-@pytest.mark.parametrize(
-    'error',
-    [
-        RuntimeError('size mismatch'),
-        RuntimeError('required rank 4 tensor to use channels_last memory format'),
-        ValueError('no memory for this'),
-        ZeroDivisionError(),
-    ],
-)
-def test_other_failures_do_not_pass(error):
-    with pytest.raises(ModelError):
-        fail(PACKAGED, {}, error)
 
 
 def test_a_long_failure_is_shortened():

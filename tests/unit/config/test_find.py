@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from tests.support.task_folder import TaskFolder, line_of
 
 NANO = 'configs/yolox/yolox_nano_8x8_300e_coco.py'
 RETINANET = 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'
+TASKS = [('training',), ('mining',), ('infer',), ('mining', 'infer')]
 
 
-def test_one_of_ours():
+def test_one_of_ours_and_one_of_mmdet():
     assert find_config(NANO, []) == OUR_CONFIGS / 'yolox/yolox_nano_8x8_300e_coco.py'
     assert find_config(str(REPOSITORY / NANO), []) == REPOSITORY / NANO
+    assert find_config(RETINANET, []) == mmdet_configs() / RETINANET
 
 
 def test_ours_are_listed_from_the_folder(tmp_path, monkeypatch):
@@ -33,55 +36,27 @@ def test_ours_are_listed_from_the_folder(tmp_path, monkeypatch):
     assert our_configs() == ['configs/a/a.py', 'configs/b/b.py']
 
 
-def test_one_of_mmdet():
-    assert find_config(RETINANET, []) == mmdet_configs() / RETINANET
+def test_looking_for_mmdets_configs_does_not_import_mmdet():
+    find = f'from executor.config.find import find_config; find_config({RETINANET!r}, [])'
+    code = f'{find}; import sys; print("mmdet" in sys.modules)'
+    run = subprocess.run([sys.executable, '-c', code], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert run.stdout == 'False\n', run.stderr
 
 
-def test_looking_for_mmdets_configs_does_not_import_mmdet(repository):
-    import subprocess
-
-    code = (
-        'import sys; from executor.config.find import find_config; '
-        f'print(find_config({RETINANET!r}, []).name, "mmdet" in sys.modules)'
-    )
-    run = subprocess.run([sys.executable, '-c', code], cwd=str(repository), capture_output=True, text=True, timeout=60)
-    assert run.stdout == 'retinanet_r50_fpn_1x_coco.py False\n', run.stderr
-
-
-def test_a_path_of_the_users_own(tmp_path):
-    file = tmp_path / 'my.py'
-    file.write_text('a = 1\n')
-    assert find_config(str(file), []) == file.resolve()
-
-
-def test_a_file_of_the_package_comes_before_one_of_that_path(tmp_path, monkeypatch):
+def test_a_file_of_the_package_and_one_of_ours_come_before_one_of_that_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for folder in ('package', '.'):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / 'my.py').write_text('a = 1\n')
+    for name in ('my.py', 'package/my.py', NANO):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text('a = 1\n')
     assert find_config('my.py', [tmp_path / 'package/other.py', tmp_path / 'package/my.py']).parent.name == 'package'
-    assert find_config('my.py', []) == (tmp_path / 'my.py').resolve()
-
-
-def test_ours_comes_before_one_of_that_path(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / NANO).parent.mkdir(parents=True)
-    (tmp_path / NANO).write_text('a = 1\n')
+    assert find_config('my.py', []) == find_config(str(tmp_path / 'my.py'), []) == (tmp_path / 'my.py').resolve()
     assert find_config(NANO, []) == REPOSITORY / NANO
 
 
 @pytest.mark.parametrize(
     'name',
-    [
-        'nowhere.py',
-        'configs/yolox',  # a folder
-        'start',
-        'README.md',  # there, and no config
-        'null\0byte.py',
-        'x' * 300 + '.py',
-        '.py',
-        '',
-    ],
+    ['nowhere.py', 'configs/yolox', 'start', 'README.md', 'null\0byte.py', 'x' * 300 + '.py', '.py', ''],
+    ids=['nothing', 'a folder', 'without suffix', 'no config', 'no path', 'too long', 'suffix alone', 'empty'],
 )
 def test_there_is_none(tmp_path, name):
     with pytest.raises(ParameterError) as caught:
@@ -98,7 +73,7 @@ def test_a_model_without_a_config_is_told(tmp_path):
         find_config('nowhere.py', [tmp_path / 'a.pth'])
 
 
-@pytest.mark.parametrize('tasks', [('training',), ('mining',), ('infer',), ('mining', 'infer')])
+@pytest.mark.parametrize('tasks', TASKS)
 def test_a_task_whose_config_is_missing_is_told_with_the_line(ymir_task: TaskFolder, tasks):
     job = ymir_task.job(*tasks, config_file='nowhere.py')
     with pytest.raises(ConfigError) as caught:
@@ -107,7 +82,7 @@ def test_a_task_whose_config_is_missing_is_told_with_the_line(ymir_task: TaskFol
     assert str(caught.value).startswith(f"{place}: config_file 'nowhere.py' does not exist: ")
 
 
-@pytest.mark.parametrize('tasks', [('training',), ('mining',), ('infer',), ('mining', 'infer')])
+@pytest.mark.parametrize('tasks', TASKS)
 def test_a_task_may_leave_its_config_out(ymir_task: TaskFolder, tasks):
     check_config_file(ymir_task.job(*tasks))
 

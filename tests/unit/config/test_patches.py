@@ -17,6 +17,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from executor.config.patches import patch
 from executor.contract.errors import ModelError
 from executor.models.families import register_parts
+from tests.unit.weights.test_checkpoint import Touch
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +50,7 @@ def test_a_type_with_a_dot_is_not_imported(canary, name):
     assert MODELS.get(name) is None
     with pytest.raises(KeyError):
         MODELS.build({'type': name})
-    assert not canary.exists()
-    assert 'canary' not in sys.modules
+    assert not canary.exists() and 'canary' not in sys.modules
 
 
 def test_the_canary_sings_where_nothing_is_patched(canary):
@@ -67,17 +67,9 @@ def test_registered_types_are_found(name):
 @pytest.mark.parametrize(
     'name',
     [
-        'http://example.com/a.pth',
-        'https://example.com/a.pth',
-        'torchvision://resnet50',
-        'modelzoo://resnet50',
-        'open-mmlab://detectron2/resnet50_caffe',
-        'openmmlab://resnet50',
-        'mmcls://mobilenet_v2',
-        'pavi://a.pth',
-        's3://a/b.pth',
-        'cluster:s3://a/b.pth',
-        'petrel://a/b.pth',
+        *('http://example.com/a.pth', 'https://example.com/a.pth', 'torchvision://resnet50', 'modelzoo://resnet50'),
+        *('open-mmlab://detectron2/resnet50_caffe', 'openmmlab://resnet50', 'mmcls://mobilenet_v2', 'pavi://a.pth'),
+        *('s3://a/b.pth', 'cluster:s3://a/b.pth', 'petrel://a/b.pth'),
     ],
 )
 def test_weights_from_elsewhere_are_refused(name, monkeypatch):
@@ -100,16 +92,6 @@ def test_a_local_file_is_read_as_data(tmp_path):
     assert layer.weight.item() == 7
 
 
-class Touch:
-    """Unpickling this writes a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __reduce__(self):
-        return open, (str(self._path), 'w')
-
-
 def test_a_local_file_is_not_run(tmp_path):
     (tmp_path / 'w.pth').write_bytes(pickle.dumps({'state_dict': {}, 'extra': Touch(tmp_path / 'trace')}))
     with pytest.raises(ModelError, match='w.pth'):
@@ -122,7 +104,4 @@ def test_once_more_changes_nothing():
     patch()
     assert schemes == CheckpointLoader._schemes
     assert mmengine.registry.registry.import_module is imports
-
-
-def test_no_compiler_is_asked_for_its_version():
-    assert mmengine.runner.runner.collect_env() == {}
+    assert mmengine.runner.runner.collect_env() == {}  # no compiler is asked for its version

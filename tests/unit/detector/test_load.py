@@ -13,8 +13,8 @@ from executor.contract.errors import ConfigError
 from executor.contract.output.infer_result import infer_line
 from executor.contract.params import InferParams
 from executor.detections import to_whole_xywh
+from executor.detector.detector import _stacked
 from executor.detector.load import MMDET, ONNX, TORCH, load_detector
-from executor.detector.steps import _stacked
 from executor.images.decode import read_image
 from executor.images.prepare import Prepared
 from tests.support.coco_scores import average_precision
@@ -42,11 +42,10 @@ def images(tmp_path_factory):
 
 
 def detector_of(tmp_path, config_file, **options):
-    cfg_options = SMALL if '_r50' in config_file else {}
-    file = write_random_weights(tmp_path / 'weights.pth', config_file, CLASSES, cfg_options)
-    params = InferParams(
-        CLASSES, (), (file,), config_file=config_file, cfg_options=options.pop('cfg_options', cfg_options)
-    )
+    small = SMALL if '_r50' in config_file else {}
+    file = write_random_weights(tmp_path / 'weights.pth', config_file, CLASSES, small)
+    cfg_options, gpu_ids = options.pop('cfg_options', small), options.pop('gpu_ids', ())
+    params = InferParams(CLASSES, gpu_ids, (file,), config_file=config_file, cfg_options=cfg_options)
     return load_detector(params, CORES, options.pop('score_threshold', 1e-4), **options)
 
 
@@ -76,10 +75,12 @@ def assert_same(found, expected):
         ('configs/centernet/centernet_r18_8xb16-crop512-140e_coco.py', ONNX, 0.01),
     ],
 )
-def test_every_detector_finds_what_mmdet_finds(tmp_path, images, config_file, backend, threshold):
+def test_every_detector_finds_what_mmdet_finds(tmp_path, images, caplog, config_file, backend, threshold):
     """The fastest backend, chosen by itself, and torch; mmdet's own `predict` is the reference."""
     fastest = detector_of(tmp_path, config_file, score_threshold=threshold)
     assert fastest.backend == backend
+    told = 'the network runs in torch, more slowly: ONNX Runtime cannot run it (' in caplog.text
+    assert told == (backend == TORCH)
     prepared = [fastest.prepare(image) for image in images]
     expected = detector_of(tmp_path, config_file, score_threshold=threshold, backend=MMDET)(prepared)
     assert all(len(one.detections) > 5 for one in expected)
@@ -96,6 +97,7 @@ def test_what_is_found_does_not_depend_on_the_batch(tmp_path, images, backend):
     prepared = [detector.prepare(image) for image in images]
     together = detector(prepared * 3)
     alone = [found for one in prepared for found in detector([one])]
+    assert detector([]) == []
     for number, found in enumerate(together):
         np.testing.assert_array_equal(found.detections.boxes, alone[number % 3].detections.boxes)
         np.testing.assert_array_equal(found.detections.scores, alone[number % 3].detections.scores)
@@ -107,11 +109,8 @@ def test_what_is_found_does_not_depend_on_the_batch(tmp_path, images, backend):
 def test_a_gpu_in_half_precision_finds_about_the_same(tmp_path, images, config_file):
     expected = detector_of(tmp_path, config_file, score_threshold=0.3, backend=TORCH)
     prepared = [expected.prepare(image) for image in images]
-    expected = expected(prepared)
-    file = tmp_path / 'weights.pth'
-    options = {} if config_file == NANO else SMALL
-    params = InferParams(CLASSES, (0,), (file,), config_file=config_file, cfg_options=options)
-    for ours, theirs in zip(load_detector(params, CORES, score_threshold=0.3)(prepared), expected):
+    found = detector_of(tmp_path, config_file, score_threshold=0.3, gpu_ids=(0,))(prepared)
+    for ours, theirs in zip(found, expected(prepared)):
         np.testing.assert_allclose(ours.detections.scores[:5], theirs.detections.scores[:5], atol=0.02)
 
 
@@ -133,10 +132,6 @@ def test_images_of_any_proportion_in_an_input_that_is_not_square(tmp_path, scale
     detector = detector_of(tmp_path, NANO, cfg_options=options)
     images = [np.full((height, width, 3), 90, np.uint8) for height, width in ((50, 50), (50, 100), (100, 50), (1, 99))]
     assert len(detector([detector.prepare(image) for image in images])) == 4
-
-
-def test_an_empty_batch(tmp_path):
-    assert detector_of(tmp_path, NANO)([]) == []
 
 
 def test_class_scores_of_a_detector_that_only_gives_a_label(tmp_path, images):
@@ -172,15 +167,20 @@ def test_head_maps_of_a_detector_without_them_are_an_error(tmp_path):
         detector_of(tmp_path, 'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', head_maps=True)
 
 
+def official_detector(shared_data, backend, score_threshold):
+    """The names of COCO's classes, and Megvii's YOLOX nano."""
+    names = [c['name'] for c in json.loads((shared_data / 'coco80/val-instances.json').read_text())['categories']]
+    files = (shared_data.parent / 'weights' / 'yolox_nano_coco_megvii.pth',)
+    params = InferParams(tuple(names), (), files, config_file=NANO)
+    return names, load_detector(params, CORES, score_threshold=score_threshold, backend=backend)
+
+
 @pytest.mark.shared
 @pytest.mark.slow
 @pytest.mark.parametrize('backend', [TORCH, MMDET])  # tests/test_candidates.py runs the whole task with the runtime
 def test_each_backend_has_the_official_accuracy(tmp_path, shared_data, backend):
     """mmdet's own test pipeline with whole-pixel boxes gives AP 0.304, AP50 0.469 (`shared/data/README.md`)."""
-    names = [c['name'] for c in json.loads((shared_data / 'coco80/val-instances.json').read_text())['categories']]
-    files = (shared_data.parent / 'weights' / 'yolox_nano_coco_megvii.pth',)
-    params = InferParams(tuple(names), (), files, config_file=NANO)
-    detector = load_detector(params, CORES, score_threshold=0.001, backend=backend)
+    names, detector = official_detector(shared_data, backend, score_threshold=0.001)
     result = {}
     for line in (shared_data / 'coco80/mining/in/candidate-index.tsv').read_text().splitlines():
         name = line.rpartition('/')[2]
@@ -199,12 +199,8 @@ def test_each_backend_has_the_official_accuracy(tmp_path, shared_data, backend):
 @pytest.mark.parametrize('backend', [ONNX, TORCH, MMDET])
 def test_boxes_and_scores_are_those_of_the_official_graph(shared_data, backend):
     """On the same input, decoded here: every official candidate that NMS keeps is ours too, and no other is."""
-    folder = shared_data.parent / 'weights'
-    names = [c['name'] for c in json.loads((shared_data / 'coco80/val-instances.json').read_text())['categories']]
-    files = (folder / 'yolox_nano_coco_megvii.pth',)
-    params = InferParams(tuple(names), (), files, config_file=NANO)
-    detector = load_detector(params, CORES, score_threshold=0.05, backend=backend)
-    graph = official_graph(folder)
+    _, detector = official_detector(shared_data, backend, score_threshold=0.05)
+    graph = official_graph(shared_data.parent / 'weights')
     compared = 0
     for file in sorted((shared_data / 'coco80/assets').rglob('*.jpg'))[:12]:
         prepared = detector.prepare(read_image(file))

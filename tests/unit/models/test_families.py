@@ -19,8 +19,7 @@ from executor.detector.load import TORCH, load_detector
 from executor.models import families
 from executor.models.families import FAMILIES, Family, WeightLayout, family_of, registered_names
 from executor.models.yolox.head import YoloxHead
-from executor.weights.checkpoint import model_parameters, read_checkpoint
-from executor.weights.write import save_weights
+from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
 from tests.support.random_model import NANO, write_random_weights
 
 # The name that a config gives the head is that of a module, too, so that it is refused where nothing registers it.
@@ -45,19 +44,12 @@ class ToyAdapter(YoloxHead):
         self.made.append(head)
 
 
-TOY = Family(
-    'toy',
-    ToyHead,
-    ToyAdapter,
-    layouts=(
-        WeightLayout(
-            'Toys',
-            fits=lambda names: any(name.startswith('toy.') for name in names),
-            to_mmdet=lambda parameters: {name[len('toy.') :]: value for name, value in parameters.items()},
-        ),
-    ),
-    modules=('toy_parts',),
+TOYS = WeightLayout(
+    'Toys',
+    fits=lambda names: any(name.startswith('toy.') for name in names),
+    to_mmdet=lambda parameters: {name[len('toy.') :]: value for name, value in parameters.items()},
 )
+TOY = Family('toy', ToyHead, ToyAdapter, layouts=(TOYS,), modules=('toy_parts',))
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
-"""Checkpoints: nothing in them is executed, and the parameters are found wherever they are."""
+"""Checkpoints: nothing in them is executed, parameters are found wherever they are, and weights are written whole."""
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
+import resource
 from collections import OrderedDict
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from executor.contract.errors import ModelError
-from executor.weights.checkpoint import class_names_of, model_parameters, read_checkpoint
+from executor.weights.checkpoint import class_names_of, model_parameters, read_checkpoint, save_weights
 from executor.weights.restricted_unpickler import Forgotten
 
 
@@ -56,13 +58,6 @@ def test_the_log_that_mmdet_keeps_beside_its_weights_is_forgotten(tmp_path):
     assert type(checkpoint['message_hub']['loss']) is Forgotten
 
 
-@pytest.mark.parametrize('data', [b'', b'no weights', b'PK\x03\x04 cut off'])
-def test_a_broken_file_is_named(tmp_path, data):
-    (tmp_path / 'cut.pth').write_bytes(data)
-    with pytest.raises(ModelError, match='cut.pth'):
-        read_checkpoint(tmp_path / 'cut.pth')
-
-
 @pytest.mark.parametrize('zipped', [True, False])
 def test_tensors_and_plain_values_are_read(tmp_path, zipped):
     content = {
@@ -76,20 +71,10 @@ def test_tensors_and_plain_values_are_read(tmp_path, zipped):
     assert all(torch.equal(read['state_dict'][name], value) for name, value in content['state_dict'].items())
 
 
-@pytest.mark.parametrize(
-    'checkpoint',
-    [
-        {'state_dict': {'a': torch.ones(1)}, 'meta': {}},
-        {'model': {'a': torch.ones(1)}},
-        {'a': torch.ones(1)},
-        {'state_dict': {'module.a': torch.ones(1)}, 'optimizer': {}},
-    ],
-)
-def test_parameters_wherever_they_are_kept(checkpoint):
-    assert list(model_parameters(checkpoint, Path('x.pth'))) == ['a']
-
-
-def test_a_file_without_parameters():
+def test_parameters_wherever_they_are_kept():
+    held, wrapped = {'a': torch.ones(1)}, {'module.a': torch.ones(1)}
+    for checkpoint in (held, {'model': held}, {'state_dict': held, 'meta': {}}, {'state_dict': wrapped, 'meta': {}}):
+        assert list(model_parameters(checkpoint, Path('x.pth'))) == ['a']
     with pytest.raises(ModelError, match='x.pth holds no parameters: choose a checkpoint of mmdet or of Megvii YOLOX$'):
         model_parameters({'epoch': 3}, Path('x.pth'))
 
@@ -110,6 +95,10 @@ def test_class_names_of_both_mmdets(checkpoint, names):
 
 
 def test_a_damaged_file_is_named_wherever_the_damage_is(tmp_path):
+    for data in (b'', b'no weights', b'PK\x03\x04 cut off'):
+        (tmp_path / 'cut.pth').write_bytes(data)
+        with pytest.raises(ModelError, match='cut.pth'):
+            read_checkpoint(tmp_path / 'cut.pth')
     torch.save({'state_dict': {'w': torch.ones(20)}, 'meta': {'epoch': 1}}, str(tmp_path / 'sound.pth'))
     sound = (tmp_path / 'sound.pth').read_bytes()
     refused = 0
@@ -123,3 +112,27 @@ def test_a_damaged_file_is_named_wherever_the_damage_is(tmp_path):
             assert 'damaged.pth' in str(error)
             refused += 1
     assert refused > 10
+
+
+def test_saved_weights_hold_parameters_and_facts_alone(tmp_path):
+    model = torch.nn.Linear(3, 2)
+    save_weights(tmp_path / 'deep' / 'w.pth', model.state_dict(), {'epoch': 3, 'mAP': 0.5})
+    saved = read_checkpoint(tmp_path / 'deep' / 'w.pth')
+    assert (set(saved), saved['meta']) == ({'meta', 'state_dict'}, {'epoch': 3, 'mAP': 0.5})
+    assert set(saved['state_dict']) == set(model.state_dict())
+    assert [p.name for p in (tmp_path / 'deep').iterdir()] == ['w.pth']
+
+
+def test_a_full_disk_is_an_error_of_the_disk_and_leaves_the_weights_before(tmp_path):
+    """torch's own writer would tell it as a RuntimeError about positions in a file."""
+    save_weights(tmp_path / 'w.pth', {'w': torch.ones(1)}, {'epoch': 1})
+    limit, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))  # bytes, of any file
+    try:
+        with pytest.raises(OSError) as caught:
+            save_weights(tmp_path / 'w.pth', {'w': torch.zeros(1)}, {'epoch': 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    assert caught.value.errno == errno.EFBIG
+    assert [file.name for file in tmp_path.iterdir()] == ['w.pth']
+    assert read_checkpoint(tmp_path / 'w.pth')['meta'] == {'epoch': 1}

@@ -13,8 +13,8 @@ from mmengine.config import Config
 from executor.config.read import load_config
 from executor.contract.errors import ModelError
 from executor.weights import choose
+from executor.weights.checkpoint import save_weights
 from executor.weights.choose import architecture, best_weights, choose_weights, replace_downloads
-from executor.weights.write import save_weights
 
 
 def stage_file(folder: Path, name: str, **meta: float) -> Path:
@@ -22,17 +22,11 @@ def stage_file(folder: Path, name: str, **meta: float) -> Path:
     return folder / name
 
 
-@pytest.mark.parametrize(
-    'config_file, name',
-    [
-        ('configs/yolox/yolox_tiny_8x8_300e_coco.py', 'yolox_tiny'),
-        ('configs/rtmdet/rtmdet_tiny_8xb32-300e_coco.py', 'rtmdet_tiny'),
-        ('configs/retinanet/retinanet_r50_fpn_1x_coco.py', 'retinanet_r50_fpn_1x_coco'),
-        ('mine.py', 'mine'),
-    ],
-)
-def test_architecture_of_a_config_name(config_file, name):
-    assert architecture(config_file) == name
+def test_architecture_of_a_config_name():
+    assert architecture('configs/yolox/yolox_tiny_8x8_300e_coco.py') == 'yolox_tiny'
+    assert architecture('configs/rtmdet/rtmdet_tiny_8xb32-300e_coco.py') == 'rtmdet_tiny'
+    assert architecture('configs/retinanet/retinanet_r50_fpn_1x_coco.py') == 'retinanet_r50_fpn_1x_coco'
+    assert architecture('mine.py') == 'mine'
 
 
 def test_the_best_weights_count_then_the_latest_never_the_files_time(tmp_path):

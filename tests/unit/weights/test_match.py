@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from executor.contract.errors import ModelError
+from executor.weights.checkpoint import save_weights
 from executor.weights.match import load_weights, match
-from executor.weights.write import save_weights
 
 
 class Detector(torch.nn.Module):

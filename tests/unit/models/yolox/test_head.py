@@ -11,34 +11,28 @@ from mmdet.models.dense_heads import YOLOXHead
 from mmengine.config import ConfigDict
 
 from executor.images.prepare import Prepared
-from executor.models.adapter import RawOutputs
 from executor.models.dense import metas
 from executor.models.yolox.head import YoloxHead
 
 SIDE = 64
 STRIDES = (8, 16, 32)
-STRUCTURE = [[1, 1, 1]] * 3
 
 
 def head(classes: int, score_thr: float = 0.01, nms=None, **test_cfg) -> YOLOXHead:
     nms = nms or {'type': 'nms', 'iou_threshold': 0.65}
-    return YOLOXHead(
-        num_classes=classes,
-        in_channels=4,
-        feat_channels=4,
-        test_cfg=ConfigDict(score_thr=score_thr, nms=nms, **test_cfg),
-    )
+    test_cfg = ConfigDict(score_thr=score_thr, nms=nms, **test_cfg)
+    return YOLOXHead(num_classes=classes, in_channels=4, feat_channels=4, test_cfg=test_cfg)
 
 
-def raw_outputs(classes: int, batch: int = 1, fill=None) -> RawOutputs:
+def raw_outputs(classes: int, batch: int = 1, fill=None) -> list[list[torch.Tensor]]:
     """Head maps of a SIDE x SIDE input; random where `fill` gives no number."""
     generator = torch.Generator().manual_seed(1)
-    tensors = []
-    for channels in (classes, 4, 1):
-        for stride in STRIDES:
-            shape = (batch, channels, SIDE // stride, SIDE // stride)
-            tensors.append(torch.randn(shape, generator=generator) if fill is None else torch.full(shape, float(fill)))
-    return RawOutputs(tuple(tensors), STRUCTURE)
+
+    def level(channels: int, stride: int) -> torch.Tensor:
+        shape = (batch, channels, SIDE // stride, SIDE // stride)
+        return torch.randn(shape, generator=generator) if fill is None else torch.full(shape, float(fill))
+
+    return [[level(channels, stride) for stride in STRIDES] for channels in (classes, 4, 1)]
 
 
 def image(width: int = SIDE, height: int = SIDE, scale: float = 1.0) -> Prepared:
@@ -51,8 +45,7 @@ def logit(probability: float) -> float:
 
 def test_one_box_by_hand():
     """At stride 16, column 1, row 2: center (1 + 0.5, 2 - 0.25) * 16, size exp(log 2), exp(0) strides."""
-    raw = raw_outputs(3, fill=-20)
-    classes, boxes, objectness = raw.nested()
+    raw = classes, boxes, objectness = raw_outputs(3, fill=-20)
     objectness[1][0, 0, 2, 1] = logit(0.8)
     classes[1][0, :, 2, 1] = torch.tensor([logit(0.1), logit(0.5), logit(0.25)])
     boxes[1][0, :, 2, 1] = torch.tensor([0.5, -0.25, math.log(2), 0.0])
@@ -77,10 +70,7 @@ def test_nothing_found(class_scores, shape):
 @pytest.mark.parametrize(
     'test_cfg',
     [
-        {'score_thr': 0.01},
-        {'score_thr': 0.0},
-        {'score_thr': 0.3},
-        {'score_thr': 0.99},
+        *({'score_thr': threshold} for threshold in (0.01, 0.0, 0.3, 0.99)),
         {'score_thr': 0.01, 'nms': {'type': 'nms', 'iou_threshold': 0.2}},
         {'score_thr': 0.01, 'nms': {'type': 'nms', 'iou_threshold': 0.5, 'class_agnostic': True}},
         {'score_thr': 0.01, 'nms': {'type': 'soft_nms', 'iou_threshold': 0.3, 'min_score': 0.02}},
@@ -92,7 +82,7 @@ def test_the_same_boxes_as_mmdet(classes, batch, test_cfg):
     raw = raw_outputs(classes, batch)
     images = [image(100 + number, 80, scale=0.25 * (number + 1)) for number in range(batch)]
     found = YoloxHead(peer, class_scores=True).detections(raw, images)
-    expected = peer.predict_by_feat(*raw.nested(), batch_img_metas=metas(images), rescale=True)
+    expected = peer.predict_by_feat(*raw, batch_img_metas=metas(images), rescale=True)
     assert len(found) == len(expected) == batch
     for ours, theirs in zip(found, expected):
         np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-6)
@@ -105,15 +95,14 @@ def test_the_same_boxes_as_mmdet(classes, batch, test_cfg):
 
 def test_boxes_at_infinity_are_no_failure():
     raw = raw_outputs(2, fill=3)
-    for boxes in raw.nested()[1]:
+    for boxes in raw[1]:
         boxes[:] = 1000
     (found,) = YoloxHead(head(2), class_scores=False).detections(raw, [image()])
     assert np.isfinite(found.boxes).all()
 
 
 def test_head_maps_are_the_logits_by_anchor():
-    raw = raw_outputs(2, batch=2)
-    classes, _, objectness = raw.nested()
+    raw = classes, _, objectness = raw_outputs(2, batch=2)
     maps = YoloxHead(head(2), class_scores=False).head_maps(raw)
     assert [level.class_logits.shape for level in maps] == [(2, 1, 2, 8, 8), (2, 1, 2, 4, 4), (2, 1, 2, 2, 2)]
     assert all(torch.equal(level.class_logits[:, 0], logits) for level, logits in zip(maps, classes))
