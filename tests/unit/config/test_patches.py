@@ -85,17 +85,14 @@ def test_no_scheme_of_mmengine_is_left_open():
     assert {'', 'http://', 'https://'} <= set(loaders)
 
 
-def test_a_local_file_is_read_as_data(tmp_path):
+def test_a_local_file_is_read_as_data_and_not_run(tmp_path):
     torch.save({'state_dict': {'weight': torch.full((1, 1), 7.0), 'bias': torch.zeros(1)}}, str(tmp_path / 'w.pth'))
     layer = torch.nn.Linear(1, 1)
     load_checkpoint(layer, str(tmp_path / 'w.pth'))
     assert layer.weight.item() == 7
-
-
-def test_a_local_file_is_not_run(tmp_path):
     (tmp_path / 'w.pth').write_bytes(pickle.dumps({'state_dict': {}, 'extra': Touch(tmp_path / 'trace')}))
     with pytest.raises(ModelError, match='w.pth'):
-        load_checkpoint(torch.nn.Linear(1, 1), str(tmp_path / 'w.pth'))
+        load_checkpoint(layer, str(tmp_path / 'w.pth'))
     assert not (tmp_path / 'trace').exists()
 
 

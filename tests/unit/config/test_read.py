@@ -64,18 +64,9 @@ def test_a_part_registered_later_is_known_at_once(monkeypatch):
     assert dict(running_parts(config)) == {}
 
 
-@pytest.mark.parametrize(
-    'dataset, pipeline',
-    [
-        ({'pipeline': [1]}, [1]),
-        ({'dataset': {'datasets': [{'pipeline': [2]}, {'pipeline': [3]}]}}, [2]),
-        ({'pipeline': [4], 'dataset': {'pipeline': [5]}}, [4]),
-    ],
-)
-def test_the_outermost_pipeline(dataset, pipeline):
-    assert outer_pipeline(dataset) == pipeline
-
-
-def test_a_dataset_without_a_pipeline():
+def test_the_outermost_pipeline_counts():
+    assert outer_pipeline({'pipeline': [1]}) == [1]
+    assert outer_pipeline({'dataset': {'datasets': [{'pipeline': [2]}, {'pipeline': [3]}]}}) == [2]
+    assert outer_pipeline({'pipeline': [4], 'dataset': {'pipeline': [5]}}) == [4]
     with pytest.raises(ValueError, match=r'the dataset \(CocoDataset\) has no pipeline'):
         outer_pipeline({'dataset': {'type': 'CocoDataset'}})

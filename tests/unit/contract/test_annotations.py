@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,12 @@ def write(folder: Path, name: str, text: str) -> Path:
     return path
 
 
+def found_in(path: Path, read: Callable[..., object]) -> tuple[object, tuple[str, ...]]:
+    """What the reader of a format finds in the file, and what it says of the boxes that it skips."""
+    skipped = Skipped()
+    return read(path, CLASSES, skipped), skipped.lines()
+
+
 # --- ark: text lines ------------------------------------------------------------------------------------------------
 
 
@@ -45,9 +51,7 @@ def write(folder: Path, name: str, text: str) -> Path:
     ],
 )
 def test_ark(tmp_path, text, boxes):
-    skipped = Skipped()
-    assert read_ark(write(tmp_path, 'a.txt', text), CLASSES, skipped) == tuple(boxes)
-    assert skipped.lines() == ()
+    assert found_in(write(tmp_path, 'a.txt', text), read_ark) == (tuple(boxes), ())
 
 
 _EXPORT_AGAIN = 'export the dataset again, or set export_format to what its files are'
@@ -84,9 +88,8 @@ def test_ark_that_is_no_text(tmp_path):
 
 def test_ark_boxes_without_area_are_counted(tmp_path):
     path = write(tmp_path, 'a.txt', '0, 5, 5, 4, 9\n0, 5, 5, 5, 5\n1, 5, 5, 9, 3\n')
-    skipped = Skipped()
-    assert read_ark(path, CLASSES, skipped) == (TrueBox(0, 5, 5, 6, 6),)
-    assert skipped.lines() == (f'2 boxes skipped: no area, first {path}:1',)
+    told = (f'2 boxes skipped: no area, first {path}:1',)
+    assert found_in(path, read_ark) == ((TrueBox(0, 5, 5, 6, 6),), told)
 
 
 # --- voc: xml -------------------------------------------------------------------------------------------------------
@@ -124,9 +127,7 @@ OTHER_ORDER = (
     ],
 )
 def test_voc(tmp_path, text, boxes):
-    skipped = Skipped()
-    assert read_voc(write(tmp_path, 'a.xml', text), CLASSES, skipped) == tuple(boxes)
-    assert skipped.lines() == ()
+    assert found_in(write(tmp_path, 'a.xml', text), read_voc) == (tuple(boxes), ())
 
 
 def test_voc_in_the_encoding_it_declares(tmp_path):
@@ -140,9 +141,9 @@ def test_voc_in_the_encoding_it_declares(tmp_path):
 def test_voc_other_classes_and_boxes_without_area_are_counted(tmp_path):
     others = [voc_object(name, 1, 2, 3, 4) for name in ('Cat', 'bird')]
     path = write(tmp_path, 'a.xml', voc(CAT, *others, voc_object('dog', 9, 2, 8, 4)))
-    skipped = Skipped()
-    assert read_voc(path, CLASSES, skipped) == (TrueBox(0, 1, 2, 4, 5),)
-    assert skipped.lines() == (
+    boxes, told = found_in(path, read_voc)
+    assert boxes == (TrueBox(0, 1, 2, 4, 5),)
+    assert told == (
         f'2 boxes skipped: class not in class_names, first {path}, object 2: Cat',
         f'1 boxes skipped: no area, first {path}, object 4',
     )
@@ -222,10 +223,8 @@ NO_BOX = ([1, 2, 3], None, [1, 2, '3', 4], [1, 2, math.nan, 4], [1, 2, 10**400, 
     ],
 )
 def test_coco(tmp_path, annotations, categories, expected):
-    skipped = Skipped()
-    boxes = read_coco(write(tmp_path, 'c.json', coco(annotations, categories)), CLASSES, skipped)
-    assert boxes == {name: tuple(of_image) for name, of_image in expected.items()}
-    assert skipped.lines() == ()
+    boxes = {name: tuple(of_image) for name, of_image in expected.items()}
+    assert found_in(write(tmp_path, 'c.json', coco(annotations, categories)), read_coco) == (boxes, ())
 
 
 @pytest.mark.parametrize('categories', [None, [(0, 'cat'), (3, 'bird')]])
@@ -233,9 +232,9 @@ def test_coco_other_classes_and_boxes_without_area_are_counted(tmp_path, categor
     others = [coco_box(image, 3, [1, 2, 3, 4]) for image in (7, 8)]
     empty = [coco_box(8, 0, bbox) for bbox in ([1, 2, 0, 4], [1, 2, 3, -4])]
     path = write(tmp_path, 'c.json', coco([GOOD, *others, *empty], categories))
-    skipped = Skipped()
-    assert read_coco(path, CLASSES, skipped) == {'a.jpg': (TrueBox(0, 1, 2, 4, 6),), 'b.jpg': ()}
-    assert skipped.lines() == (
+    boxes, told = found_in(path, read_coco)
+    assert boxes == {'a.jpg': (TrueBox(0, 1, 2, 4, 6),), 'b.jpg': ()}
+    assert told == (
         f'2 boxes skipped: class not in class_names, first {path}: annotations[1] (id 1): category_id 3',
         f'2 boxes skipped: no area, first {path}: annotations[3] (id 1)',
     )

@@ -95,6 +95,11 @@ def test_a_template_holds_the_defaults_and_explains_each_key(ymir_task: TaskFold
         *(('mining', 'mining_algorithm', name, name) for name in ALGORITHMS),
         ('mining', 'class_distribution_scores', '1.0,0.1', (1.0, 0.1)),
         ('mining', 'class_distribution_scores', '0,2', (0.0, 2.0)),
+        *(('training', 'class_names', value, ('cat',)) for value in (['cat'], 'cat')),
+        ('training', 'class_names', 'cat, guide dog', ('cat', 'guide dog')),
+        ('training', 'class_names', ['dog', 'cat'], ('dog', 'cat')),
+        ('training', 'class_names', [1, '2'], ('1', '2')),
+        ('training', 'class_names', ['a,b', 'c'], ('a,b', 'c')),
     ],
 )
 def test_values_as_a_web_form_sends_them(ymir_task: TaskFolder, task, key, value, expected):
@@ -147,21 +152,6 @@ def test_one_warning_for_all_unknown_keys(ymir_task: TaskFolder, caplog, task, c
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * len(warned)
     wanted = [f'{ymir_task.config_file}: ignoring unknown keys: {keys}' for keys in warned]
     assert [record.getMessage() for record in caplog.records] == wanted
-
-
-@pytest.mark.parametrize(
-    'value, expected',
-    [
-        (['cat'], ('cat',)),
-        ('cat', ('cat',)),
-        ('cat, guide dog', ('cat', 'guide dog')),
-        (['dog', 'cat'], ('dog', 'cat')),
-        ([1, '2'], ('1', '2')),
-        (['a,b', 'c'], ('a,b', 'c')),
-    ],
-)
-def test_class_names(ymir_task: TaskFolder, value, expected):
-    assert ymir_task.job(class_names=value).training.class_names == expected
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,7 @@ def test_the_cause_is_told():
 def test_a_long_traceback_keeps_its_last_hundred_lines():
     wide = 'x' * 1000
     failure = failure_of(raised(errors.ConfigError('\n'.join(f'{n}' for n in range(300)) + f'\n{wide}')))
-    lines = failure.traceback.split('\n')
-    assert lines == [str(n) for n in range(201, 300)] + ['x' * 400]
-    assert len(lines) == 100
+    assert failure.traceback.split('\n') == [str(n) for n in range(201, 300)] + ['x' * 400]
 
 
 def test_a_report_of_any_length_travels_to_another_process_in_one_piece():

@@ -19,6 +19,15 @@ def all_kinds(**seconds: float) -> dict[str, float]:
     return {**kinds, **seconds}
 
 
+THREE = [
+    statistics_of(30, [0, 2, 4, 6, 8], {DECODING: 1.0, PREPARING: 2.0, NETWORK: 4.0, SCORING: 2.0}, seconds=3.0),
+    statistics_of(30, [1, 3, 5], {DECODING: 0.5, PREPARING: 0.25, NETWORK: 0.125, FINDING: 0.5}, waited=0.75),
+    statistics_of(29, [7, 9, 10, 11], {DECODING: 8.0, PREPARING: 8.0, NETWORK: 8.0, SCORING: 0.5}, seconds=2.0),
+]
+WORK_OF_THREE = {DECODING: 9.5, PREPARING: 10.25, NETWORK: 12.125, FINDING: 0.5, SCORING: 2.5}
+FIRST_TEN = [(position, f'image {position}') for position in range(10)]
+
+
 @pytest.mark.parametrize(
     'ranks, expected',
     [
@@ -29,27 +38,7 @@ def all_kinds(**seconds: float) -> dict[str, float]:
             [statistics_of(3, [4], seconds=5.0), statistics_of(2, [1, 7], seconds=9.0)],
             statistics_of(5, [1, 4, 7], seconds=9.0, work=all_kinds()),
         ),
-        (
-            [
-                statistics_of(
-                    30, [0, 2, 4, 6, 8], {DECODING: 1.0, PREPARING: 2.0, NETWORK: 4.0, SCORING: 2.0}, seconds=3.0
-                ),
-                statistics_of(
-                    30, [1, 3, 5], {DECODING: 0.5, PREPARING: 0.25, NETWORK: 0.125, FINDING: 0.5}, waited=0.75
-                ),
-                statistics_of(
-                    29, [7, 9, 10, 11], {DECODING: 8.0, PREPARING: 8.0, NETWORK: 8.0, SCORING: 0.5}, seconds=2.0
-                ),
-            ],
-            Statistics(
-                images=89,
-                broken=12,
-                first_broken=[(position, f'image {position}') for position in range(10)],
-                seconds=3.0,
-                work={DECODING: 9.5, PREPARING: 10.25, NETWORK: 12.125, FINDING: 0.5, SCORING: 2.5},
-                waited=0.25,
-            ),
-        ),
+        (THREE, Statistics(89, 12, FIRST_TEN, seconds=3.0, work=WORK_OF_THREE, waited=0.25)),
     ],
     ids=['nothing', 'two of nothing', 'alone', 'two', 'three'],
 )
@@ -65,37 +54,24 @@ def test_merged_counts_the_broken_that_are_not_named():
     assert merged([ten, statistics_of(20, range(100, 110))]).broken == 25
 
 
+SCORES = {DECODING: 0.004, SCORING: 0.016}
+ALL_BUT_SCORES = {DECODING: 0.05, PREPARING: 0.0234, NETWORK: 0.4, FINDING: 1, SCORING: 0}
+MANY = 'decode 5.00 ms, resize 2.34 ms, network 40.00 ms, post-processing 100.00 ms'
+
+
 @pytest.mark.parametrize(
-    'statistics, expected',
+    'statistics, times, percent',
     [
-        (
-            Statistics(images=4, seconds=1, work={DECODING: 0.004, SCORING: 0.016}, waited=0.5),
-            'decode 1.00 ms, scoring 4.00 ms an image; the detector waited for images 50% of the time',
-        ),
-        (
-            Statistics(
-                images=12,
-                broken=2,
-                seconds=8,
-                work={DECODING: 0.05, PREPARING: 0.0234, NETWORK: 0.4, FINDING: 1, SCORING: 0},
-                waited=2,
-            ),
-            'decode 5.00 ms, resize 2.34 ms, network 40.00 ms, post-processing 100.00 ms an image; '
-            'the detector waited for images 25% of the time',
-        ),
-        (
-            Statistics(images=3, broken=3, seconds=1, work={NETWORK: 0.001}, waited=1),
-            'network 1.00 ms an image; the detector waited for images 100% of the time',
-        ),
+        (Statistics(), '', 0),
+        (Statistics(4, seconds=1, work=SCORES, waited=0.5), 'decode 1.00 ms, scoring 4.00 ms', 50),
+        (Statistics(12, broken=2, seconds=8, work=ALL_BUT_SCORES, waited=2), MANY, 25),
+        (Statistics(3, broken=3, seconds=1, work={NETWORK: 0.001}, waited=1), 'network 1.00 ms', 100),
     ],
-    ids=['no network', 'numbers', 'all broken'],
+    ids=['nothing', 'no network', 'numbers', 'all broken'],
 )
-def test_describe_time(statistics, expected):
+def test_describe_time(statistics, times, percent):
+    expected = f'{times} an image; the detector waited for images {percent}% of the time'
     assert statistics.describe_time() == expected
-
-
-def test_nothing_takes_no_time():
-    assert Statistics().describe_time().endswith('an image; the detector waited for images 0% of the time')
 
 
 def test_ranks_that_each_waited_half_of_the_time_waited_half_of_the_time():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from itertools import product
 from operator import attrgetter
 from typing import Any, Sequence
 
@@ -113,34 +114,24 @@ def without(paths: Sequence[str], broken: Sequence[int], folder: Any) -> list[st
 # --- order and shares -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('count', [0, *range(1, 12)])
-@pytest.mark.parametrize('world_size', [1, 2, 3, 4])
-def test_every_position_once_over_all_ranks(paths, be_rank, count, world_size):
+@pytest.mark.parametrize(
+    'count, world_size, batched, batch_size, workers',
+    [
+        *product(range(12), (1, 2, 3, 4), [True], [2], [0]),
+        *product([20], (1, 3), (False, True), (1, 3, 50), (0, 1, 2)),  # the outcomes do not depend on the last three
+    ],
+)
+def test_every_position_once_over_all_ranks(paths, be_rank, count, world_size, batched, batch_size, workers):
     outcomes = []
     for rank in range(world_size):
         be_rank(rank, world_size)
-        here, statistics = swept(paths[:count], Looking(), 2, 0)
-        assert [outcome.position for outcome in here] == list(range(rank, count, world_size))
-        assert list(share_of_rank(count)) == list(range(rank, count, world_size))
-        assert statistics.images == len(here)
+        work, share = Looking(batched), list(range(rank, count, world_size))
+        here, statistics = swept(paths[:count], work, batch_size, workers)
+        assert [outcome.position for outcome in here] == list(share_of_rank(count)) == share
+        assert max(work.batches, default=0) <= (batch_size if batched else 1)
+        assert sum(work.batches) == statistics.images == len(here)
         outcomes += here
     assert sorted(outcomes, key=position_of) == [expected_of(position) for position in range(count)]
-
-
-@pytest.mark.parametrize('workers', [0, 1, 2])
-@pytest.mark.parametrize('batch_size', [1, 3, 50])
-@pytest.mark.parametrize('world_size', [1, 3])
-@pytest.mark.parametrize('batched', [False, True])
-def test_whatever_workers_and_batches(paths, be_rank, world_size, batch_size, workers, batched):
-    outcomes = []
-    for rank in range(world_size):
-        be_rank(rank, world_size)
-        work = Looking(batched)
-        here, _ = swept(paths, work, batch_size, workers)
-        assert max(work.batches) <= (batch_size if batched else 1)
-        assert sum(work.batches) == len(here)
-        outcomes += here
-    assert sorted(outcomes, key=position_of) == [expected_of(position) for position in range(20)]
 
 
 def test_the_next_batch_is_in_work_while_results_are_written_and_no_other(paths):
@@ -170,8 +161,8 @@ def test_every_sink_gets_every_outcome(paths):
 
 @pytest.mark.parametrize('keep_images', [False, True])
 @pytest.mark.parametrize('workers', [0, 2])
-@pytest.mark.parametrize('broken', [[], [1, 2], range(3, 9)], ids=str)
-def test_the_work_gets_what_could_be_decoded(tmp_path, paths, broken, workers, keep_images):
+@pytest.mark.parametrize('broken', [[], [0], [19], [1, 2], [3, 4, 5], range(3, 9), range(4, 16), range(20)], ids=str)
+def test_the_work_gets_what_could_be_decoded_and_the_rest_is_counted(tmp_path, paths, broken, workers, keep_images):
     class Comparing(Looking):
         def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> list[Result]:
             for one in images:
@@ -183,10 +174,14 @@ def test_the_work_gets_what_could_be_decoded(tmp_path, paths, broken, workers, k
                     assert one.image is None
             return super().__call__(images, stopwatch)
 
-    outcomes, _ = swept(without(paths, broken, tmp_path), Comparing(keep_images=keep_images), 3, workers)
-    assert [outcome.result and outcome.result.score for outcome in outcomes] == [
-        None if position in broken else position for position in range(20)
+    names = without(paths, broken, tmp_path)
+    outcomes, statistics = swept(names, Comparing(keep_images=keep_images), 3, workers)
+    assert outcomes == [
+        Outcome(position, None, None) if position in broken else expected_of(position) for position in range(20)
     ]
+    assert (statistics.images, statistics.broken) == (20, len(broken))
+    assert [position for position, _ in statistics.first_broken] == list(broken)[:10]
+    assert all(names[position] in error for position, error in statistics.first_broken)
 
 
 def test_a_failure_of_the_work_ends_the_sweep(paths):
@@ -233,23 +228,6 @@ def test_what_halving_does_not_help_is_raised(paths, fits, words):
         swept(paths, Filling(fits, words), 2, 0)
 
 
-# --- what cannot be decoded -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize('workers', [0, 2])
-@pytest.mark.parametrize('broken', [[], [0], [19], [3, 4, 5], range(4, 16), range(20)], ids=str)
-def test_what_cannot_be_decoded(tmp_path, paths, broken, workers):
-    names = without(paths, broken, tmp_path)
-    outcomes, statistics = swept(names, Looking(), 3, workers)
-    assert outcomes == [
-        Outcome(position, None, None) if position in broken else expected_of(position) for position in range(20)
-    ]
-    assert statistics.images == 20
-    assert statistics.broken == len(broken)
-    assert [position for position, _ in statistics.first_broken] == list(broken)[:10]
-    assert all(names[position] in error for position, error in statistics.first_broken)
-
-
 # --- progress and log -----------------------------------------------------------------------------------------------
 
 
@@ -264,19 +242,13 @@ def test_progress_rises_to_its_end(tmp_path, paths, batch_size, broken):
     assert told == sorted(told) and told[-1] == 1
 
 
-@pytest.mark.parametrize('count', [1, 20])
-def test_the_last_line_of_the_log_tells_of_all(paths, caplog, count):
+@pytest.mark.parametrize('count, ranks', [(1, 1), (20, 1), (10, 4)])
+def test_the_last_line_of_the_log_tells_of_the_images_of_all_ranks(paths, be_rank, caplog, count, ranks):
     caplog.set_level(logging.INFO, 'executor')
+    be_rank(0, ranks)
     swept(paths[:count], Looking(), 3, 0)
     (line,) = caplog.messages
     assert line.startswith(f'{count} of {count} images, ') and line.endswith(' images/s, 0s left')
-
-
-def test_the_log_of_several_ranks_tells_of_all_images(paths, be_rank, caplog):
-    caplog.set_level(logging.INFO, 'executor')
-    be_rank(0, 4)
-    swept(paths[:10], Looking(), 3, 0)
-    assert caplog.messages[-1].startswith('10 of 10 images, ')
 
 
 # --- statistics -----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from tests.support.random_model import NANO, write_random_weights
 
 CLASSES = ('circle', 'square', 'triangle')
 CORES = 2
+RETINANET = 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'
 # mmdet's detectors with the smallest ResNet, on small images.
 SMALL = {
     'model.backbone.depth': 18,
@@ -67,7 +68,7 @@ def assert_same(found, expected):
     'config_file, backend, threshold',
     [
         (NANO, ONNX, 1e-4),
-        ('configs/retinanet/retinanet_r50_fpn_1x_coco.py', ONNX, 0.001),
+        (RETINANET, ONNX, 0.001),
         ('configs/fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', ONNX, 0.001),
         ('configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', MMDET, 0.2),
         # Operations that want contiguous maps and that the runtime does not know; images that are cut, not resized.
@@ -105,7 +106,7 @@ def test_what_is_found_does_not_depend_on_the_batch(tmp_path, images, backend):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
-@pytest.mark.parametrize('config_file', [NANO, 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'])
+@pytest.mark.parametrize('config_file', [NANO, RETINANET])
 def test_a_gpu_in_half_precision_finds_about_the_same(tmp_path, images, config_file):
     expected = detector_of(tmp_path, config_file, score_threshold=0.3, backend=TORCH)
     prepared = [expected.prepare(image) for image in images]
@@ -144,9 +145,7 @@ def test_class_scores_of_a_detector_that_only_gives_a_label(tmp_path, images):
 
 
 @pytest.mark.parametrize('backend', [ONNX, TORCH])
-@pytest.mark.parametrize(
-    'config_file, objectness', [(NANO, True), ('configs/retinanet/retinanet_r50_fpn_1x_coco.py', False)]
-)
+@pytest.mark.parametrize('config_file, objectness', [(NANO, True), (RETINANET, False)])
 def test_head_maps(tmp_path, images, config_file, objectness, backend):
     """Their greatest class probability is the score of the best box."""
     detector = detector_of(tmp_path, config_file, head_maps=True, backend=backend)
