@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import collections
-import itertools
 import logging
-import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Deque, Iterator, List, NamedTuple, Optional, Protocol, Sequence, Tuple
-
-import torch
+from typing import Deque, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from executor import dist
 from executor.contract.progress import ProgressPart
+from executor.detection.halving import Halving
 from executor.detection.statistics import DECODING, FINDING, NETWORK, PREPARING, SCORING, Statistics, Stopwatch
 from executor.detections import Detections
 from executor.images.loader import ImageLoader, LoadedBatch, LoadedImage
 from executor.images.prepare import Preparation, Size
 from executor.log import duration
-from executor.machine.memory import is_out_of_gpu_memory
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +43,15 @@ class Work(Protocol):
 
     prepare: Preparation  # of the images it gets
     calls_at_once: int  # threads that should run it
-    batched: bool  # whether it wants a batch a call, or an image
     keep_images: bool  # whether it wants the decoded images, too
+
+    def enter_thread(self) -> None:
+        """Make the calling thread ready to call it."""
+        ...
+
+    def units(self, images: Sequence[LoadedImage]) -> List[List[LoadedImage]]:
+        """Part a batch into what one call gets."""
+        ...
 
     def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> List[Result]:
         """Work on images that could be decoded; a result each, in their order."""
@@ -77,7 +80,7 @@ def sweep(
 ) -> Statistics:
     """Work on every image of this rank's share and write the outcomes; returns what this rank did.
 
-    A batch that GPU memory has no room for is worked on in halves, and so are all later ones.
+    What GPU memory has no room for at once is worked on in halves.
 
     Args:
         paths: the whole index.
@@ -91,68 +94,43 @@ def sweep(
     loader = ImageLoader(
         paths, positions, work.prepare, batch_size, workers, held=_BATCHES_IN_WORK, keep_images=work.keep_images
     )
-    statistics, started = Statistics(), time.monotonic()
+    statistics, stopwatch, started = Statistics(), Stopwatch(), time.monotonic()
     log = _RateLog(len(positions), len(paths), started)
-    in_work: Deque[Tuple[LoadedBatch, List[Future[List[Result]]]]] = collections.deque()
-    with ThreadPoolExecutor(work.calls_at_once, 'detector') as pool:
-        halving = _Halving(work)
+    in_work: Deque[Tuple[LoadedBatch, List[Tuple[List[LoadedImage], Future[List[Result]]]]]] = collections.deque()
+    halving: Halving[LoadedImage, Result] = Halving(work)
 
-        def finish(batch: LoadedBatch, futures: Sequence[Future[List[Result]]]) -> None:
-            results = itertools.chain.from_iterable(future.result() for future in futures)
-            for outcome in _outcomes(batch.images, results, statistics):
-                for sink in sinks:
-                    sink.write(outcome)
-            batch.release()
-            statistics.seconds = time.monotonic() - started
-            progress.update(statistics.images / len(positions))
-            log.update(statistics.images)
+    def finish(batch: LoadedBatch, begun: Sequence[Tuple[List[LoadedImage], Future[List[Result]]]]) -> None:
+        results = {one.position: result for unit, future in begun for one, result in zip(unit, future.result())}
+        for loaded in batch.images:
+            outcome = _outcome(loaded, results.get(loaded.position))
+            if outcome.result is None:
+                statistics.count_broken(loaded.position, loaded.error or '')
+            for sink in sinks:
+                sink.write(outcome)
+        batch.release()
+        statistics.images += len(batch.images)
+        statistics.seconds = time.monotonic() - started
+        progress.update(statistics.images / len(positions))
+        log.update(statistics.images)
 
+    with ThreadPoolExecutor(work.calls_at_once, 'detector', work.enter_thread) as pool:
         for batch in loader:
-            sound = [loaded for loaded in batch.images if loaded.error is None]
-            units = [sound] if work.batched and sound else [[loaded] for loaded in sound]
-            in_work.append((batch, [pool.submit(halving, unit) for unit in units]))
+            units = work.units([loaded for loaded in batch.images if loaded.error is None])
+            in_work.append((batch, [(unit, pool.submit(halving, unit, stopwatch)) for unit in units]))
             if len(in_work) == _BATCHES_IN_WORK:
                 finish(*in_work.popleft())
         while in_work:
             finish(*in_work.popleft())
-    seconds = halving.stopwatch.seconds
+    seconds = stopwatch.seconds
     statistics.work = {**seconds, DECODING: loader.decode_seconds, PREPARING: loader.prepare_seconds}
     busy = (seconds[NETWORK] + seconds[FINDING] + seconds[SCORING]) / work.calls_at_once
     statistics.waited = max(0.0, statistics.seconds - busy)
     return statistics
 
 
-def _outcomes(images: Sequence[LoadedImage], results: Iterator[Result], statistics: Statistics) -> Iterator[Outcome]:
-    """Put results, which are those of the sound images, to their images; counts all."""
-    for loaded in images:
-        if loaded.prepared is not None:
-            yield Outcome(loaded.position, loaded.prepared.size, next(results))
-        else:
-            statistics.count_broken(loaded.position, loaded.error or '')
-            yield Outcome(loaded.position, None, None)
-    statistics.images += len(images)
-
-
-class _Halving:
-    """The work, on fewer images at a time once GPU memory was too small for more."""
-
-    def __init__(self, work: Work) -> None:
-        self.stopwatch = Stopwatch()
-        self._work = work
-        self._most = sys.maxsize  # images at a time
-
-    def __call__(self, images: Sequence[LoadedImage]) -> List[Result]:
-        if len(images) <= self._most:
-            try:
-                return self._work(images, self.stopwatch)
-            except RuntimeError as error:
-                if len(images) == 1 or not is_out_of_gpu_memory(error):
-                    raise
-                self._most = min(self._most, len(images) // 2)
-                logger.warning('out of GPU memory with %d images at a time: going on with %d', len(images), self._most)
-            torch.cuda.empty_cache()
-        half = len(images) // 2
-        return self(images[:half]) + self(images[half:])
+def _outcome(loaded: LoadedImage, result: Optional[Result]) -> Outcome:
+    size = None if loaded.prepared is None else loaded.prepared.size
+    return Outcome(loaded.position, size, result)
 
 
 class _RateLog:

@@ -6,6 +6,7 @@ from typing import List, Optional, Sequence
 
 import torch
 
+from executor.detection.halving import Halving
 from executor.detection.statistics import FINDING, NETWORK, SCORING, Stopwatch
 from executor.detection.sweep import Result
 from executor.detections import Detections, HeadMap, no_detections
@@ -36,8 +37,20 @@ class DetectAndScore:
         self._needs = needs
         self.prepare: Preparation = SizeOnly() if detector is None else detector.prepare
         self.calls_at_once = 1 if detector is None else detector.calls_at_once
-        self.batched = detector is not None and detector.batched
         self.keep_images = needs.views
+        self._detect_views: Halving[Prepared, Found] = Halving(self._detect)
+
+    def enter_thread(self) -> None:
+        """Make the calling thread ready for the detector."""
+        if self._detector is not None:
+            self._detector.enter_thread()
+
+    def units(self, images: Sequence[LoadedImage]) -> List[List[LoadedImage]]:
+        """Part a batch into what is detected in at once, and scored with it."""
+        if self._detector is None:
+            return [list(images)] if images else []
+        prepared = [one.prepared for one in images if one.prepared is not None]
+        return [[images[number] for number in group] for group in self._detector.groups(prepared)]
 
     def batch_size(self, samples: int) -> int:
         """Choose how many images to load together: beside one may come its views, and its decoded image has to wait."""
@@ -84,7 +97,7 @@ class DetectAndScore:
                 assert one.image is not None, 'the loader was not asked to keep images'
                 made.append(scorer.make_views(one.image, here, one.position))
             prepared = [self.prepare(view.image) for views in made for view in views]
-        found = iter(self._detect(prepared, stopwatch))
+        found = iter(self._detect_views(prepared, stopwatch))
         return [[SeenView(view.boxes, self._counted(next(found).detections)) for view in views] for views in made]
 
     def _counted(self, detections: Detections) -> Detections:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from dataclasses import dataclass
-from typing import ContextManager, Dict, List, NamedTuple, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -80,7 +79,7 @@ Group = Tuple[List[int], RawOutputs]
 
 @dataclass(frozen=True)
 class Detector:
-    """A model ready to detect: images in, `Found` out. Several threads may call it.
+    """A model ready to detect: images in, `Found` out. Several threads may call it, each after `enter_thread`.
 
     On a CPU images go through the network one by one: what is found in one cannot depend on its neighbours, and nothing
     is slower. On a GPU all images of one shape go together.
@@ -98,31 +97,31 @@ class Detector:
         """Tell whether a call with several images is faster than several calls."""
         return self.device.type == 'cuda'
 
+    def enter_thread(self) -> None:
+        """Make the detector's GPU the calling thread's; the current GPU is a thread's own."""
+        if self.batched:
+            torch.cuda.set_device(self.device)
+
     def __call__(self, images: Sequence[Prepared]) -> List[Found]:
         """Detect; an entry an image, in their order."""
         return self.find(self.forward(images), images)
 
     def forward(self, images: Sequence[Prepared]) -> List[Group]:
         """Run the network, the first half of a call; `find` is the second, so that each can be timed."""
-        with self._on_device():
-            raw = [(group, self.steps.forward([images[n] for n in group])) for group in self._groups(images)]
-            if self.batched:
-                torch.cuda.current_stream().synchronize()  # what was launched is done
+        raw = [(group, self.steps.forward([images[n] for n in group])) for group in self.groups(images)]
+        if self.batched:
+            torch.cuda.current_stream().synchronize()  # what was launched is done
         return raw
 
     def find(self, raw: Sequence[Group], images: Sequence[Prepared]) -> List[Found]:
         """Make boxes of what `forward` gave for these images."""
         found: Dict[int, Found] = {}
-        with self._on_device():
-            for group, outputs in raw:
-                found.update(zip(group, self.steps.find(outputs, [images[n] for n in group])))
+        for group, outputs in raw:
+            found.update(zip(group, self.steps.find(outputs, [images[n] for n in group])))
         return [found[number] for number in range(len(images))]
 
-    def _on_device(self) -> ContextManager[object]:
-        # The current GPU is a thread's own.
-        return torch.cuda.device(self.device) if self.batched else contextlib.nullcontext()
-
-    def _groups(self, images: Sequence[Prepared]) -> List[List[int]]:
+    def groups(self, images: Sequence[Prepared]) -> List[List[int]]:
+        """Part images into what goes through the network at once, by their numbers."""
         if not self.batched:
             return [[number] for number in range(len(images))]
         # mmdet pads a batch to its largest image, which changes what is found in the others: one shape at a time.

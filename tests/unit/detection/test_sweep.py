@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from itertools import product
 from operator import attrgetter
@@ -42,8 +43,16 @@ class Looking:
         self.calls_at_once = calls_at_once
         self.keep_images = keep_images
         self.batches: list[int] = []
+        self.threads: set[int] = set()
+
+    def enter_thread(self) -> None:
+        self.threads.add(threading.get_ident())
+
+    def units(self, images: Sequence[LoadedImage]) -> list[list[LoadedImage]]:
+        return [list(images)] if self.batched and images else [[one] for one in images]
 
     def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> list[Result]:
+        assert threading.get_ident() in self.threads
         self.batches.append(len(images))
         return [result_of(int(image.prepared.pixels[0, 0, 0])) for image in images]
 
@@ -191,6 +200,18 @@ def test_a_failure_of_the_work_ends_the_sweep(paths):
 
     with pytest.raises(ValueError, match='no such thing'):
         swept(paths, Failing(), 3, 2)
+
+
+@pytest.mark.parametrize('broken', [[], [1, 2]], ids=str)
+def test_results_go_to_their_images_however_a_batch_is_parted(tmp_path, paths, broken):
+    class Parted(Looking):
+        def units(self, images: Sequence[LoadedImage]) -> list[list[LoadedImage]]:
+            return [part for part in (list(images[1::2]), list(images[::2])) if part]
+
+    outcomes, _ = swept(without(paths, broken, tmp_path), Parted(), 5, 0)
+    assert [outcome.result and outcome.result.score for outcome in outcomes] == [
+        None if position in broken else position for position in range(20)
+    ]
 
 
 # --- memory that ends -----------------------------------------------------------------------------------------------

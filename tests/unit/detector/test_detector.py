@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
 import pytest
 import torch
@@ -34,33 +32,32 @@ def images_of(*sides: int):
 
 
 @pytest.fixture
-def no_gpu(monkeypatch):
+def cuda_calls(monkeypatch):
     """CUDA's calls that need a device do nothing, and are noted."""
-    devices = []
-
-    def device(where):
-        devices.append(where)
-        return contextlib.nullcontext()
+    calls = []
 
     class Stream:
         def synchronize(self) -> None:
-            devices.append('synchronize')
+            calls.append('synchronize')
 
-    monkeypatch.setattr(torch.cuda, 'device', device)
+    monkeypatch.setattr(torch.cuda, 'set_device', calls.append)
     monkeypatch.setattr(torch.cuda, 'current_stream', Stream)
-    return devices
+    return calls
 
 
 @pytest.mark.parametrize(
     'device, sides, batches',
     [('cuda', [], []), ('cuda', [4, 4, 4], [3]), ('cuda', [4, 6, 4, 6, 4], [3, 2]), ('cpu', [4, 6, 4], [1, 1, 1])],
 )
-def test_a_batch_has_one_shape(no_gpu, device, sides, batches):
+def test_a_batch_has_one_shape(cuda_calls, device, sides, batches):
     steps, images = Steps(), images_of(*sides)
     detector = Detector(steps, None, 'fake', 0.0, calls_at_once=1, device=torch.device(device))
     assert [found.input_size[0] for found in detector(images)] == list(range(len(sides)))
     assert sorted(steps.batches) == sorted(batches)
-    assert detector.batched == (device == 'cuda')
-    # The current GPU is a thread's own, so both halves of a call choose it.
-    expected = [torch.device('cuda'), 'synchronize', torch.device('cuda')] if device == 'cuda' else []
-    assert no_gpu == expected
+    assert cuda_calls == (['synchronize'] if device == 'cuda' else [])
+
+
+@pytest.mark.parametrize('device, calls', [('cuda:1', [torch.device('cuda:1')]), ('cpu', [])])
+def test_a_thread_takes_the_gpu_of_the_detector(cuda_calls, device, calls):
+    Detector(Steps(), None, 'fake', 0.0, calls_at_once=1, device=torch.device(device)).enter_thread()
+    assert cuda_calls == calls
