@@ -35,9 +35,9 @@ def scorer(settings: Settings) -> CaldScorer:
 
 @dataclass(frozen=True)
 class CaldScorer:
-    """High where the detections do not stay the same when the image is changed a little; the seed is the views'."""
+    """High where the detections do not stay the same when the image is changed a little."""
 
-    seed: int
+    seed: int  # of the random parts of the views
 
     def make_views(self, image: NDArray[np.uint8], detections: Detections, position: int) -> List[View]:
         return make_views(image, detections, generator(self.seed, position))
@@ -54,7 +54,7 @@ def cald_score(reference: Detections, views: Sequence[SeenView]) -> float:
 
 
 def _view_value(reference: Detections, view: SeenView) -> float:
-    """Return the smallest difference over the boxes, once a view; the predecessor added a running minimum at each."""
+    """Return the smallest difference over the boxes; the predecessor added a running minimum for each box."""
     if len(view.found) == 0:
         return BALANCE  # the formula's value for no overlap and no score
     assert reference.class_scores is not None and view.found.class_scores is not None  # as the catalog asks

@@ -31,8 +31,8 @@ def patch() -> None:
     CheckpointLoader.register_scheme('', loader=_read_as_data, force=True)
     # mmengine would download from addresses, and without a network that only ends after a time-out.
     CheckpointLoader.register_scheme(_SCHEMES, loader=_refuse, force=True)
-    # `Registry.get` would import a `type` that no registry has, and its first word even before that is known. What
-    # `running_parts` refuses does not come this far.
+    # For a `type` with dots, `Registry.get` would import the module before the first dot, and then the whole name where
+    # no registry has it. What `running_parts` refuses does not come this far.
     mmengine.registry.registry.get_object_from_string = lambda name: None
     mmengine.registry.registry.import_module = _import_known
     # `Runner` asks compilers, of which the image has none, for a log that is not kept.

@@ -16,7 +16,7 @@ class ConfigError(ExecutorError):
 
 
 class ParameterError(ConfigError):
-    """A parameter that proves wrong far from config.yaml; `key` begins its message, and `Job.placed` adds the line."""
+    """A parameter that is found wrong after config.yaml was read; `Job.placed` adds the line that sets `key`."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)

@@ -110,10 +110,11 @@ def _load(infer: Optional[InferParams], mining: Optional[MiningParams], cores: i
             head_maps=needs.head_maps,
         )
     except NoHeadMaps as error:
+        others = [name for name, needed in ALGORITHMS.items() if not needed.head_maps]
         raise ParameterError(
             'mining_algorithm',
-            f'mining_algorithm {mining.mining_algorithm} needs dense class maps: {error}: choose cald, '
-            'entropy or random',
+            f'mining_algorithm {mining.mining_algorithm} needs dense class maps: {error}: choose '
+            f'{", ".join(others[:-1])} or {others[-1]}',
         )
 
 

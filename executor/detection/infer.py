@@ -63,6 +63,7 @@ class InferSink:
         boxes: List[ListedBox] = []
         if outcome.size is not None and outcome.result is not None:
             detections = outcome.result.detections
+            # What counts: the thresholds that the detector was loaded with only save it work.
             detections = detections.select(detections.scores >= self._params.conf_threshold)
             boxes = self._listed(detections, outcome.size)
             counts = class_counts(detections.labels, len(self._boxes))

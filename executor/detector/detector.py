@@ -88,7 +88,7 @@ class Detector:
     steps: Union[DenseSteps, WholeSteps]
     prepare: Preparation  # needs no model, so it can run in another process
     backend: str  # the library that runs it, for the log
-    score_threshold: float  # below which the model, by its config, leaves boxes out; the task may have asked for others
+    score_threshold: float  # of the model's config, whatever the task has asked for
     calls_at_once: int  # threads that should call it
     device: torch.device
 

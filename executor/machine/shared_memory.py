@@ -1,6 +1,6 @@
 """Say how many loading processes fit into /dev/shm, where they hand their images over.
 
-One that finds it full dies of a bus error; docker gives 64 MB where nothing is said.
+A process that writes there when it is full dies of a bus error; docker's default is 64 MB.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ class HeadAdapter(Protocol):
 def is_dense(model: torch.nn.Module, with_class_maps: bool) -> bool:
     """Tell whether the model's boxes follow from its head maps, image by image, by `predict_by_feat` alone.
 
-    `with_class_maps`: and whether the first of them is a class map a level, `num_classes` (and background) per anchor.
+    With `with_class_maps`, also whether its first outputs are class maps: of each level, `num_classes` (and background)
+    for every anchor.
     """
     head = getattr(model, 'bbox_head', None)
     of_class_maps = ('cls_out_channels', 'use_sigmoid_cls', 'num_classes') if with_class_maps else ()

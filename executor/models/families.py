@@ -6,7 +6,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Callable, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
 
-import mmdet.datasets  # noqa: F401  (prints what it does without; where families are imported, it is told nowhere)
+import mmdet.datasets  # noqa: F401  (it prints notes when it is imported first; here they are silenced)
 import mmdet.registry
 import mmengine.registry
 import torch

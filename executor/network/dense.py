@@ -23,7 +23,7 @@ class Network(torch.nn.Module):
     """mmdet's preprocessing and the detector's backbone, neck and head in one: images in, raw head outputs out."""
 
     def __init__(self, model: torch.nn.Module, channels_last: bool) -> None:
-        """`channels_last`: lay feature maps out pixel by pixel: convolutions become faster, most else slower."""
+        """`channels_last`: lay feature maps out pixel by pixel, which suits convolutions and few other operations."""
         super().__init__()
         self.model = model
         self._channels_last = channels_last
@@ -62,7 +62,7 @@ class Network(torch.nn.Module):
 
 
 class TorchNetwork:
-    """The network on a device, named with its number since calling threads have none; on CUDA in half precision.
+    """The network on a device, with its number; on CUDA in half precision.
 
     A `plain` network is convolutions alone, which lose nothing in half precision; of any other, torch chooses the
     operations that stay in single precision.

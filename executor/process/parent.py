@@ -15,7 +15,7 @@ from executor.contract.errors import ExecutorError
 from executor.contract.failure import Failure, death_of, failure_of
 from executor.contract.output.parts import remove_parts
 from executor.contract.params import Job
-from executor.process.temporary_folder import scratch_folder
+from executor.process.temporary_folder import temporary_folder
 
 # Makes of a job that failed the one to begin again with, or None where that would not help.
 Retry = Callable[[Job, Failure], Optional[Job]]
@@ -72,7 +72,7 @@ def _run_once(job: Job, cpu_ranks: int) -> None:
     context = multiprocessing.get_context('spawn')
     reports = context.SimpleQueue()
     worker = context.Process(target=_work, args=(job, cpu_ranks, reports), name='worker')
-    with scratch_folder(job.env.output.root_dir):
+    with temporary_folder(job.env.output.root_dir):
         try:
             worker.start()
             worker.join()

@@ -11,7 +11,7 @@ from typing import Iterator
 
 
 @contextmanager
-def scratch_folder(instead: Path) -> Iterator[None]:
+def temporary_folder(instead: Path) -> Iterator[None]:
     """Give processes started in the block, and their libraries, a folder for temporary files that is then removed.
 
     multiprocessing and torch leave theirs behind when they are killed. The folder lies in `instead` where the machine

@@ -76,9 +76,9 @@ class ProgressHook(Hook):
 
 
 def raise_as_not_finite(runner: Runner, error: Exception) -> None:
-    """Lay a failure in the middle of an iteration to the numbers, where they have left what a float can hold.
+    """Explain a failure in the middle of an iteration by numbers that are not finite, where the model holds some.
 
-    Some losses assert that they get numbers, and so fail before anybody can look at them.
+    Some losses check that they get finite numbers, and so fail before we can look at them.
 
     Raises:
         NonFiniteLossError: after the first iteration, if the model holds numbers that are not finite.

@@ -21,7 +21,7 @@ def with_half_the_batch(job: Job, failure: Failure) -> Optional[Job]:
     training = job.training
     if failure.kind != GpuMemoryError.__name__ or training is None or training.samples_per_gpu == 1:
         return None
-    if job.env.output.training_result_file.exists() or 'train_dataloader.batch_size' in training.cfg_options:
+    if job.env.output.training_result_file.exists() or 'train_dataloader.batch_size' in training.config_options:
         return None
     samples = training.samples_per_gpu // 2
     logger.warning('%s', failure.message)

@@ -91,7 +91,7 @@ def load_all(model: Module, parameters: Mapping[str, Tensor], path: Path, params
 
 
 def _number_of_classes(name: str, found: Mapping[str, Tensor], own: Mapping[str, Tensor], classes: int) -> str:
-    """Tell the number, where a layer's outputs are in proportion to it, which background would spoil; else nothing."""
+    """Tell the number of classes, where a layer has so many outputs for each and none for background; else nothing."""
     outputs, own_outputs = found[name].shape[0] * classes, own[name].shape[0]
     if name.startswith('roi_head') or own_outputs % classes or outputs % own_outputs:
         return ''

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Levels = Sequence[Tensor]  # of one image, (C, h, w) probabilities each
-Size = Tuple[int, int]  # (height, width) of the input in pixels
+HeightWidth = Tuple[int, int]  # (height, width) of the input in pixels
 
 CELL = 32  # pixels of the input
 WINDOW = 9
@@ -67,7 +67,7 @@ def bilinear(pixels: int, positions: int) -> NDArray[np.float64]:
     return weights
 
 
-def cell_maxima(levels: Levels, wanted: Tensor, keep: Tensor, size: Size) -> Tensor:
+def cell_maxima(levels: Levels, wanted: Tensor, keep: Tensor, size: HeightWidth) -> Tensor:
     """Find the largest uncertainty in each wanted cell, (N,).
 
     `wanted` is (N, 3) int64, class, row and column of the cells; `keep` is (levels, N) bool, the levels that count in

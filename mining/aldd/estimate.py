@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mining.aldd.cells import CELL, WINDOW, Levels, Size, axis, negative_entropy
+from mining.aldd.cells import CELL, WINDOW, HeightWidth, Levels, axis, negative_entropy
 
 _STEP = 4  # pixels between the estimate's points
 _VARIANCE = (WINDOW**2 - 1) / 12  # of a window's pixels along one axis, in pixels squared
 
 
-def estimate(levels: Levels, size: Size) -> Tensor:
+def estimate(levels: Levels, size: HeightWidth) -> Tensor:
     """Estimate the largest uncertainty in each cell, (C, R, K), of levels of (C, h, w) probabilities.
 
     The formula on every fourth point, the window replaced by three points along each axis that have its variance. It
@@ -42,7 +42,7 @@ def _three_points(values: Tensor) -> Tensor:
     return padded
 
 
-def bound(level: Tensor, size: Size) -> Tensor:
+def bound(level: Tensor, size: HeightWidth) -> Tensor:
     """Bound the uncertainty of a level in each cell from above, (C, R, K), for (C, h, w) probabilities.
 
     The smaller of two bounds, by the capacity of a channel and by the variance in a window; docs/aldd.md proves both.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from executor.detections import HeadMap
-from mining.aldd.cells import Levels, Size, cell_maxima
+from mining.aldd.cells import HeightWidth, Levels, cell_maxima
 from mining.aldd.estimate import bound, estimate
 from mining.base import Candidates
 
@@ -33,14 +33,14 @@ class AlddScorer:
     """High where the detector hesitates about where something is, in classes of large weight."""
 
     weights: Tuple[float, ...]  # of the classes in their order; classes without one count 1.0
-    exact: bool  # right to TOLERANCE, or about right and several times as fast
+    exact: bool  # whether the score is exact to TOLERANCE; else it is estimated, several times as fast
 
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
         return aldd_scores(candidates.head_maps, candidates.input_size, self.weights, self.exact)
 
 
 def aldd_scores(
-    head_maps: Sequence[HeadMap], input_size: Size, weights: Sequence[float] = (), exact: bool = False
+    head_maps: Sequence[HeadMap], input_size: HeightWidth, weights: Sequence[float] = (), exact: bool = False
 ) -> NDArray[np.float64]:
     """Score B images, (B,), by the levels of a head.
 
@@ -72,7 +72,7 @@ def _probabilities(head_maps: Sequence[HeadMap], image: int) -> Levels:
     return levels
 
 
-def _quick_score(levels: Levels, size: Size, weights: Tensor) -> float:
+def _quick_score(levels: Levels, size: HeightWidth, weights: Tensor) -> float:
     """Compute the cells that an estimate says are large, and add the estimates of the others."""
     peaks = sum(level.amax(dim=(1, 2)) for level in levels).double() * weights  # (C,)
     if not peaks.sum() > 0:
@@ -89,7 +89,7 @@ def _quick_score(levels: Levels, size: Size, weights: Tensor) -> float:
     return float(in_classes * peaks.sum() / peaks[classes].sum())
 
 
-def _exact_score(levels: Levels, size: Size, weights: Tensor) -> float:
+def _exact_score(levels: Levels, size: HeightWidth, weights: Tensor) -> float:
     """Compute all cells but those whose bounds add up to less than TOLERANCE of the score."""
     at_most = torch.stack([bound(level, size) for level in levels]).double() * weights[:, None, None]  # (L, C, R, K)
     in_cells = at_most.sum(dim=0)
@@ -105,7 +105,7 @@ def _exact_score(levels: Levels, size: Size, weights: Tensor) -> float:
     return total / in_cells[0].numel()
 
 
-def _sum_of_cells(levels: Levels, size: Size, weights: Tensor, chosen: Tensor, keep: Tensor) -> float:
+def _sum_of_cells(levels: Levels, size: HeightWidth, weights: Tensor, chosen: Tensor, keep: Tensor) -> float:
     """Add up, by weight, the largest uncertainties in chosen cells, (C, R, K), of the levels to keep, (L, C, R, K)."""
     wanted = chosen.nonzero()  # (N, 3)
     c, r, k = wanted.unbind(1)

@@ -42,7 +42,7 @@ def remove_parts(env: Env) -> None:
 
 
 class PartWriter:
-    """The part of one rank, for a `with` block; it replaces an earlier run's, and is empty without any position."""
+    """The part of one rank, for a `with` block; it replaces that of an earlier run."""
 
     def __init__(self, folder: Path, name: str, rank: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)

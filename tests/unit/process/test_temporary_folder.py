@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.process.temporary_folder import scratch_folder
+from executor.process.temporary_folder import temporary_folder
 from tests.support.task_folder import names_in
 
 
@@ -33,7 +33,7 @@ def leave_a_file() -> Path:
 
 @pytest.mark.parametrize('interrupted', [False, True])
 def test_what_processes_leave_is_removed(tmp_path, temporary, interrupted):
-    with suppress(KeyboardInterrupt), scratch_folder(tmp_path / 'out'):
+    with suppress(KeyboardInterrupt), temporary_folder(tmp_path / 'out'):
         left = leave_a_file()
         assert left.is_file()
         assert left.parents[1] == temporary
@@ -45,7 +45,7 @@ def test_what_processes_leave_is_removed(tmp_path, temporary, interrupted):
 
 def test_an_environment_without_the_variable_stays_without(tmp_path, monkeypatch):
     monkeypatch.delenv('TMPDIR', raising=False)
-    with scratch_folder(tmp_path):
+    with temporary_folder(tmp_path):
         assert 'TMPDIR' in os.environ
     assert 'TMPDIR' not in os.environ
 
@@ -60,6 +60,6 @@ def test_without_a_folder_of_the_machine_it_lies_among_the_results(tmp_path, tem
 
     monkeypatch.setattr(tempfile, 'mkdtemp', mkdtemp)
     (tmp_path / 'out').mkdir()
-    with scratch_folder(tmp_path / 'out'):
+    with temporary_folder(tmp_path / 'out'):
         assert leave_a_file().parents[1] == tmp_path / 'out'
     assert names_in(tmp_path / 'out') == []

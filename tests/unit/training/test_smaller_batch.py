@@ -27,6 +27,7 @@ def test_half_the_batch_down_to_one_image(ymir_task, caplog, samples, expected):
         ('training', {}, OTHER_MEMORY, 'log.txt'),
         ('training', {}, GPU_MEMORY, 'models/result.yaml'),  # stages would be lost
         ('training', {'cfg_options': 'train_dataloader.batch_size=4'}, GPU_MEMORY, 'log.txt'),
+        ('training', {'args_options': '--cfg-options train_dataloader.batch_size=4'}, GPU_MEMORY, 'log.txt'),
         ('infer', {}, GPU_MEMORY, 'log.txt'),  # it has halved its batches already
     ],
 )
