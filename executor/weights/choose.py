@@ -73,15 +73,13 @@ def replace_downloads(node: object, will_load: bool) -> None:
         return
     init = node.get('init_cfg')
     if isinstance(init, dict) and init.get('type') == 'Pretrained':
-        name = Path(str(init['checkpoint']).rpartition('://')[2]).stem
-        found = image_weights(name)
         if os.path.isfile(str(init['checkpoint'])):
             read_checkpoint(Path(init['checkpoint']))  # mmengine would run what is in it
-        elif found is not None:
-            init['checkpoint'] = str(found)
         else:
-            if not will_load:
+            name = Path(str(init['checkpoint']).rpartition('://')[2]).stem
+            found = image_weights(name)
+            if found is None and not will_load:
                 logger.warning('the backbone starts from random weights: /weights in the image holds no %s*.pth', name)
-            node['init_cfg'] = None
+            node['init_cfg'] = None if found is None else {**init, 'checkpoint': str(found)}
     for value in node.values():
         replace_downloads(value, will_load)
