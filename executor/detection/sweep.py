@@ -38,6 +38,9 @@ class Outcome(NamedTuple):
     result: Optional[Result]
 
 
+_Begun = Tuple[List[LoadedImage], 'Future[List[Result]]']  # what a thread works on, and the results to come
+
+
 class Work(Protocol):
     """The function that a sweep runs, composed by the task."""
 
@@ -96,15 +99,17 @@ def sweep(
     )
     statistics, stopwatch, started = Statistics(), Stopwatch(), time.monotonic()
     log = _RateLog(len(positions), len(paths), started)
-    in_work: Deque[Tuple[LoadedBatch, List[Tuple[List[LoadedImage], Future[List[Result]]]]]] = collections.deque()
+    in_work: Deque[Tuple[LoadedBatch, List[_Begun]]] = collections.deque()
     halving: Halving[LoadedImage, Result] = Halving(work)
 
-    def finish(batch: LoadedBatch, begun: Sequence[Tuple[List[LoadedImage], Future[List[Result]]]]) -> None:
+    def finish(batch: LoadedBatch, begun: Sequence[_Begun]) -> None:
         results = {one.position: result for unit, future in begun for one, result in zip(unit, future.result())}
         for loaded in batch.images:
-            outcome = _outcome(loaded, results.get(loaded.position))
-            if outcome.result is None:
+            if loaded.prepared is None:
                 statistics.count_broken(loaded.position, loaded.error or '')
+                outcome = Outcome(loaded.position, None, None)
+            else:
+                outcome = Outcome(loaded.position, loaded.prepared.size, results[loaded.position])
             for sink in sinks:
                 sink.write(outcome)
         batch.release()
@@ -126,11 +131,6 @@ def sweep(
     busy = (seconds[NETWORK] + seconds[FINDING] + seconds[SCORING]) / work.calls_at_once
     statistics.waited = max(0.0, statistics.seconds - busy)
     return statistics
-
-
-def _outcome(loaded: LoadedImage, result: Optional[Result]) -> Outcome:
-    size = None if loaded.prepared is None else loaded.prepared.size
-    return Outcome(loaded.position, size, result)
 
 
 class _RateLog:

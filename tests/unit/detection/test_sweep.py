@@ -193,6 +193,15 @@ def test_the_work_gets_what_could_be_decoded_and_the_rest_is_counted(tmp_path, p
     assert all(names[position] in error for position, error in statistics.first_broken)
 
 
+def test_an_image_without_its_result_ends_the_sweep(paths):
+    class Forgetting(Looking):
+        def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> list[Result]:
+            return super().__call__(images, stopwatch)[:-1]
+
+    with pytest.raises(KeyError):
+        swept(paths, Forgetting(), 3, 0)
+
+
 def test_a_failure_of_the_work_ends_the_sweep(paths):
     class Failing(Looking):
         def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> list[Result]:
