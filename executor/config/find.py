@@ -28,6 +28,11 @@ def mmdet_configs() -> Path:
     return Path(spec.origin).resolve().parent / '.mim'
 
 
+def is_trusted(file: Path) -> bool:
+    """Tell whether a config is ours or mmdet's own, so that it may run as the Python it is."""
+    return any(root in Path(os.path.realpath(file)).parents for root in (OUR_CONFIGS, mmdet_configs()))
+
+
 def find_config(name: str, package_files: Sequence[Path]) -> Path:
     """Find the file that `config_file` names: of the model package (by base name), else ours, mmdet's, or any path.
 

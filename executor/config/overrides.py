@@ -7,20 +7,14 @@ from typing import List, Mapping, Optional, Sequence, Tuple, Union
 
 from mmengine.config import Config
 
-from executor.config.plain import SAVED_KEYS, ConfigDict
-from executor.config.read import running_parts
+from executor.config.allowed import OPTIONS, refused_parts
+from executor.config.plain import ConfigDict
 from executor.contract import parsers
 from executor.contract.errors import ParameterError
 from executor.contract.params import DetectionParams
 from executor.contract.shown import clipped, shown
 
 NO_MASKS = 'config_file names a detector that learns masks, but YMIR exports boxes: choose one for boxes'
-
-# What mmengine's Runner reads beside the keys that a config happens to have.
-_RUNNER_KEYS = (
-    *('activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'env_cfg', 'find_unused_parameters'),
-    *('log_processor', 'model_wrapper_cfg', 'sync_bn'),
-)
 
 
 def set_classes(config: Config, class_names: Sequence[str]) -> None:
@@ -92,24 +86,22 @@ def apply_options(config: Config, options: Mapping[str, object]) -> None:
     for key in options:
         if key.rpartition('.')[2] == 'num_classes':
             raise wrong_option(f'{key}: the number of classes is that of class_names: leave it out')
-    unknown = sorted({key.partition('.')[0] for key in options} - set(config) - set(_RUNNER_KEYS))
+    unknown = sorted({key.partition('.')[0] for key in options} - set(OPTIONS))
     if unknown:
         raise wrong_option(
-            f'{", ".join(unknown)}: mmdet 3 has no such key and would ignore it: use keys of the config, which begin '
-            f'with {", ".join(key for key in SAVED_KEYS if key in config)}'
+            f'{", ".join(unknown)}: no such key may be set, or mmdet 3 would ignore it: use keys of the config, which '
+            f'begin with {", ".join(OPTIONS)}'
         )
-    known = dict(running_parts(config))
+    # What a task has set itself, such as the files of its dataset, is not on the list, and must stay as it is.
+    known = {(key, repr(value)) for key, value, _ in refused_parts(config)}
     try:
         config.merge_from_dict(copy.deepcopy(dict(options)))
     except (KeyError, TypeError, ValueError, IndexError, AssertionError) as error:
         reason = str(error).strip('"').partition(' of list [')[0]  # mmengine prints the whole list
         raise wrong_option(f'do not fit the config ({clipped(reason)}): name keys and list positions that it has')
-    for key, value in running_parts(config):
-        if key not in known:
-            raise wrong_option(
-                f'{key}={clipped(str(value))} would have mmdet run or unpickle what is not its own: name something '
-                'that mmdet registers, or leave it out'
-            )
+    for key, value, wanted in refused_parts(config):
+        if (key, repr(value)) not in known:
+            raise wrong_option(f'{key} must be {clipped(wanted, 1000)}, found {shown(value)}')
 
 
 def chosen_number(options: Mapping[str, object], key: str, default: int) -> int:

@@ -9,15 +9,24 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Callable, Dict, NoReturn, TypeVar, Union
 
 import mmengine.registry.registry
 import mmengine.runner.runner
+from mmengine.config import Config
+from mmengine.fileio.backends import LocalBackend
+from mmengine.fileio.backends.registry_utils import backends, prefix_to_backends
+from mmengine.fileio.file_client import FileClient
+from mmengine.fileio.handlers.registry_utils import file_handlers
+from mmengine.registry import DATASETS
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from executor.config.read import SCOPES
+from executor.config.allowed import OUR_DATASET, SCOPES, WRAPPERS
+from executor.config.find import is_trusted
 from executor.contract.errors import ModelError
 from executor.weights.checkpoint import Checkpoint, read_checkpoint
+
+T = TypeVar('T')
 
 _SCHEMES = [
     *('http://', 'https://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://'),
@@ -32,9 +41,21 @@ def patch() -> None:
     # mmengine would download from addresses, and without a network that only ends after a time-out.
     CheckpointLoader.register_scheme(_SCHEMES, loader=_refuse, force=True)
     # For a `type` with dots, `Registry.get` would import the module before the first dot, and then the whole name where
-    # no registry has it. What `running_parts` refuses does not come this far.
+    # no registry has it. What is not allowed does not come this far.
     mmengine.registry.registry.get_object_from_string = lambda name: None
     mmengine.registry.registry.import_module = _import_known
+    # A backend may fetch from elsewhere, or import what a config names: that for local files is left, in the tables of
+    # today's functions and of the older class. A handler may unpickle, or build the objects that a YAML file names.
+    for known in (backends, FileClient._backends):
+        _keep_only(known, lambda name, backend: issubclass(backend, LocalBackend))
+    for prefixes in (prefix_to_backends, FileClient._prefix_to_backends):
+        _keep_only(prefixes, lambda prefix, backend: prefix == '')
+    _keep_only(file_handlers, lambda suffix, handler: suffix == 'json')
+    # Some of mmdet's datasets unpickle by themselves.
+    for registry in (DATASETS, *DATASETS.children.values()):
+        _keep_only(registry.module_dict, lambda name, dataset: name in (*WRAPPERS, OUR_DATASET))
+    # A config is Python that runs; mmdet reads that of a teacher, say, by itself.
+    Config.fromfile = staticmethod(_config_of_the_image)
     # `Runner` asks compilers, of which the image has none, for a log that is not kept.
     mmengine.runner.runner.collect_env = dict
 
@@ -45,6 +66,20 @@ def _read_as_data(filename: str, map_location: object = None) -> Checkpoint:
 
 def _refuse(filename: str, map_location: object = None) -> NoReturn:
     raise ModelError(f'{filename}: the image works without a network: name a file that the container sees')
+
+
+_read_config = Config.fromfile
+
+
+def _config_of_the_image(filename: Union[str, Path], *args: object, **kwargs: object) -> Config:
+    if not is_trusted(Path(filename)):
+        raise ModelError(f'{filename} is not run: name a config of this image')
+    return _read_config(filename, *args, **kwargs)
+
+
+def _keep_only(table: Dict[str, T], keep: Callable[[str, T], bool]) -> None:
+    for name in [name for name, value in table.items() if not keep(name, value)]:
+        del table[name]
 
 
 def _import_known(name: str) -> ModuleType:

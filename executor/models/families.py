@@ -12,7 +12,6 @@ import mmengine.registry
 import torch
 from mmdet.models.dense_heads import YOLOXHead
 from mmdet.utils import register_all_modules
-from mmengine.registry import Registry
 
 from executor.models.dense import HeadAdapter
 from executor.models.yolox import megvii
@@ -67,8 +66,21 @@ def register_parts() -> None:
         importlib.import_module(module)
 
 
-def registered_names() -> FrozenSet[str]:
-    """List the name of every part that mmengine, mmcv, mmdet and we have registered by now."""
+# Where the layers, losses and helpers of detectors are defined. What of mmdet follows objects through a video or reads
+# text is not among them, nor is what draws, downloads or measures.
+_MODEL_MODULES = (
+    *(f'mmdet.models.{part}' for part in ('backbones', 'data_preprocessors', 'dense_heads', 'detectors', 'layers')),
+    *('mmdet.models.losses', 'mmdet.models.necks', 'mmdet.models.roi_heads'),
+    *(f'mmdet.models.task_modules.{part}' for part in ('assigners', 'coders', 'prior_generators', 'samplers')),
+    *('mmcv.cnn', 'mmcv.ops', 'mmengine.model', 'mmengine.utils.dl_utils', 'torch.nn', 'executor.models'),
+)
+
+
+def model_part_names() -> FrozenSet[str]:
+    """List the name of every part of a detector that mmengine, mmcv, mmdet and we have registered by now."""
     register_parts()
-    values = [*vars(mmengine.registry).values(), *vars(mmdet.registry).values()]
-    return frozenset(name for value in values if isinstance(value, Registry) for name in value.module_dict)
+    registries = (mmdet.registry.MODELS, mmdet.registry.TASK_UTILS)
+    registries += tuple(getattr(mmengine.registry, name) for name in ('MODELS', 'TASK_UTILS', 'WEIGHT_INITIALIZERS'))
+    parts = [item for registry in registries for item in registry.module_dict.items()]
+    modules = (*_MODEL_MODULES, *(family.head.__module__ for family in FAMILIES))
+    return frozenset(name for name, part in parts if f'{part.__module__}.'.startswith(tuple(f'{m}.' for m in modules)))

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
-import torch
-from mmdet.registry import MODELS
 
 from executor.config.plain import config_text
-from executor.config.read import load_config, outer_pipeline, running_parts
+from executor.config.read import load_config, outer_pipeline
 from executor.contract.errors import ModelError
 from tests.support.random_model import NANO
-
-RUNNING = [
-    ('custom_hooks.0.type', 'subprocess.Popen'),
-    ('model.type', 'os.system'),
-    *(('model.backbone.type', value) for value in ('a b', 3)),
-    ('model.backbone._scope_', 'evil'),
-    ('model.bbox_head.type', 'evil.YOLOXHead'),
-    *(('model.test_cfg.nms.type', value) for value in ('__import__("os").getcwd()', 'exec')),
-    ('custom_hooks.1.type', 'RFSearchHook'),
-    ('val_dataloader.dataset.pipeline.0.type', 'mmdet.datasets.LoadImageFromFile'),
-    ('default_scope', 'evil'),
-]
+from tests.unit.config.test_allowed import NOT_ALLOWED
 
 
 def test_configs_of_the_package_and_of_mmdet_are_found_as_users_write_them(tmp_path):
@@ -41,27 +26,15 @@ def test_a_config_of_mmdet_2_is_told_from_one_of_3(tmp_path):
         load_config(str(file))
 
 
-@pytest.mark.parametrize('config_file', [NANO, 'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'])
-def test_mmdets_configs_and_ours_name_what_is_registered(config_file):
-    assert list(running_parts(load_config(config_file))) == []
-
-
-@pytest.mark.parametrize('key, value', RUNNING)
-def test_a_package_that_names_something_else_is_refused(tmp_path, key, value):
+@pytest.mark.parametrize('key, value', NOT_ALLOWED)
+def test_a_package_that_holds_something_else_is_refused(tmp_path, key, value):
     config = load_config(NANO)
     config.merge_from_dict({key: value})
     (tmp_path / 'config.py').write_text(config_text(config))
     with pytest.raises(ModelError) as error:
         load_config('config.py', [tmp_path / 'config.py'])
-    assert f'config.py: {key} = {value!r} would run code' in str(error.value)
-
-
-def test_a_part_registered_later_is_known_at_once(monkeypatch):
-    config = {'model': {'type': 'JustRegistered'}}
-    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: 'a module')  # so that the name alone is refused
-    assert dict(running_parts(config)) == {'model.type': 'JustRegistered'}
-    monkeypatch.setitem(MODELS.module_dict, 'JustRegistered', torch.nn.Identity)
-    assert dict(running_parts(config)) == {}
+    assert f'config.py: {key} must be ' in str(error.value)
+    assert f', found {value!r}: ' in str(error.value)
 
 
 def test_the_outermost_pipeline_counts():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmdet.models.dense_heads import RetinaHead, YOLOXHead
-from mmdet.registry import MODELS
+from mmdet.registry import DATASETS, METRICS, MODELS, OPTIMIZERS, TRANSFORMS
 
 from executor.config.find import OUR_CONFIGS
 from executor.config.plain import config_text
@@ -17,7 +17,7 @@ from executor.contract.errors import ModelError
 from executor.contract.params import InferParams
 from executor.detector.load import TORCH, load_detector
 from executor.models import families
-from executor.models.families import FAMILIES, Family, WeightLayout, family_of, registered_names
+from executor.models.families import FAMILIES, Family, WeightLayout, family_of, model_part_names, register_parts
 from executor.models.yolox.head import YoloxHead
 from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
 from tests.support.random_model import NANO, write_random_weights
@@ -78,15 +78,15 @@ def test_a_row_is_all_that_a_family_of_our_own_needs(toy_package, row):
     params = InferParams(('cat', 'dog'), (), tuple(toy_package))
     load_detector(params, cores=1, backend=TORCH)
     assert [type(head) for head in ToyAdapter.made] == [ToyHead]
-    assert 'toy_parts' in registered_names()
+    assert 'toy_parts' in model_part_names()
 
 
 def test_without_the_row_there_is_no_such_family(toy_package):
     config, weights = toy_package
-    with pytest.raises(ModelError, match="model.bbox_head.type = 'toy_parts' would run code"):
+    with pytest.raises(ModelError, match="model.bbox_head.type must be a layer.*, found 'toy_parts'"):
         load_config('config.py', [config])
     assert all(name.startswith('toy.') for name in model_parameters(read_checkpoint(weights), weights))
-    assert 'toy_parts' not in registered_names()
+    assert 'toy_parts' not in model_part_names()
 
 
 def test_the_layouts_of_every_row_are_told(row):
@@ -103,7 +103,15 @@ def test_a_family_is_known_by_the_class_of_its_head(row):
 
 
 def test_what_training_needs_is_registered():
-    assert {'YmirDataset', 'DetectionMetric', 'YOLOX', 'Resize', 'AdamW'} <= registered_names()
+    register_parts()
+    parts = ((DATASETS, 'YmirDataset'), (METRICS, 'DetectionMetric'), (TRANSFORMS, 'Resize'), (OPTIMIZERS, 'AdamW'))
+    assert [name for registry, name in parts if registry.get(name) is None] == []
+
+
+def test_a_model_is_made_of_layers_losses_and_helpers():
+    names = model_part_names()
+    assert {'YOLOX', 'CSPDarknet', 'SyncBN', 'SiLU', 'nearest', 'SimOTAAssigner', 'Kaiming', 'IoULoss', 'DCN'} <= names
+    assert not names & {'YmirDataset', 'Resize', 'AdamW', 'BertModel', 'BaseReID', 'DetTTAModel', 'KalmanFilter'}
 
 
 @pytest.mark.parametrize('family', FAMILIES, ids=lambda family: family.name)
