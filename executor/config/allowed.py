@@ -408,9 +408,8 @@ def kept_of_package(config: Mapping[str, object]) -> ConfigDict:
 def _without_folders(value: object) -> object:
     if isinstance(value, dict):
         named = {key: None if key == 'pretrained' else _without_folders(item) for key, item in value.items()}
-        if isinstance(named.get('checkpoint'), str):
-            named['checkpoint'] = named['checkpoint'].rpartition('/')[2]
-        return named
+        checkpoint = named.get('checkpoint')
+        return {**named, 'checkpoint': checkpoint.rpartition('/')[2]} if isinstance(checkpoint, str) else named
     return type(value)(map(_without_folders, value)) if isinstance(value, (list, tuple)) else value
 
 

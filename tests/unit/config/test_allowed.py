@@ -21,7 +21,7 @@ NOT_ALLOWED = [
     *(('model.type', value) for value in ('os.system', 'a b', 3, 'YmirDataset', 'BertModel', 'BaseReID')),
     ('model.backbone._scope_', 'evil'),
     ('model.backbone.init_cfg.type', 'evil.Kaiming'),
-    ('model.bbox_head.loss_cls.checkpoint', '/etc/passwd'),  # which loads none
+    ('model.bbox_head.loss_cls.weights', '/etc/passwd'),
     ('model.teacher_ckpt', '/tmp/evil.pth'),
     ('model.bbox_head.loss_cls.reduction', 'x.py'),
     ('model.bbox_head.type', 'evil.YOLOXHead'),
@@ -88,9 +88,11 @@ def test_nothing_that_mmdets_box_detectors_need_is_refused():
 @pytest.mark.parametrize('config_file', [NANO, 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'])
 def test_what_a_training_saves_is_allowed(config_file, tmp_path):
     (tmp_path / 'saved.py').write_text(config_text(load_config(config_file)))
-    saved = load_config('saved.py', [tmp_path / 'saved.py'])
-    assert saved['model'] == load_config(config_file)['model']
+    saved, whole = load_config('saved.py', [tmp_path / 'saved.py']), load_config(config_file)
     assert set(saved) <= set(PACKAGE)
+    assert saved['model']['bbox_head'] == whole['model']['bbox_head']
+    assert saved['train_dataloader'] == whole['train_dataloader']
+    assert saved['optim_wrapper'] == whole['optim_wrapper']
 
 
 # --- what is not allowed --------------------------------------------------------------------------------------------
