@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Callable, Dict, FrozenSet, Iterator, Mapping, MutableMapping, NamedTuple
+from typing import Callable, Container, Dict, FrozenSet, Iterator, Mapping, MutableMapping, NamedTuple
 
 from executor.config.plain import ConfigDict
 from executor.models.families import model_part_names
@@ -77,22 +77,24 @@ def _file(key: str, value: object) -> Iterator[Refused]:
 
 
 def _scope(key: str, value: object) -> Iterator[Refused]:
-    if value not in (None, *SCOPES):
+    if not (value is None or (isinstance(value, str) and value in SCOPES)):
         yield Refused(key, value, f'one of {", ".join(SCOPES)}')
 
 
 def _one_of(*words: str) -> Place:
     def place(key: str, value: object) -> Iterator[Refused]:
-        if not isinstance(value, type) and _unscoped(value) not in words:
+        if not (isinstance(value, type) or _is_one_of(value, words)):
             yield Refused(key, value, f'one of {", ".join(words)}')
 
     return place
 
 
-def _unscoped(name: object) -> object:
+def _is_one_of(name: object, words: Container[str]) -> bool:
+    return isinstance(name, str) and _unscoped(name) in words
+
+
+def _unscoped(name: str) -> str:
     """Take the scope off the name of a type, where it is one that is known."""
-    if not isinstance(name, str):
-        return name
     scope, dot, last = name.rpartition('.')
     return last if not dot or scope in SCOPES else name
 
@@ -129,9 +131,9 @@ def _part(types: Mapping[str, Place]) -> Place:
             yield Refused(key, value, 'a dict with a type')
             return
         kind = value.get('type')
-        name = kind.__name__ if isinstance(kind, type) else _unscoped(kind)  # a class: a config of our own imports it
+        name = kind.__name__ if isinstance(kind, type) else _unscoped(str(kind))  # a class: our own configs import it
         others = {other: item for other, item in value.items() if other not in ('type', '_scope_')}
-        inner = types.get(name) if isinstance(name, str) else None
+        inner = types.get(name)
         if '_scope_' in value:
             yield from _scope(f'{key}._scope_', value['_scope_'])
         if inner is not None:
@@ -190,12 +192,12 @@ def _model_part(names: FrozenSet[str], key: str, value: object) -> Iterator[Refu
     kind = others.pop('type', None)
     yield from _scope(f'{key}._scope_', others.pop('_scope_', None))
     if key.rpartition('.')[2].startswith('nms'):
-        if kind is not None and kind not in _NMS:
+        if not (kind is None or _is_one_of(kind, _NMS)):
             yield Refused(f'{key}.type', kind, f'one of {", ".join(_NMS)}')
-    elif not (kind is None or isinstance(kind, type) or _unscoped(kind) in names.union(_OWN_WORDS, _NMS)):
+    elif not (kind is None or isinstance(kind, type) or _is_one_of(kind, names.union(_OWN_WORDS, _NMS))):
         yield Refused(f'{key}.type', kind, 'a layer, a loss or a helper of mmdet’s detectors')
     yield from _file(f'{key}.pretrained', others.pop('pretrained', None))
-    if _unscoped(kind) == 'Pretrained' or (kind is None and key.endswith('.init_cfg')):
+    if _is_one_of(kind, ('Pretrained',)) or (kind is None and key.endswith('.init_cfg')):
         yield from _file(f'{key}.checkpoint', others.pop('checkpoint', None))
         yield from _layers(f'{key}.prefix', others.pop('prefix', None))
     yield from _nested(inner, key, others, '')
@@ -316,7 +318,7 @@ _WRAPPER = 'optimizer constructor paramwise_cfg clip_grad accumulative_counts'
 _AVERAGES = ('ExponentialMovingAverage', 'ExpMomentumEMA', 'MomentumAnnealingEMA', 'StochasticWeightAverage')
 _LOOP = 'by_epoch max_epochs max_iters val_interval val_begin dynamic_intervals'
 
-_HOOKS = _types(
+HOOKS = _types(
     {
         'CheckInvalidLossHook': 'interval priority',
         'EMAHook': 'ema_type momentum gamma interval update_buffers strict_load begin_iter begin_epoch priority',
@@ -337,7 +339,7 @@ _HOOKS = _types(
 _SCHEDULE: Mapping[str, Place] = {
     'train_cfg': _section({'type': _one_of('EpochBasedTrainLoop', 'IterBasedTrainLoop'), **_keys(_LOOP)}),
     'param_scheduler': _many(_part(dict.fromkeys(_CURVES, _plain))),
-    'custom_hooks': _many(_part(_HOOKS)),
+    'custom_hooks': _many(_part(HOOKS)),
     'optim_wrapper': _part(
         _types(
             {'OptimWrapper': _WRAPPER, 'AmpOptimWrapper': f'{_WRAPPER} loss_scale dtype'},
@@ -432,7 +434,7 @@ def _without_reading(value: object) -> object:
 def _with_our_dataset(dataset: object) -> object:
     if not isinstance(dataset, dict):
         return dataset
-    words = WRAPPERS.get(str(_unscoped(dataset.get('type'))))
+    words = WRAPPERS.get(_unscoped(str(dataset.get('type'))))
     if words is None:
         return {'type': OUR_DATASET, **{key: item for key, item in dataset.items() if key == 'pipeline'}}
     wrapper = {key: item for key, item in dataset.items() if key in ('type', *words.split())}

@@ -101,7 +101,7 @@ def apply_options(config: Config, options: Mapping[str, object]) -> None:
         raise wrong_option(f'do not fit the config ({clipped(reason)}): name keys and list positions that it has')
     for key, value, wanted in refused_parts(config):
         if (key, repr(value)) not in known:
-            raise wrong_option(f'{key} must be {clipped(wanted, 1000)}, found {shown(value)}')
+            raise wrong_option(f'{key} must be {clipped(wanted, 600)}, found {shown(value)}')
 
 
 def chosen_number(options: Mapping[str, object], key: str, default: int) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Callable, Dict, NoReturn, TypeVar, Union
 
+import mmengine.hooks.runtime_info_hook
 import mmengine.registry.registry
 import mmengine.runner.runner
 from mmengine.config import Config
@@ -18,15 +19,22 @@ from mmengine.fileio.backends import LocalBackend
 from mmengine.fileio.backends.registry_utils import backends, prefix_to_backends
 from mmengine.fileio.file_client import FileClient
 from mmengine.fileio.handlers.registry_utils import file_handlers
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, HOOKS, TASK_UTILS
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from executor.config.allowed import HOOKS as ALLOWED_HOOKS
 from executor.config.allowed import OUR_DATASET, SCOPES, WRAPPERS
 from executor.config.find import is_trusted
 from executor.contract.errors import ModelError
+from executor.models.families import model_part_names
 from executor.weights.checkpoint import Checkpoint, read_checkpoint
 
 T = TypeVar('T')
+
+# What mmengine's Runner registers by itself.
+_RUNNERS_HOOKS = (
+    *('CheckpointHook', 'DistSamplerSeedHook', 'IterTimerHook', 'LoggerHook', 'ParamSchedulerHook', 'RuntimeInfoHook'),
+)
 
 _SCHEMES = [
     *('http://', 'https://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://', 'pavi://'),
@@ -51,13 +59,17 @@ def patch() -> None:
     for prefixes in (prefix_to_backends, FileClient._prefix_to_backends):
         _keep_only(prefixes, lambda prefix, backend: prefix == '')
     _keep_only(file_handlers, lambda suffix, handler: suffix == 'json')
-    # Some of mmdet's datasets unpickle by themselves.
-    for registry in (DATASETS, *DATASETS.children.values()):
-        _keep_only(registry.module_dict, lambda name, dataset: name in (*WRAPPERS, OUR_DATASET))
+    # Some of mmdet's datasets unpickle by themselves, and some hooks and helpers of trackers evaluate text as Python.
+    kept = ((DATASETS, (*WRAPPERS, OUR_DATASET)), (HOOKS, (*ALLOWED_HOOKS, *_RUNNERS_HOOKS)))
+    for root, names in (*kept, (TASK_UTILS, model_part_names())):
+        for registry in (root, *root.children.values()):
+            for name in set(registry.module_dict).difference(names):
+                del registry.module_dict[name]
     # A config is Python that runs; mmdet reads that of a teacher, say, by itself.
     Config.fromfile = staticmethod(_config_of_the_image)
-    # `Runner` asks compilers, of which the image has none, for a log that is not kept.
+    # `Runner` asks compilers and git, of which the image has none, for a log and facts that are not kept.
     mmengine.runner.runner.collect_env = dict
+    mmengine.runner.runner.get_git_hash = mmengine.hooks.runtime_info_hook.get_git_hash = str
 
 
 def _read_as_data(filename: str, map_location: object = None) -> Checkpoint:

@@ -12,7 +12,7 @@ from executor.config.find import find_config, is_trusted
 from executor.config.plain import ConfigDict, read_plain_config
 from executor.contract.errors import ModelError
 from executor.contract.params import TrainParams
-from executor.contract.shown import shown
+from executor.contract.shown import clipped, shown
 
 
 def load_config(name: str, package_files: Sequence[Path] = ()) -> Config:
@@ -33,8 +33,8 @@ def load_config(name: str, package_files: Sequence[Path] = ()) -> Config:
     put_our_data(values)
     for key, value, wanted in refused_parts(values):
         raise ModelError(
-            f'{path}: {key} must be {wanted}, found {shown(value)}: nothing else may stand there in the config of a '
-            'package: use the config that the training wrote'
+            f'{path}: {key} must be {clipped(wanted, 600)}, found {shown(value)}: nothing else may stand there in the '
+            'config of a package: use the config that the training wrote'
         )
     for key in ('model', 'train_dataloader'):
         if not isinstance(values.get(key), dict):
