@@ -119,7 +119,7 @@ def run(case: Case, task: Task) -> Outcome:
         process = subprocess.Popen(
             command,
             cwd=str(task.root),
-            env=_environment(case, task),
+            env=environment(case, task),
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
@@ -149,7 +149,7 @@ def plain(text: str, task: Task) -> str:
     return re.sub(r'\bpid(\(s\))? \d+', 'pid', text)
 
 
-def _environment(case: Case, task: Task) -> Dict[str, str]:
+def environment(case: Case, task: Task) -> Dict[str, str]:
     """With a monitor.txt of the task's own where env.yaml names none, and without torch in light cases."""
     stubs = (*case.stubs, 'everywhere') if case.heavy else (*case.stubs, 'no_torch', 'everywhere')
     paths = [*(_STUBS / name for name in stubs), REPOSITORY]

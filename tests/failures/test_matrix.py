@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.conftest import REPOSITORY
 from tests.failures import page
-from tests.failures.case import Case, Outcome, run
-from tests.failures.task import INFERENCE, MINING, TRAINING, Task
+from tests.failures.case import Case, Outcome, environment, run
+from tests.failures.task import INFERENCE, MINING, TRAINING, Task, removed
 
 _MOST_TRACEBACK_LINES = 100
 
@@ -77,6 +82,35 @@ def check_nothing_half_written(task: Task) -> None:
         for name, stage in stages.items():
             lost = [file for file in stage['files'] if not (out / 'models' / name / file).is_file()]
             assert not lost, f'result.yaml lists {lost} in {name}'
+
+
+def test_the_platform_is_told_before_anything_is_printed(tmp_path: Path) -> None:
+    """Printing waits for a reader here, and the platform does not."""
+    task = Task(tmp_path, TRAINING)
+    case = Case('a reader that is slow', TRAINING, removed('in/env.yaml'), 300001, ())
+    case.breaks(task)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writer, b'\n')
+    os.set_blocking(writer, True)
+    process = subprocess.Popen(
+        [sys.executable, str(REPOSITORY / 'start.py'), '--env', str(task.env_file)],
+        env=environment(case, task),
+        stdout=writer,
+        stderr=writer,
+    )
+    os.close(writer)
+    monitor = task.path('out/monitor.txt')
+    deadline = time.monotonic() + 60
+    while not monitor.is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert process.poll() is None, 'it has printed, or said nothing'
+    check_record(monitor.read_text(encoding='utf-8'), case.code)
+    with os.fdopen(reader, encoding='utf-8') as stream:
+        assert 'env.yaml cannot be read' in stream.read()
+    assert process.wait() == case.status
 
 
 @pytest.mark.slow

@@ -56,6 +56,17 @@ def test_on_a_full_disk():
         assert run(stdout=full, stderr=full) == (3, '0')
 
 
+def test_with_a_reader_that_is_not_ready():
+    """Where stdout must not wait for it, which another process on the same terminal may have chosen."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        assert run(stdout=writer, stderr=writer) == (3, '0')
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 def test_without_a_reader():
     reader, writer = os.pipe()
     os.close(reader)

@@ -52,7 +52,7 @@ def stops():
 class Worker:
     """A worker to whose parent signals come in given moments, and that ends when it is told to, or by itself."""
 
-    pid, exitcode = 2**31 - 1, None  # no process has this number
+    pid = exitcode = None
 
     def __init__(self, ends: bool, *moments: str) -> None:
         self.moments = moments
@@ -61,6 +61,7 @@ class Worker:
 
     def start(self) -> None:
         self.signal_in('start')
+        self.pid = 2**31 - 1  # no process has this number
         self.signal_in('run')
         self.signal_in('run')  # a second Ctrl-C
         self.exitcode = 1 if self.ends else None
