@@ -5,63 +5,85 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import Optional, Sequence
+from typing import NoReturn, Optional, Sequence
 
-from executor.config.find import check_config_file
-from executor.contract.config_yaml import read_job
-from executor.contract.env import STANDARD_MONITOR_FILE, env_file, read_env
+# Only what needs nothing but the standard library: whatever else cannot be imported is told.
 from executor.contract.errors import ConfigError
-from executor.contract.failure import Failure, failure_of
-from executor.contract.inputs import check_inputs
-from executor.contract.output.monitor import Monitor
-from executor.contract.output.writable import check_writable, unwritable
+from executor.contract.failure import WorkerFailed, failure_of
+from executor.contract.output.monitor import STANDARD_MONITOR_FILE, Monitor
 from executor.log import set_up_logging
-from executor.process.parent import Terminated, WorkerFailed, heed_termination, ignore_termination, run_in_worker
-from executor.training.smaller_batch import with_half_the_batch
+from executor.machine.limits import allow_open_files
+from executor.process.explain import explained
+from executor.process.termination import Terminated, heed_termination, ignore_termination
 
 logger = logging.getLogger('executor.start')
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the task that env.yaml asks for; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--env', metavar='FILE', help='env.yaml (default: $DEFAULT_ENV_FILE_PATH, or /in/env.yaml)')
-    parser.add_argument('--cpu-ranks', metavar='N', type=int, default=1, help='processes to work with where no GPU is')
-    args = parser.parse_args(argv)
-    set_up_logging()
     monitor = Monitor(STANDARD_MONITOR_FILE, 'unknown')
     try:
-        heed_termination()
-        env = read_env(env_file(args.env))
-        monitor = Monitor(env.output.monitor_file, env.task_id)
-        check_writable(env)
-        monitor.running(0.0)
-        logger.info('task %s: %s', env.task_id, ' and '.join(env.tasks))
-        if args.cpu_ranks < 1:
-            raise ConfigError(f'--cpu-ranks must be a whole number of at least 1, found {args.cpu_ranks}')
-        job = read_job(env)
-        check_config_file(job)
-        check_inputs(job)
-        run_in_worker(job, args.cpu_ranks, retry=with_half_the_batch)
-        monitor.running(1.0)
-        return 0
-    except Terminated as error:
-        return _fail(monitor, failure_of(error), status=143)
-    except WorkerFailed as error:
-        return _fail(monitor, error.failure)
-    except Exception as error:  # whatever happens, the platform is told
-        return _fail(monitor, failure_of(error))
+        try:
+            set_up_logging()
+            heed_termination()
+            from executor.config.find import check_config_file
+            from executor.contract.config_yaml import read_job
+            from executor.contract.env import env_file, read_env
+            from executor.contract.inputs import check_inputs
+            from executor.contract.output.writable import check_writable
+            from executor.process.parent import run_in_worker
+            from executor.training.smaller_batch import with_half_the_batch
+
+            args = _parser().parse_args(argv)
+            env = read_env(env_file(args.env))
+            monitor = Monitor(env.output.monitor_file, env.task_id)
+            check_writable(env)
+            monitor.running(0.0)
+            logger.info('task %s: %s', env.task_id, ' and '.join(env.tasks))
+            if args.cpu_ranks < 1:
+                raise ConfigError(f'--cpu-ranks must be a whole number of at least 1, found {args.cpu_ranks}')
+            job = read_job(env)
+            allow_open_files(len(job.gpu_ids) or args.cpu_ranks)
+            check_config_file(job)
+            check_inputs(job)
+            run_in_worker(job, args.cpu_ranks, retry=with_half_the_batch)
+            ignore_termination()
+            monitor.running(1.0)
+            return 0
+        except Terminated:
+            raise
+        except BaseException as error:  # whatever happens, the platform is told
+            if isinstance(error, SystemExit) and error.code == 0:  # --help
+                raise
+            return _fail(monitor, error)
+    except Terminated as error:  # at whatever moment
+        return _fail(monitor, error, error.status)
 
 
-def _fail(monitor: Monitor, failure: Failure, status: int = 1) -> int:
+def _fail(monitor: Monitor, error: BaseException, status: int = 1) -> int:
     ignore_termination()
-    print(failure.traceback, flush=True)
+    failure = error.failure if isinstance(error, WorkerFailed) else failure_of(explained(error))
     try:
         monitor.failed(failure.code, failure.message, failure.traceback)
-    except OSError as error:
-        logger.error('%s', unwritable(monitor.path, error))
+    except Exception as trouble:
+        logger.error('%s cannot be written (%s)', monitor.path, trouble)
+    print(failure.traceback, flush=True)
     logger.error('%s (code %d)', failure.message, failure.code)
     return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are told to the platform as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f'start.py: {message}: see start.py --help')
+
+
+def _parser() -> _Parser:
+    parser = _Parser(description=__doc__)
+    parser.add_argument('--env', metavar='FILE', help='env.yaml (default: $DEFAULT_ENV_FILE_PATH, or /in/env.yaml)')
+    parser.add_argument('--cpu-ranks', metavar='N', type=int, default=1, help='processes to work with where no GPU is')
+    return parser
 
 
 if __name__ == '__main__':

@@ -1,13 +1,39 @@
-"""Set up logging, once at the entry of each process: plain lines on stdout, which the platform stores."""
+"""Set up what a process prints, once at its entry: plain lines on stdout, which the platform stores."""
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import sys
+import warnings
+from typing import Any
+
+
+class _Printed(io.FileIO):
+    """A file that takes all that is written, and loses what there is no room for, no reader, or no file at all."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or len(data)  # None where nobody is ready to read
+        except OSError:
+            return len(data)
 
 
 def set_up_logging() -> None:
-    """Show INFO and above of this project, WARNING and above of everything else."""
+    """Show INFO and above of this project, WARNING and above of everything else.
+
+    From here on nothing that is printed, by whomever, can fail this process: not on a full disk, without a reader,
+    with stdout closed, with characters that its encoding does not have.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # closed: the next file to be opened would take its place, and get what libraries print
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    sys.stdout, sys.stderr = _printed(1, sys.stdout), _printed(2, sys.stderr)
+    # Libraries warn of optional packages and of their own deprecations: not the user's business, and never an error.
+    warnings.simplefilter('ignore')
     logging.basicConfig(
         stream=sys.stdout,
         level=logging.WARNING,
@@ -16,6 +42,13 @@ def set_up_logging() -> None:
         force=True,
     )
     logging.getLogger('executor').setLevel(logging.INFO)
+
+
+def _printed(number: int, before: Any) -> io.TextIOWrapper:
+    """Open a stream to file descriptor `number`, in the encoding of the one `before`."""
+    encoding = getattr(before, 'encoding', None) or 'utf-8'
+    buffer = io.BufferedWriter(_Printed(number, 'w', closefd=False))
+    return io.TextIOWrapper(buffer, encoding=encoding, errors='backslashreplace', line_buffering=True)
 
 
 def duration(seconds: float) -> str:

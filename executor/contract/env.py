@@ -10,9 +10,9 @@ from typing import Any, Dict, Optional, Tuple, Type, TypeVar
 
 from executor.contract import parsers
 from executor.contract.errors import ConfigError
+from executor.contract.output.monitor import STANDARD_MONITOR_FILE
 from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
 
-STANDARD_MONITOR_FILE = Path('/out/monitor.txt')  # used when env.yaml itself cannot be read
 NO_PROTOCOL = (0, 0)  # platforms before 1.2 write no protocol_version
 
 

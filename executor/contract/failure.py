@@ -25,16 +25,33 @@ class Failure:
     kind: str = ''
 
 
+class WorkerFailed(ExecutorError):
+    """The worker ended without finishing its task; `failure` says how."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
 def failure_of(error: BaseException) -> Failure:
     """Describe an exception: an `ExecutorError` by its own message, anything else with the name of its type."""
-    message = str(error) if isinstance(error, ExecutorError) else f'unexpected {type(error).__name__}: {error}'
+    try:
+        text = str(error)
+    except Exception:  # also an error may be wrong
+        text = 'its message cannot be read'
+    message = text if isinstance(error, ExecutorError) else f'unexpected {type(error).__name__}: {text}'
     lines = ''.join(traceback_module.format_exception(type(error), error, error.__traceback__)).splitlines()
     return Failure(
         code=error.code if isinstance(error, ExecutorError) else ExecutorError.code,
-        message=' '.join(message.split())[:_MAX_MESSAGE],
+        message=''.join(map(_printable, ' '.join(message.split())))[:_MAX_MESSAGE],
         traceback='\n'.join(line[:_MAX_LINE] for line in lines[-_MAX_LINES:])[-_MAX_TRACEBACK:],
         kind=type(error).__name__,
     )
+
+
+def _printable(character: str) -> str:
+    """Write what nobody can read, such as NUL or half of an emoji, as Python does: `\\x00`, `\\ud83d`."""
+    return character if character.isprintable() else ascii(character)[1:-1]
 
 
 def death_of(exitcode: int) -> ExecutorError:
@@ -51,5 +68,6 @@ def death_of(exitcode: int) -> ExecutorError:
         )
     if exitcode == -signal.SIGTERM:
         return ExecutorError('something outside ended the worker (SIGTERM): start the task again')
-    how = f'by signal {signal.Signals(-exitcode).name}' if exitcode < 0 else f'with exit status {exitcode}'
+    names = {number.value: number.name for number in signal.Signals}
+    how = f'by signal {names.get(-exitcode, -exitcode)}' if exitcode < 0 else f'with exit status {exitcode}'
     return ExecutorError(f'the worker ended {how} without a message: see the log above, and start the task again')

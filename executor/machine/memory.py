@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 
+_BETWEEN_RANKS = 'NCCL|gloo|TCPStore|socket|Connection (closed|reset|refused|was)|Broken pipe'
 # torch has one type for nearly all its failures, so the words decide. What it says of a tensor's "memory format" or
 # "memory location" is about a model.
 _OF_THE_MACHINE = re.compile(
-    'CUDA|NCCL|cuDNN|gloo|DataLoader|bus error|(out of|allocate|shared|pin) memory', re.IGNORECASE
+    f'{_BETWEEN_RANKS}|CUDA|cuDNN|DataLoader|bus error|(out of|allocate|shared|pin) memory|'
+    'open files|ancdata|new thread',
+    re.IGNORECASE,
 )
+_LOSS_OF_A_RANK = re.compile(_BETWEEN_RANKS, re.IGNORECASE)
 _LOADER_DEATH = re.compile(r'DataLoader worker \(pid|bus error', re.IGNORECASE)
 
 
@@ -25,6 +29,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_loader_death(error: BaseException) -> bool:
     """Say whether a loading process was killed, as happens when /dev/shm or the memory is full."""
     return isinstance(error, RuntimeError) and _LOADER_DEATH.search(str(error)) is not None
+
+
+def is_loss_of_a_rank(error: BaseException) -> bool:
+    """Say whether a rank may have failed only because another one it talks with is gone."""
+    return isinstance(error, RuntimeError) and _LOSS_OF_A_RANK.search(str(error)) is not None
 
 
 def is_of_the_machine(error: BaseException) -> bool:

@@ -4,35 +4,45 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from executor.contract.errors import ExecutorError, GpuMemoryError, OutOfMemoryError, OutputError, ParameterError
-from executor.contract.output.writable import is_full
-from executor.contract.params import Job
+from executor.contract.output.files import is_full
 from executor.contract.shown import first_line
+from executor.machine.limits import limit_reached
 from executor.machine.memory import is_loader_death, is_out_of_gpu_memory, is_out_of_memory
+
+if TYPE_CHECKING:  # the entry explains as well that the job cannot be read
+    from executor.contract.params import Job
 
 _MORE_SHARED_MEMORY = 'raise shm_size (docker run --shm-size) or set workers_per_gpu lower'
 _ROOM = 2**26  # bytes, more than any one file of a task
 
 
-def explained(error: BaseException, job: Job) -> BaseException:
+def explained(error: BaseException, job: Optional[Job] = None) -> BaseException:
     """Return an error that tells the user what to do, with the traceback of the one that was raised.
 
-    An error of ours gets its place in config.yaml; one of which nothing is known stays what it is.
+    An error of ours gets its place in config.yaml, once there is a job; one of which nothing is known stays what it is.
     """
-    ours = _explanation(error, job)
+    try:
+        ours = limit_reached(error) or _explanation(error, job)
+    except Exception:  # also an error may be wrong, and a disk be gone
+        ours = None
     return error if ours is None else ours.with_traceback(error.__traceback__)
 
 
-def _explanation(error: BaseException, job: Job) -> Optional[ExecutorError]:
-    if isinstance(error, ParameterError):
+def _explanation(error: BaseException, job: Optional[Job]) -> Optional[ExecutorError]:
+    if job is not None and isinstance(error, ParameterError):
         return job.placed(error)
-    if isinstance(error, OSError) and is_full(error):
+    if job is not None and isinstance(error, OSError) and is_full(error):
         return _full(error, job.env.output.root_dir)
     if isinstance(error, ExecutorError) and str(error).startswith('Caught '):
         # A loading worker raised it; torch put the worker's whole traceback into the message. Its last line is ours.
         return type(error)(str(error).rstrip().splitlines()[-1].partition(': ')[2])
+    if isinstance(error, ImportError):
+        return ExecutorError(
+            f'a part of the image cannot be loaded ({first_line(error)}): pull or build the image again'
+        )
     if is_out_of_gpu_memory(error):
         return GpuMemoryError(f'out of GPU memory: set samples_per_gpu lower ({first_line(error)})')
     if is_loader_death(error):

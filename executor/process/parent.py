@@ -6,48 +6,23 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
-from types import FrameType
-from typing import Callable, NoReturn, Optional
+from typing import Callable, Iterator, Optional
 
-from executor.contract.errors import ExecutorError
-from executor.contract.failure import Failure, death_of, failure_of
+from executor.contract.failure import Failure, WorkerFailed, death_of, failure_of
 from executor.contract.output.parts import remove_parts
 from executor.contract.params import Job
+from executor.process.reports import report
 from executor.process.temporary_folder import temporary_folder
+from executor.process.termination import STOPS, heeded, raise_terminated
 
 # Makes of a job that failed the one to begin again with, or None where that would not help.
 Retry = Callable[[Job, Failure], Optional[Job]]
 
 _STOP_SECONDS = 8  # docker stop kills after 10
-
-
-class WorkerFailed(ExecutorError):
-    """The worker ended without finishing its task; `failure` says how."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
-
-
-class Terminated(ExecutorError):
-    """The task was asked to stop (SIGTERM)."""
-
-
-def _raise_terminated(signum: int, frame: Optional[FrameType]) -> NoReturn:
-    problem = 'the task was stopped from outside (SIGTERM) before it was done'
-    raise Terminated(f'{problem}: start it again; stages saved before stay valid')
-
-
-def heed_termination() -> None:
-    """Make SIGTERM raise `Terminated` from now on, wherever this process is."""
-    signal.signal(signal.SIGTERM, _raise_terminated)
-
-
-def ignore_termination() -> None:
-    """Let nothing interrupt this process on its last steps; SIGKILL follows soon enough."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+_LOOK_SECONDS = 5  # should the signal of a worker's end be lost
 
 
 def run_in_worker(job: Job, cpu_ranks: int, retry: Retry) -> None:
@@ -55,7 +30,7 @@ def run_in_worker(job: Job, cpu_ranks: int, retry: Retry) -> None:
 
     Raises:
         WorkerFailed: the worker raised, exited or was killed.
-        Terminated: this process got SIGTERM, see `heed_termination`; the worker is gone.
+        Terminated: this process was told to stop, see `heed_termination`; the worker is gone.
     """
     while True:
         try:
@@ -70,17 +45,16 @@ def run_in_worker(job: Job, cpu_ranks: int, retry: Retry) -> None:
 def _run_once(job: Job, cpu_ranks: int) -> None:
     # A fresh interpreter: nothing of this process, and no CUDA state, is inherited.
     context = multiprocessing.get_context('spawn')
-    reports = context.SimpleQueue()
+    with _undisturbed():
+        reports = context.SimpleQueue()  # starts Python's resource tracker, which complains where it is ended early
     worker = context.Process(target=_work, args=(job, cpu_ranks, reports), name='worker')
-    with temporary_folder(job.env.output.root_dir):
+    with _undisturbed(), temporary_folder(job.env.output.root_dir):
         try:
             worker.start()
-            worker.join()
+            _wait_for(worker)
         finally:
-            previous = signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _stop(worker)
             remove_parts(job.env)  # a worker that is killed leaves them
-            signal.signal(signal.SIGTERM, previous)
     exitcode = worker.exitcode
     assert exitcode is not None, 'the worker has been waited for'
     if exitcode != 0:
@@ -88,11 +62,35 @@ def _run_once(job: Job, cpu_ranks: int) -> None:
         raise WorkerFailed(failure_of(death_of(exitcode)) if reports.empty() else reports.get())
 
 
-def _work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
-    os.setpgid(0, 0)  # so that whatever this process starts can be ended with it
-    from executor.process.worker import work  # imports torch, so only in the worker
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put signals off to the end of the block, so that what begins in it is known, and ended in it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, *STOPS})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    work(job, cpu_ranks, reports)
+
+def _wait_for(worker: BaseProcess) -> None:
+    """Wait until the worker ends, or a signal asks to stop it."""
+    awaited = {signal.SIGCHLD, *heeded()}  # and no others: put off, also those that are ignored are kept
+    while worker.exitcode is None:
+        found = signal.sigtimedwait(awaited, _LOOK_SECONDS)
+        if found is not None and found.si_signo != signal.SIGCHLD:
+            raise_terminated(found.si_signo)
+
+
+def _work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
+    try:
+        os.setpgid(0, 0)  # so that whatever this process starts can be ended with it, and Ctrl-C is the parent's
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        from executor.process.worker import work  # imports torch, so only in the worker
+
+        work(job, cpu_ranks, reports)
+    except BaseException as error:
+        report(error, job, reports)
+        sys.exit(1)
 
 
 def _stop(worker: BaseProcess) -> None:

@@ -1,4 +1,4 @@
-"""Run a task in the worker: in this process, or in one a rank. What goes wrong is reported to the parent."""
+"""Run a task in the worker: in this process, or in one a rank. What goes wrong in a rank is reported to the parent."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import logging
 import os
 import sys
 import tempfile
-import warnings
 from multiprocessing.queues import SimpleQueue
 
-from executor.contract.errors import NoGpuError
-from executor.contract.failure import Failure, failure_of
+from executor.contract.failure import Failure
 from executor.contract.output.monitor import Monitor
 from executor.contract.params import Job
 from executor.contract.progress import Progress, silent_progress
@@ -20,20 +18,16 @@ from executor.log import set_up_logging
 from executor.machine.cores import available_cores
 from executor.machine.gpus import check_gpus, show_gpus
 from executor.machine.lifetime import die_with_parent
-from executor.process.explain import explained
+from executor.process.reports import report
 
 
 def work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
-    """Run the job in this process, or in one a rank; the exit status says whether it failed, `reports` how."""
+    """Run the job in this process, or in one a rank, which exits where it fails; `reports` says how."""
     die_with_parent()
     set_up_logging()
     ranks = len(job.gpu_ids) or cpu_ranks
     cores = available_cores(ranks)
-    try:
-        _set_environment(job, ranks, cores)
-    except NoGpuError as error:
-        reports.put(failure_of(error))
-        sys.exit(1)
+    _set_environment(job, ranks, cores)
     if ranks == 1:
         return run_rank(job, cores, reports)
     from executor.process.ranks import run_ranks  # imports torch, so after the environment is set
@@ -43,11 +37,9 @@ def work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
 
 def run_rank(job: Job, cores: int, reports: SimpleQueue[Failure]) -> None:
     """Run one rank's part of the job on so many CPU cores."""
-    die_with_parent()
-    set_up_logging()
-    # mmdet and its neighbours warn of optional packages and of their own deprecations; none is the user's business.
-    warnings.filterwarnings('ignore')
     try:
+        die_with_parent()
+        set_up_logging()
         silence = io.StringIO()  # mmdet prints which optional packages it does without
         with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
             from executor import dist
@@ -72,10 +64,12 @@ def run_rank(job: Job, cores: int, reports: SimpleQueue[Failure]) -> None:
             detect(job, progress, cores)
         dist.stop()
     except BaseException as error:
-        reports.put(failure_of(explained(error, job)))
-        sys.stdout.flush()
-        # Without waiting for the other ranks, which may hang in a collective that this one never joins.
-        os._exit(1)
+        try:
+            report(error, job, reports)
+            sys.stdout.flush()
+        finally:
+            # Without waiting for the other ranks, which may hang in a collective that this one never joins.
+            os._exit(1)
 
 
 def _set_environment(job: Job, ranks: int, cores: int) -> None:

@@ -12,8 +12,7 @@ from mmengine.runner import Runner
 from executor import dist
 from executor.contract.errors import ModelError, ParameterError
 from executor.contract.options import RESUME_LATEST
-from executor.contract.output.files import replaced_path
-from executor.contract.output.writable import is_full
+from executor.contract.output.files import is_full, replaced_path
 from executor.contract.params import TrainParams
 from executor.weights.checkpoint import read_checkpoint
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import resource
@@ -11,7 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from tests.conftest import REPOSITORY
 from tests.failures.task import TRAINING, Task
@@ -22,7 +23,7 @@ _LIGHT_BYTES = 2**31  # of memory, so that what grows without end hurts nobody
 
 
 class Moment(NamedTuple):
-    """When the log says `after`, `who` ('start', 'worker' or 'rank') gets the signal."""
+    """When the log says `after`, `who` gets the signal: 'start', 'worker', 'rank', or 'group', as from a terminal."""
 
     after: str
     who: str
@@ -46,6 +47,9 @@ class Case:
         told: whether monitor.txt can be written at all.
         environ: further variables of the environment.
         cpu_build: whether it is so with torch for CPUs only.
+        stdout: where the log goes: 'log', 'full' (a full disk), 'unread' (a pipe without a reader) or 'closed'.
+        open_files: how many a process may have.
+        stubs: folders of `stubs` whose modules stand before those installed.
     """
 
     what: str
@@ -60,6 +64,9 @@ class Case:
     told: bool = True
     environ: Tuple[Tuple[str, str], ...] = ()
     cpu_build: bool = False
+    stdout: str = 'log'
+    open_files: Optional[int] = None
+    stubs: Tuple[str, ...] = ()
 
 
 def rows(code: int, **common: Any) -> Callable[..., Case]:
@@ -106,17 +113,18 @@ class Outcome(NamedTuple):
 def run(case: Case, task: Task) -> Outcome:
     """Start the task and wait for its end."""
     log = task.root / 'log.txt'
+    log.touch()
     command = [sys.executable, str(REPOSITORY / 'start.py'), '--env', str(task.env_file), *case.arguments]
-    with log.open('wb') as stream:
+    with _stdout(case.stdout, log) as stream:
         process = subprocess.Popen(
             command,
             cwd=str(task.root),
-            env=_environment(case, task),
+            env=environment(case, task),
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=None if case.heavy else _limit_memory,
+            preexec_fn=functools.partial(_prepare, case),
         )
         try:
             if case.moment is not None:
@@ -141,11 +149,10 @@ def plain(text: str, task: Task) -> str:
     return re.sub(r'\bpid(\(s\))? \d+', 'pid', text)
 
 
-def _environment(case: Case, task: Task) -> Dict[str, str]:
+def environment(case: Case, task: Task) -> Dict[str, str]:
     """With a monitor.txt of the task's own where env.yaml names none, and without torch in light cases."""
-    paths = (
-        [_STUBS / 'everywhere', REPOSITORY] if case.heavy else [_STUBS / 'no_torch', _STUBS / 'everywhere', REPOSITORY]
-    )
+    stubs = (*case.stubs, 'everywhere') if case.heavy else (*case.stubs, 'no_torch', 'everywhere')
+    paths = [*(_STUBS / name for name in stubs), REPOSITORY]
     return {
         **{name: value for name, value in os.environ.items() if name != 'DEFAULT_ENV_FILE_PATH'},
         'PYTHONPATH': os.pathsep.join(map(str, paths)),
@@ -155,8 +162,25 @@ def _environment(case: Case, task: Task) -> Dict[str, str]:
     }
 
 
-def _limit_memory() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_LIGHT_BYTES, _LIGHT_BYTES))
+def _stdout(kind: str, log: Path) -> BinaryIO:
+    if kind == 'full':
+        return open('/dev/full', 'wb')
+    if kind == 'unread':
+        reader, writer = os.pipe()
+        os.close(reader)
+        return os.fdopen(writer, 'wb')
+    return log.open('wb')
+
+
+def _prepare(case: Case) -> None:
+    """In the process of the task, before it begins."""
+    if not case.heavy:
+        resource.setrlimit(resource.RLIMIT_AS, (_LIGHT_BYTES, _LIGHT_BYTES))
+    if case.open_files is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (case.open_files, case.open_files))
+    if case.stdout == 'closed':
+        os.close(1)
+        os.close(2)
 
 
 # --- processes ------------------------------------------------------------------------------------------------------
@@ -168,6 +192,8 @@ def _send(moment: Moment, process: subprocess.Popen, log: Path) -> None:
         assert process.poll() is None and time.monotonic() < deadline, log.read_text(encoding='utf-8', errors='replace')
         time.sleep(0.02)
     pid = process.pid
+    if moment.who == 'group':
+        return os.killpg(pid, moment.signal)
     for _ in range(('start', 'worker', 'rank').index(moment.who)):
         pid = _spawned(pid)[0]
     os.kill(pid, moment.signal)

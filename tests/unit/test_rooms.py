@@ -20,7 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ROOMS = {
     # the task, from its entry to its ranks
     'start.py': (
-        'executor.contract executor.config.find executor.log executor.process.parent executor.training.smaller_batch'
+        'executor.contract executor.config.find executor.log executor.machine.limits executor.process.explain '
+        'executor.process.parent executor.process.termination executor.training.smaller_batch'
     ),
     'executor/process': (
         'executor.contract executor.detection.detect executor.dist executor.log executor.machine '

@@ -15,8 +15,8 @@ from typing import Iterator, TextIO, Union
 def replaced_path(path: Path) -> Iterator[Path]:
     """Give the path of a file beside `path`, for the block to write, which is renamed over `path` at its end.
 
-    Owner and mode of the version before are kept. After an exception in the block, `path` is as it was and nothing
-    lies beside it.
+    Owner and mode of the version before are kept where that can be. After an exception in the block, `path` is as it
+    was and nothing lies beside it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f'.{path.name}.{os.getpid()}')
@@ -53,21 +53,27 @@ def remove_file(path: Path) -> None:
         beside.unlink()
 
 
+def is_full(error: OSError) -> bool:
+    """Tell whether the disk, or what a user may have of it, is used up."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def _move_over(beside: Path, path: Path) -> None:
     try:
         os.replace(beside, path)
     except OSError as error:
-        # A file that is itself a mount cannot be replaced, only written. (os.path.ismount does not see a bind mount
-        # from the same device.)
-        if error.errno != errno.EBUSY:
+        # A file that is itself a mount cannot be replaced, only written (os.path.ismount does not see a bind mount
+        # from the same device); nor can another user's, in a folder where each may remove but their own.
+        if error.errno not in (errno.EBUSY, errno.EXDEV, errno.EPERM):
             raise
         shutil.copyfile(beside, path)
         beside.unlink()
 
 
 def _copy_owner_and_mode(source: Path, target: Path) -> None:
-    # Of a first version, or for a user who may not give files away, ours is as good.
-    with suppress(FileNotFoundError, PermissionError):
+    # A courtesy: of a first version, for a user who may not give files away, where an owner has no number (EINVAL in a
+    # rootless container) or files have no owners at all, ours is as good.
+    with suppress(OSError):
         known = source.stat()
         shutil.copymode(source, target)
         os.chown(target, known.st_uid, known.st_gid)

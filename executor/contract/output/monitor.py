@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Callable, Sequence
 
-from executor.contract.output.files import replace_file
-from executor.contract.output.writable import is_full
+from executor.contract.output.files import is_full, replace_file
 
+STANDARD_MONITOR_FILE = Path('/out/monitor.txt')  # used when env.yaml itself cannot be read
 STATE_RUNNING = 2  # also when done, at percent 1.00
 STATE_FAILED = 4
 MAX_TRACEBACK_LINES = 100
@@ -36,16 +37,20 @@ class Monitor:
         try:
             replace_file(self.path, '\n'.join((record, *below)) + '\n')
         except OSError as error:
-            if not is_full(error) or not self.path.exists():
-                raise
-            # On a full disk, the block that the file has already takes another record.
-            with self.path.open('r+b') as stream:
-                stream.write(f'{record}\n'.encode('utf-8', errors='backslashreplace'))
+            # No file can take its place; it may take another record itself, on a full disk in the block that it has.
+            lines = (record,) if is_full(error) else (record, *below)
+            with suppress(OSError), self.path.open('r+b') as stream:
+                stream.write(''.join(f'{line}\n' for line in lines).encode('utf-8', errors='backslashreplace'))
                 stream.truncate()
+                return
+            raise
 
     def last_percent(self) -> float:
         """Read the percent of the record, 0 where there is none."""
+        if not self.path.is_file():  # reading a pipe may never end
+            return 0.0
         try:
-            return min(1.0, max(0.0, float(self.path.read_text(encoding='utf-8').split('\t')[2])))
+            record = self.path.read_text(encoding='utf-8')
+            return min(1.0, max(0.0, float(record.split('\t')[2])))
         except (OSError, ValueError, IndexError):
             return 0.0

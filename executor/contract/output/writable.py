@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import tempfile
@@ -11,6 +10,7 @@ from typing import Sequence, Tuple
 
 from executor.contract.env import Env
 from executor.contract.errors import OutputError
+from executor.contract.output.files import is_full
 
 
 def check_writable(env: Env) -> None:
@@ -20,7 +20,9 @@ def check_writable(env: Env) -> None:
         OutputError: with the folder or file that is in the way, or cannot be written.
     """
     folders, files = _results(env)
-    for folder in dict.fromkeys((*folders, *(file.parent for file in files))):
+    # Where monitor.txt is a mount of its own, its folder may be anybody's.
+    beside = (file.parent for file in files if file != env.output.monitor_file or not os.access(file, os.W_OK))
+    for folder in dict.fromkeys((*folders, *beside)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=str(folder)) as stream:
@@ -59,8 +61,3 @@ def unwritable(path: Path, error: OSError) -> OutputError:
         f'{path} cannot be written ({error.strerror}): mount a folder there that user {os.getuid()} may write '
         '(docker run -v FOLDER:/out)'
     )
-
-
-def is_full(error: OSError) -> bool:
-    """Tell whether the disk, or what a user may have of it, is used up."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)

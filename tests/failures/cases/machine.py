@@ -108,6 +108,58 @@ CASES: Tuple[Case, ...] = (
         heavy=False,
     ),
     _case('no ranks', config(), 300001, '--cpu-ranks', arguments=('--cpu-ranks', '0'), heavy=False),
+    _case(
+        '--cpu-ranks is a word',
+        config(),
+        300001,
+        "--cpu-ranks: invalid int value: 'two'",
+        arguments=('--cpu-ranks', 'two'),
+        heavy=False,
+    ),
+    _case('an argument that is none', config(), 300001, '--gpu', 'start.py --help', arguments=('--gpu',), heavy=False),
+    *(
+        _case(what, config(max_epochs='个'), 300001, 'max_epochs must be', "found '个'", stdout=stdout, heavy=False)
+        for what, stdout in (
+            ('the log is on a full disk', 'full'),
+            ('nobody reads the log', 'unread'),
+            ('stdout and stderr are closed', 'closed'),
+        )
+    ),
+    _case(
+        'warnings are errors, and the terminal knows only ASCII',
+        config(class_names=['个'], max_epochs='two'),
+        300001,
+        'max_epochs must be',
+        environ=(('PYTHONWARNINGS', 'error'), ('PYTHONIOENCODING', 'ascii')),
+        heavy=False,
+    ),
+    _case(
+        'a Python package is missing in the image',
+        config(),
+        160004,
+        "No module named 'yaml'",
+        'build the image again',
+        stubs=('no_yaml',),
+        heavy=False,
+    ),
+    _case(
+        '20 open files are allowed',
+        config(),
+        160004,
+        'a process may have 20 files open',
+        'docker run --ulimit nofile=',
+        open_files=20,
+        heavy=False,
+    ),
+    _case(
+        'loading processes need more open files than are allowed',
+        config(workers_per_gpu=8),
+        160004,
+        'too many files are open, a process may have 56',
+        'docker run --ulimit nofile=',
+        'workers_per_gpu or samples_per_gpu lower',
+        open_files=56,
+    ),
     *(
         _signal(
             f'the memory of the machine ends in {kind}',
@@ -129,6 +181,15 @@ CASES: Tuple[Case, ...] = (
         'was killed (SIGKILL)',
         arguments=('--cpu-ranks', '2'),
     ),
+    _signal(
+        'one of two processes is killed while the other waits for it',
+        TRAINING,
+        'rank',
+        signal.SIGKILL,
+        300103,
+        'was killed (SIGKILL)',
+        arguments=('--cpu-ranks', '2'),
+    ),
     _signal('the worker is ended from outside', MINING, 'worker', signal.SIGTERM, 160004, 'SIGTERM'),
     _signal('the worker crashes', INFERENCE, 'worker', signal.SIGSEGV, 160004, 'SIGSEGV'),
     _signal('/dev/shm ends', TRAINING, 'worker', signal.SIGBUS, 300103, '/dev/shm is full', 'raise shm_size'),
@@ -138,13 +199,32 @@ CASES: Tuple[Case, ...] = (
         )
         for kind, what in ((TRAINING, 'a training'), (INFERENCE, 'an inference'), (MINING, 'a mining'))
     ),
-    _case(
-        'a task is stopped while its settings are read',
-        config_from_a_pipe,
+    _signal(
+        'Ctrl-C in a training', TRAINING, 'group', signal.SIGINT, 160004, 'stopped from outside (SIGINT)', status=130
+    ),
+    _signal(
+        'the terminal of an inference is closed',
+        INFERENCE,
+        'group',
+        signal.SIGHUP,
         160004,
-        'SIGTERM',
-        heavy=False,
-        moment=Moment('task task-1', 'start', signal.SIGTERM),
-        status=143,
+        'stopped from outside (SIGHUP)',
+        status=129,
+    ),
+    *(
+        _case(
+            f'{what} while the settings are read',
+            config_from_a_pipe,
+            160004,
+            f'stopped from outside ({sent.name})',
+            heavy=False,
+            moment=Moment('task task-1', who, sent),
+            status=128 + sent,
+        )
+        for what, who, sent in (
+            ('a task is stopped', 'start', signal.SIGTERM),
+            ('Ctrl-C', 'group', signal.SIGINT),
+            ('the terminal is closed', 'group', signal.SIGHUP),
+        )
     ),
 )

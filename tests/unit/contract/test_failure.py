@@ -9,6 +9,13 @@ from executor.contract import errors
 from executor.contract.failure import death_of, failure_of
 
 
+class Unreadable(Exception):
+    """An error that is wrong itself."""
+
+    def __str__(self) -> str:
+        raise KeyError('message')
+
+
 def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
     """The same exception with a traceback."""
     with pytest.raises(type(error)) as caught:
@@ -45,6 +52,8 @@ def test_an_error_of_ours_speaks_for_itself(error, code):
         (KeyError('a'), "unexpected KeyError: 'a'"),
         (RuntimeError('one\ntwo'), 'unexpected RuntimeError: one two'),
         (MemoryError(), 'unexpected MemoryError:'),
+        (RuntimeError('a\tb \0 \ud83d'), r'unexpected RuntimeError: a b \x00 \ud83d'),
+        (Unreadable(), 'unexpected Unreadable: its message cannot be read'),
         (SystemExit(300001), 'unexpected SystemExit: 300001'),  # its attribute `code` is the exit status, not ours
     ],
 )
@@ -77,6 +86,8 @@ def test_a_report_of_any_length_travels_to_another_process_in_one_piece():
         (-9, 300103, 'SIGKILL.*ran out of memory.*samples_per_gpu'),
         (-7, 300103, 'bus error.*--shm-size'),
         (-11, 160004, 'by signal SIGSEGV'),
+        (-6, 160004, 'by signal SIGABRT'),
+        (-40, 160004, 'by signal 40'),  # which has no name
         (3, 160004, 'with exit status 3'),
     ],
 )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from executor.machine.memory import is_loader_death, is_of_the_machine, is_out_of_gpu_memory, is_out_of_memory
+from executor.machine.memory import (
+    is_loader_death,
+    is_loss_of_a_rank,
+    is_of_the_machine,
+    is_out_of_gpu_memory,
+    is_out_of_memory,
+)
 
 GPU = 'CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB'
 HOST = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate"
@@ -43,3 +49,23 @@ def test_failures_by_their_words(error, gpu, host, loader, machine):
     assert is_out_of_memory(error) is host
     assert is_loader_death(error) is loader
     assert is_of_the_machine(error) is machine
+
+
+@pytest.mark.parametrize(
+    'words, lost',
+    [
+        ('[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:39571', True),
+        ('Broken pipe', True),
+        ('Connection reset by peer', True),
+        ('failed to recv, got 0 bytes. Connection was likely closed. Did the remote server shutdown or crash?', True),
+        ('NCCL error in: NCCLUtils.hpp:94, remote process exited or there was a network error', True),
+        (LOADER, False),
+        (GPU, False),
+        ('residual connection: size mismatch', False),
+        ('cannot restore the state', False),
+    ],
+)
+def test_a_failure_that_another_rank_may_have_caused(words, lost):
+    assert is_loss_of_a_rank(RuntimeError(words)) is lost
+    assert not is_loss_of_a_rank(ValueError(words))
+    assert is_of_the_machine(RuntimeError(words)) is (lost or words in (LOADER, GPU))

@@ -20,6 +20,8 @@ from tests.support.task_folder import line_of
         (MemoryError(), errors.OutOfMemoryError, 'samples_per_gpu'),
         (RuntimeError("can't allocate memory: you tried to allocate 9"), errors.OutOfMemoryError, 'samples_per_gpu'),
         (RuntimeError('CUDA out of memory. Tried to allocate 2 GiB\nmore'), errors.GpuMemoryError, 'samples_per_gpu'),
+        (ModuleNotFoundError("No module named 'yaml'"), errors.ExecutorError, 'build the image again'),
+        (OSError(errno.EMFILE, 'Too many open files'), errors.ExecutorError, '--ulimit nofile'),
         (RuntimeError('DataLoader worker (pid 7) is killed by signal'), errors.OutOfMemoryError, '--shm-size'),
     ],
 )
@@ -57,6 +59,20 @@ def test_what_is_full_is_told(ymir_task, monkeypatch, number, file, free, kind, 
     ours = explained(error, ymir_task.job())
     assert type(ours) is kind
     assert str(ours).startswith(told.format(root=ymir_task.root, error=error))
+
+
+def test_before_there_is_a_job_as_much_is_explained_as_can_be():
+    """A parameter has no line yet, and nobody knows which disk is full."""
+    for error in (ParameterError('cfg_options', 'no'), OSError(errno.ENOSPC, 'No space left on device')):
+        assert explained(error) is error
+    assert isinstance(explained(MemoryError()), errors.OutOfMemoryError)
+
+
+def test_what_cannot_be_explained_stays_what_it_is(ymir_task, monkeypatch):
+    """Here neither the disk that is full can be found any more nor the error be read."""
+    monkeypatch.setattr(shutil, 'disk_usage', lambda folder: 1 / 0)
+    error = OSError(errno.ENOSPC, 'No space left on device')
+    assert explained(error, ymir_task.job()) is error
 
 
 @pytest.mark.parametrize('key, kind', [('cfg_options', errors.ConfigError), ('config_file', ParameterError)])

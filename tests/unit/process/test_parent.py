@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import signal
+import threading
 from contextlib import nullcontext
 
 import pytest
 
-from executor.contract.failure import Failure
+from executor.contract.failure import Failure, WorkerFailed
 from executor.process import parent
-from executor.process.parent import Terminated, WorkerFailed, heed_termination, run_in_worker
+from executor.process.parent import run_in_worker
+from executor.process.termination import STOPS, Terminated, heed_termination, heeded
 
 
 def smaller(job, failure):
@@ -39,52 +40,93 @@ def test_a_failed_task_begins_again_as_its_retry_says(ymir_task, monkeypatch, fi
 
 
 @pytest.fixture
-def termination():
-    """What SIGTERM does, put back afterwards."""
-    before = signal.getsignal(signal.SIGTERM)
+def stops():
+    """What signals do and which are put off, put back afterwards."""
+    before, mask = {number: signal.getsignal(number) for number in STOPS}, signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def assert_sigterm_is_heeded() -> None:
-    with pytest.raises(Terminated, match=r'stopped from outside \(SIGTERM\)') as caught:
-        os.kill(os.getpid(), signal.SIGTERM)
-        for _ in range(1000):
-            os.getpid()
-    assert caught.value.code == 160004
+class Worker:
+    """A worker to whose parent signals come in given moments, and that ends when it is told to, or by itself."""
 
+    pid = exitcode = None
 
-def test_sigterm_is_heeded_wherever_the_process_is(termination):
-    heed_termination()
-    assert_sigterm_is_heeded()
-
-
-class StoppedWorker:
-    """A worker during whose run SIGTERM arrives, and again while it is being stopped."""
-
-    pid, exitcode = 2**31 - 1, None  # no process has this number
-
-    def __init__(self) -> None:
+    def __init__(self, ends: bool, *moments: str) -> None:
+        self.moments = moments
+        self.ends = ends
         self.stopped = False
 
     def start(self) -> None:
-        pass
-
-    def join(self, seconds: float = 0) -> None:
-        if not self.stopped:
-            os.kill(os.getpid(), signal.SIGTERM)
+        self.signal_in('start')
+        self.pid = 2**31 - 1  # no process has this number
+        self.signal_in('run')
+        self.signal_in('run')  # a second Ctrl-C
+        self.exitcode = 1 if self.ends else None
 
     def terminate(self) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        self.signal_in('stop')
         self.stopped, self.exitcode = True, -signal.SIGTERM
 
+    def join(self, seconds: float = 0) -> None:
+        pass
 
-def test_sigterm_stops_the_worker_and_stays_heeded(ymir_task, monkeypatch, termination):
-    worker = StoppedWorker()
-    context = type('Context', (), {'SimpleQueue': lambda self: None, 'Process': lambda self, **values: worker})()
+    def signal_in(self, moment: str) -> None:
+        if moment in self.moments:
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            for _ in range(1000):
+                pass
+
+
+class Reports:
+    """A queue in which nothing is."""
+
+    def empty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    'worker, kind, left_heeded',
+    [
+        (Worker(False, 'start'), Terminated, set()),
+        (Worker(False, 'run'), Terminated, set()),
+        (Worker(False, 'run', 'stop'), Terminated, set()),
+        (Worker(True, 'run'), Terminated, set()),  # and would else begin again
+        (Worker(True), WorkerFailed, set(STOPS)),
+    ],
+    ids=lambda value: '-'.join(value.moments) if isinstance(value, Worker) else '',
+)
+def test_a_signal_stops_a_worker_that_was_started(ymir_task, monkeypatch, stops, worker, kind, left_heeded):
+    """At whatever moment it comes, the worker is known and is ended before that is told, and nothing stays behind."""
+    context = type('Context', (), {'SimpleQueue': Reports, 'Process': lambda self, **values: worker})()
     monkeypatch.setattr(parent.multiprocessing, 'get_context', lambda method: context)
+    parts = ymir_task.write('out/.parts/infer-0.tsv', '')
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     heed_termination()
-    with pytest.raises(Terminated):
-        run_in_worker(ymir_task.job(), 1, smaller)
-    assert worker.stopped
-    assert_sigterm_is_heeded()
+    with pytest.raises(kind):
+        run_in_worker(ymir_task.job('infer'), 1, smaller)
+    assert worker.stopped is not worker.ends
+    assert not parts.parent.exists()
+    assert heeded() == left_heeded
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
+
+
+def test_an_ignored_signal_does_not_stop_a_worker(ymir_task, monkeypatch, stops):
+    worker = Worker(False, 'run')
+    context = type('Context', (), {'SimpleQueue': Reports, 'Process': lambda self, **values: worker})()
+    monkeypatch.setattr(parent.multiprocessing, 'get_context', lambda method: context)
+    monkeypatch.setattr(parent, '_LOOK_SECONDS', 0.01)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    heed_termination()
+
+    def sigtimedwait(awaited, seconds, real=signal.sigtimedwait):
+        found = real(awaited, seconds)
+        worker.exitcode = 0
+        return found
+
+    monkeypatch.setattr(signal, 'sigtimedwait', sigtimedwait)
+    run_in_worker(ymir_task.job('infer'), 1, smaller)
+    assert worker.exitcode == 0
+    assert not worker.stopped

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import time
 
 import pytest
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
+from executor.contract import errors
 from executor.process import ranks, worker
+from executor.process.reports import report
 
 FOUR = {'OMP_NUM_THREADS': '4'}
 
@@ -16,6 +21,9 @@ class Reports(list):
     """A queue within this process."""
 
     put = list.append
+
+    def get(self):
+        return self.pop(0)
 
     def empty(self) -> bool:
         return not self
@@ -49,18 +57,68 @@ def test_cores_go_to_the_ranks_as_an_argument(ymir_task, monkeypatch, reports, g
 
 def test_a_gpu_that_is_not_there_ends_the_worker(ymir_task, reports):
     os.environ['CUDA_VISIBLE_DEVICES'] = '3'
-    with pytest.raises(SystemExit):
+    with pytest.raises(errors.NoGpuError):
         worker.work(ymir_task.job(gpu_id='0,1', gpu_count=2), 1, reports)
-    assert [failure.code for failure in reports] == [300102]
 
 
-@pytest.mark.parametrize('told', [[], ['its own words']])
-def test_a_rank_that_dies_without_a_word_is_told(ymir_task, monkeypatch, reports, told):
+@pytest.mark.parametrize(
+    'exitcode, told, error, left',
+    [
+        (-9, [], errors.OutOfMemoryError, []),
+        (-9, ['of one that missed it'], errors.OutOfMemoryError, []),
+        (-7, ['of one that missed it'], errors.OutOfMemoryError, []),
+        (1, ['its own words', 'of another'], SystemExit, ['its own words', 'of another']),
+        (-6, ['its own words'], SystemExit, ['its own words']),  # NCCL ended one that missed it
+        (-15, ['its own words'], SystemExit, ['its own words']),
+        (1, [], errors.ExecutorError, []),
+    ],
+)
+def test_the_death_of_a_rank_is_told_and_not_what_others_said_of_it(
+    ymir_task, monkeypatch, reports, exitcode, told, error, left
+):
     def launch(*arguments):
         reports.extend(told)
-        raise ChildFailedError('run_rank', {0: ProcessFailure(0, 1234, -9, '')})
+        raise ChildFailedError('run_rank', {0: ProcessFailure(0, 1234, exitcode, '')})
 
     monkeypatch.setattr(ranks, 'elastic_launch', lambda config, run: launch)
-    with pytest.raises(SystemExit):
+    with pytest.raises(error) as caught:
         worker.work(ymir_task.job(), 2, reports)
-    assert [getattr(failure, 'code', failure) for failure in reports] == (told or [300103])
+    assert type(caught.value) is error
+    assert reports == left
+
+
+# --- ranks of torch's own launcher ----------------------------------------------------------------------------------
+
+
+def rank_that_ends(job, cores, queue) -> None:
+    """Rank 1 ends as `cores` says; rank 0 notices at once, and says so before the launcher looks."""
+    try:
+        if os.environ['LOCAL_RANK'] == '0':
+            raise RuntimeError('[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer')
+        time.sleep(0.2)
+        if cores < 0:
+            os.kill(os.getpid(), -cores)
+        raise errors.DatasetError('its own words')
+    except Exception as error:
+        report(error, job, queue)
+        os._exit(1)
+
+
+def launch(job, ending: int, queue) -> None:
+    try:
+        ranks.run_ranks(2, rank_that_ends, job, ending, queue)
+    except errors.ExecutorError as error:
+        report(error, job, queue)
+
+
+@pytest.mark.parametrize('ending, code', [(-signal.SIGKILL, 300103), (0, 300002)], ids=['killed', 'failed'])
+def test_a_rank_that_is_lost_is_told_and_not_that_another_missed_it(ymir_task, ending, code):
+    context = multiprocessing.get_context('spawn')
+    queue = context.SimpleQueue()
+    process = context.Process(target=launch, args=(ymir_task.job(), ending, queue))
+    process.start()
+    process.join(60)
+    assert process.exitcode is not None
+    assert not queue.empty()
+    assert queue.get().code == code
+    assert queue.empty()

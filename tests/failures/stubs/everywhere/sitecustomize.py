@@ -3,6 +3,6 @@
 import os
 from pathlib import Path
 
-from executor.contract import env
+from executor.contract.output import monitor
 
-env.STANDARD_MONITOR_FILE = Path(os.environ['STANDARD_MONITOR_FILE'])
+monitor.STANDARD_MONITOR_FILE = Path(os.environ['STANDARD_MONITOR_FILE'])

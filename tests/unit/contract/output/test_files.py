@@ -51,10 +51,20 @@ def test_the_owner_is_kept(path):
     assert (path.stat().st_uid, path.stat().st_gid) == (1234, 5678)
 
 
-# EBUSY is the kernel's answer to renaming over a bind mount, also where both lie on one device.
-@pytest.mark.parametrize('call, error', [('chown', PermissionError()), ('replace', OSError(errno.EBUSY, 'busy'))])
-def test_a_file_that_cannot_be_replaced_as_it_was_is_written_all_the_same(path, monkeypatch, call, error):
-    fail_with(monkeypatch, call, error)
+@pytest.mark.parametrize(
+    'call, number',
+    [
+        ('chown', errno.EPERM),  # not ours to give away
+        ('chown', errno.EINVAL),  # an owner without a number in this container
+        ('chown', errno.ENOTSUP),
+        ('chmod', errno.EPERM),
+        ('replace', errno.EBUSY),  # the kernel's answer to renaming over a bind mount, also within one device
+        ('replace', errno.EXDEV),
+        ('replace', errno.EPERM),  # another user's, in a sticky folder
+    ],
+)
+def test_a_file_that_cannot_be_replaced_as_it_was_is_written_all_the_same(path, monkeypatch, call, number):
+    fail_with(monkeypatch, call, OSError(number, os.strerror(number)))
     replace_file(path, 'new')
     assert path.read_text() == 'new'
     assert names_in(path.parent) == ['a.txt']

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import pytest
 
@@ -107,10 +108,27 @@ def test_in_place_a_shorter_record_leaves_nothing_of_the_longer_one(tmp_path, mo
     assert (tmp_path / 'monitor.txt').read_bytes() == f'{BEGIN}0.50\t2\n'.encode()
 
 
-@pytest.mark.parametrize('number', [errno.EACCES, errno.EROFS])
-def test_other_troubles_of_the_disk_are_errors_and_leave_the_record(tmp_path, monitor, monkeypatch, number):
+@pytest.mark.parametrize('number', [errno.EACCES, errno.EROFS, errno.ENAMETOOLONG])
+def test_where_no_file_can_be_made_the_whole_record_is_written_in_place(tmp_path, monitor, monkeypatch, number):
+    """Such as where monitor.txt alone is mounted, into a folder of somebody else's."""
     monitor.running(0.25)
     fail_from_now_on(monkeypatch, number)
-    with pytest.raises(OSError):
+    monitor.failed(1, 'm', 'In:\n  E\n')
+    assert (tmp_path / 'monitor.txt').read_bytes() == f'{BEGIN}0.25\t4\t1\tm\nIn:\n  E\n'.encode()
+
+
+@pytest.mark.parametrize('number', [errno.EACCES, errno.ENOSPC])
+@pytest.mark.parametrize('name', ['', 'folder'])
+def test_what_cannot_be_written_at_all_is_an_error(tmp_path, monitor, monkeypatch, number, name):
+    """The first one, not that of the second try."""
+    if name:
+        (tmp_path / 'monitor.txt').mkdir()
+    fail_from_now_on(monkeypatch, number)
+    with pytest.raises(OSError) as caught:
         monitor.failed(1, 'm', '')
-    assert (tmp_path / 'monitor.txt').read_bytes() == f'{BEGIN}0.25\t2\n'.encode()
+    assert caught.value.errno == number
+
+
+def test_a_pipe_that_nobody_writes_is_not_read(tmp_path, monitor):
+    os.mkfifo(tmp_path / 'monitor.txt')
+    assert monitor.last_percent() == 0.0

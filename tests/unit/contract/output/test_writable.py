@@ -14,7 +14,8 @@ import pytest
 
 from executor.contract.env import Env
 from executor.contract.errors import OutputError
-from executor.contract.output.writable import check_writable, is_full, unwritable
+from executor.contract.output.files import is_full
+from executor.contract.output.writable import check_writable, unwritable
 from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder, names_in
 
@@ -91,6 +92,16 @@ def test_a_folder_that_nobody_may_write(ymir_task: TaskFolder):
     told = refusal(OutputError, check_writable, with_output(ymir_task.env('infer'), root_dir=Path('/proc')))
     assert told.startswith('/proc cannot be written (')
     assert told.endswith(f'): mount a folder there that user {os.getuid()} may write (docker run -v FOLDER:/out)')
+
+
+@pytest.mark.parametrize('writable', [True, False])
+def test_a_monitor_file_that_is_a_mount_needs_no_folder(ymir_task: TaskFolder, writable):
+    """Nobody may write into /proc/self, but into some of its files."""
+    env = with_output(ymir_task.env(), monitor_file=Path('/proc/self/comm' if writable else '/proc/self/no'))
+    if writable:
+        return check_writable(env)
+    with pytest.raises(OutputError, match='^/proc/self cannot be written'):
+        check_writable(env)
 
 
 @pytest.mark.parametrize('name', ['x' * 300, 'x' * 5000], ids=len)
