@@ -10,10 +10,11 @@ from typing import Optional, Sequence
 from executor.config.find import check_config_file
 from executor.contract.config_yaml import read_job
 from executor.contract.env import STANDARD_MONITOR_FILE, env_file, read_env
-from executor.contract.errors import ConfigError
+from executor.contract.errors import ConfigError, InUseError
 from executor.contract.failure import Failure, failure_of
 from executor.contract.inputs import check_inputs
 from executor.contract.output.monitor import Monitor
+from executor.contract.output.sole_use import claim
 from executor.contract.output.writable import check_writable, unwritable
 from executor.log import set_up_logging
 from executor.process.parent import Terminated, WorkerFailed, heed_termination, ignore_termination, run_in_worker
@@ -33,6 +34,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     try:
         heed_termination()
         env = read_env(env_file(args.env))
+        claim(env.output.root_dir)
         monitor = Monitor(env.output.monitor_file, env.task_id)
         check_writable(env)
         monitor.running(0.0)
@@ -45,6 +47,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         run_in_worker(job, args.cpu_ranks, retry=with_half_the_batch)
         monitor.running(1.0)
         return 0
+    except InUseError as error:  # monitor.txt is the other task's
+        logger.error('%s (code %d)', error, error.code)
+        return 1
     except Terminated as error:
         return _fail(monitor, failure_of(error), status=143)
     except WorkerFailed as error:

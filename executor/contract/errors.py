@@ -58,5 +58,9 @@ class OutputError(ExecutorError):
     """A result of the task cannot be written."""
 
 
+class InUseError(OutputError):
+    """The folder of the results belongs to another task that runs: not even monitor.txt may be written there."""
+
+
 class NonFiniteLossError(ExecutorError):
     code = 300201  # a loss became NaN or infinite

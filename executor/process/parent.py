@@ -14,7 +14,9 @@ from typing import Callable, NoReturn, Optional
 from executor.contract.errors import ExecutorError
 from executor.contract.failure import Failure, death_of, failure_of
 from executor.contract.output.parts import remove_parts
+from executor.contract.output.sole_use import hold
 from executor.contract.params import Job
+from executor.machine.lifetime import die_with_parent
 from executor.process.temporary_folder import temporary_folder
 
 # Makes of a job that failed the one to begin again with, or None where that would not help.
@@ -90,6 +92,8 @@ def _run_once(job: Job, cpu_ranks: int) -> None:
 
 def _work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
     os.setpgid(0, 0)  # so that whatever this process starts can be ended with it
+    hold(job.env.output.root_dir)
+    die_with_parent()
     from executor.process.worker import work  # imports torch, so only in the worker
 
     work(job, cpu_ranks, reports)
