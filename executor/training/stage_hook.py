@@ -13,9 +13,12 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from executor.contract.errors import ValidationMemoryError
 from executor.contract.output.files import remove_file
 from executor.contract.params import TrainParams
+from executor.contract.shown import first_line
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult
+from executor.machine.memory import is_out_of_gpu_memory
 from executor.training.metric import DetectionMetric
 from executor.training.resume import RESUME_FILE, save_resume_state
 from executor.training.stage_files import StageContent, Writer, write_stage_config, write_stage_weights
@@ -42,6 +45,7 @@ class StageHook(Hook):
         self._config = config
         self._work_dir = Path(config['work_dir'])
         self._validated: Mapping[str, torch.Tensor] = {}  # the parameters that are validated
+        self._validating = False
         self.samples: Sequence[Tuple[str, ImageResult]] = ()  # (image path, result)
 
     def before_train(self, runner: Runner) -> None:
@@ -64,6 +68,7 @@ class StageHook(Hook):
             self._save(runner, epoch, NOTHING_MEASURED, _deployed_parameters(runner))
 
     def before_val_epoch(self, runner: Runner) -> None:
+        self._validating = True
         if runner.rank == 0:
             # By now other hooks have put in what is validated: averages of iterations, statistics of all ranks.
             self._validated = {name: value.to('cpu', copy=True) for name, value in _model(runner).state_dict().items()}
@@ -71,6 +76,7 @@ class StageHook(Hook):
                 self._save(runner, runner.epoch, NOTHING_MEASURED, self._validated)
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
+        self._validating = False
         if runner.rank != 0:
             return
         metric = next(m for m in runner.val_evaluator.metrics if isinstance(m, DetectionMetric))
@@ -82,6 +88,23 @@ class StageHook(Hook):
         if runner.rank == 0 and runner.epoch not in [trained.stage.epoch for trained in self._store.stages]:
             logger.warning('the last model was not validated, its mAP is given as 0')
             self._save(runner, runner.epoch, NOTHING_MEASURED, _deployed_parameters(runner))
+
+    def raise_as_of_validation(self, runner: Runner, error: Exception) -> None:
+        """Tell of a failure that it was in a validation, and what of its epoch stays.
+
+        Raises:
+            ValidationMemoryError: the GPU's memory was too small for the validation.
+        """
+        if not self._validating:
+            return
+        if runner.rank == 0:
+            words = 'the validation of epoch %d failed: the epoch stays listed, with mAP 0; --resume validates it again'
+            logger.warning(words, runner.epoch)
+        if is_out_of_gpu_memory(error):
+            raise ValidationMemoryError(
+                f'out of GPU memory in the validation of epoch {runner.epoch} ({first_line(error)}): set '
+                'val_dataloader.batch_size in cfg_options lower, and go on with args_options --resume'
+            ) from error
 
     def _save(
         self, runner: Runner, epoch: int, evaluation: Evaluation, parameters: Mapping[str, torch.Tensor]

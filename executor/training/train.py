@@ -60,9 +60,7 @@ def train(job: Job, progress: Progress) -> None:
     try:
         runner.train()
     except Exception as error:
-        if dist.rank() == 0 and runner.val_loop is not None and store.not_validated is not None:
-            words = 'epoch %d stays listed, with mAP 0, for its validation failed; --resume validates it and goes on'
-            logger.warning(words, store.not_validated)
+        stages.raise_as_of_validation(runner, error)
         raise_as_not_finite(runner, error)
         resumption.raise_as_unfit(error)
         if store.stages:

@@ -11,12 +11,14 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
 
+from executor.contract.errors import ValidationMemoryError
 from executor.contract.output.training_result import TrainingResult
 from executor.evaluation.coco import NOTHING_MEASURED
 from executor.training.metric import DetectionMetric
 from executor.training.stage_hook import StageHook
 from executor.training.stage_store import StageStore
 from executor.weights.checkpoint import read_checkpoint
+from tests.support.refusal import refusal
 
 
 class OtherStatistics(Hook):
@@ -133,3 +135,20 @@ def test_without_validation_nothing_is_made_up_for(new):
     after.val_loop = None
     after.hooks[0].before_train(after)
     assert after.saved == []
+
+
+def test_only_a_failure_in_a_validation_is_told_as_one(new, caplog):
+    runner, _ = new()
+    hook, memory = runner.hooks[0], RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')
+    hook.raise_as_of_validation(runner, memory)
+    runner.validate()
+    hook.raise_as_of_validation(runner, memory)
+    assert 'validation of' not in caplog.text
+    runner.validate(fails=True)
+    told = refusal(ValidationMemoryError, hook.raise_as_of_validation, runner, memory)
+    assert told.startswith('out of GPU memory in the validation of epoch 1 (CUDA out of memory. Tried to allocate 2')
+    assert ValidationMemoryError.code == 300103
+    hook.raise_as_of_validation(runner, ValueError('another'))
+    assert caplog.messages[-1] == (
+        'the validation of epoch 1 failed: the epoch stays listed, with mAP 0; --resume validates it again'
+    )
