@@ -6,7 +6,7 @@ parameters. So it gets a dict of ours, with what is listed here and nothing else
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from typing import Any, Dict, Mapping
 
 import torch
 from mmengine.hooks import EMAHook
@@ -79,12 +79,11 @@ def fitting_state(state: Checkpoint, runner: Runner) -> Checkpoint:
     }
 
 
-def _optimizer(found: Dict[str, object], runner: Runner) -> Dict[str, object]:
+def _optimizer(found: Dict[str, Any], runner: Runner) -> Dict[str, object]:
     known = runner.optim_wrapper.state_dict()
     groups = each(found.get('param_groups'), 'optimizer.param_groups', mapping)
-    if all('lr' in group for group in groups) and len(groups) == len(known['param_groups']):
-        # torch fills in what its version before did not have.
-        groups = tuple({**one, **group} for one, group in zip(known['param_groups'], groups))
+    if len(groups) == len(known['param_groups']):
+        groups = tuple(_settings(group, one) for group, one in zip(groups, known['param_groups']))
     like(groups, known['param_groups'], 'optimizer.param_groups')
     parameters = [parameter for group in runner.optim_wrapper.optimizer.param_groups for parameter in group['params']]
     if [number for group in groups for number in group['params']] != list(range(len(parameters))):
@@ -97,9 +96,20 @@ def _optimizer(found: Dict[str, object], runner: Runner) -> Dict[str, object]:
         place = f'optimizer.state[{number}]'
         for key, value in mapping(entry, place).items():
             _of_parameter(value, parameter, f'{place}.{key}')
-    others = {key: known[key] for key in ('base_param_settings', 'loss_scaler') if key in known and key in found}
-    like({key: found[key] for key in others}, others, 'optimizer')
-    return {'state': state, 'param_groups': list(groups), **{key: found[key] for key in others}}
+    sound: Dict[str, object] = {'state': state, 'param_groups': list(groups)}
+    if 'base_param_settings' in found and 'base_param_settings' in known:
+        base, place = known['base_param_settings'], 'optimizer.base_param_settings'
+        sound['base_param_settings'] = _settings(mapping(found['base_param_settings'], place), base)
+        like(sound['base_param_settings'], base, place)
+    if 'loss_scaler' in found and 'loss_scaler' in known:
+        like(found['loss_scaler'], known['loss_scaler'], 'optimizer.loss_scaler')
+        sound['loss_scaler'] = found['loss_scaler']
+    return sound
+
+
+def _settings(found: Dict[str, Any], known: Dict[str, Any]) -> Dict[str, Any]:
+    """Take the settings of a group; another version of torch has more of them or fewer, but always a learning rate."""
+    return {key: found.get(key, value) for key, value in known.items() if key in found or key != 'lr'}
 
 
 def _of_parameter(value: object, parameter: torch.Tensor, place: str) -> None:

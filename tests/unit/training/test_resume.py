@@ -256,7 +256,9 @@ GROUP, SCHEDULE = 'optimizer/param_groups/1', 'param_schedulers/0'
         (f'{GROUP}/nesterov', 7, 'nesterov must be such as False, found 7'),
         (f'{GROUP}/params', [0], 'are of other parameters'),
         (f'{GROUP}/params', [7], 'are of other parameters'),
-        (f'{GROUP}/more', 7, 'has more than this training'),
+        ('optimizer/base_param_settings', 7, 'base_param_settings must be a dict'),
+        ('optimizer/base_param_settings/momentum', 'x', 'base_param_settings.momentum must be such as 0.9'),
+        ('optimizer/base_param_settings/params', torch.ones(2), 'base_param_settings.params must be a tensor of'),
         ('optimizer/param_groups', 7, 'param_groups must be a list'),
         ('optimizer/state', [], 'optimizer.state must be a dict'),
         ('optimizer/state/2', {}, 'a key of optimizer.state must be a whole number from 0 to 1, found 2'),
@@ -285,9 +287,13 @@ def test_a_state_of_another_detector_is_refused(before, now):
         fitting_state(sound_state(Training(**before).state(), CONFIG), Training(**now))
 
 
-def test_a_state_of_a_torch_with_fewer_settings_goes_on():
-    state = changed(Training().state(), f'{GROUP}/nesterov', ABSENT)
-    assert fitting_state(sound_state(state, CONFIG), Training())['optimizer']['param_groups'][1]['nesterov'] is False
+def test_a_state_of_a_torch_with_other_settings_goes_on():
+    state = Training().state()
+    for group in ('optimizer/param_groups/1', 'optimizer/base_param_settings'):
+        state = changed(changed(state, f'{group}/nesterov', ABSENT), f'{group}/more', 7)
+    found = fitting_state(sound_state(state, CONFIG), Training())['optimizer']
+    for group in (found['param_groups'][1], found['base_param_settings']):
+        assert group['nesterov'] is False and 'more' not in group
 
 
 # --- found, or refused with file and remedy -------------------------------------------------------------------------
