@@ -14,5 +14,5 @@ def die_with_parent() -> None:
     """Ask Linux to end this process when the thread that started it is gone, so that none is left behind by a kill."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     parent = multiprocessing.parent_process()
-    if parent is not None and os.getppid() != parent.pid:  # it was gone before it was asked
-        os.kill(os.getpid(), signal.SIGTERM)
+    if parent is not None and not parent.is_alive():  # it went before it could be asked
+        os._exit(1)

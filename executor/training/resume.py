@@ -21,7 +21,7 @@ from executor.contract.shown import clipped, first_line
 from executor.machine.memory import is_of_the_machine
 from executor.training.resume_state import fitting_state, sound_state
 from executor.training.stage_store import StageStore
-from executor.weights.checkpoint import Checkpoint, read_checkpoint
+from executor.weights.checkpoint import Checkpoint, meta_of, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -53,10 +53,10 @@ def find_resume_file(env: Env, params: TrainParams, config: Config) -> Optional[
         logger.warning('--resume: %s does not exist, so nothing was trained here before: starting anew', file)
         return None
     checkpoint = read_checkpoint(file)
-    if 'optimizer' not in checkpoint:
+    if 'optimizer' not in checkpoint or 'config' in meta_of(checkpoint):  # which mmengine would run
         raise ModelError(
-            f'args_options --resume {file}: the file holds weights only: resume from the {RESUME_FILE} of a training, '
-            'or use the weights as pretrained model'
+            f'args_options --resume {file}: the file holds weights only, or the state of another program: resume from '
+            f'the {RESUME_FILE} of a training, or use the weights as pretrained model'
         )
     state = _sound(checkpoint, file, params)
     began, now = state['ymir_schedule'], schedule_of(config)

@@ -324,6 +324,12 @@ def test_the_state_of_the_same_training_is_found(ymir_task, find):
     assert find(Training().state(), option='') is None
 
 
+@pytest.mark.parametrize('path, value', [('optimizer', ABSENT), ('meta/config', 'import os; os.abort()')])
+def test_weights_and_states_of_other_programs_are_refused(find, path, value):
+    told = refusal(ModelError, find, changed(Training().state(), path, value))
+    assert 'the file holds weights only, or the state of another program: resume from the resume.pth of' in told
+
+
 def test_a_wrong_file_is_named(ymir_task, find):
     told = refusal(ModelError, find, changed(Training().state(), NAME, '..'))
     assert told == (
