@@ -53,8 +53,8 @@ def _remove_abandoned(mark: Path) -> None:
     """Remove the folder of a mark that nobody holds; not one of another user, and none that is a link to elsewhere."""
     folder = mark.parent
     with suppress(OSError):
-        if folder.is_symlink() or mark.is_symlink() or folder.stat().st_uid != os.getuid():
+        if mark.is_symlink() or folder.stat().st_uid != os.getuid():
             return
         with mark.open('r+') as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(str(folder), ignore_errors=True)
+            shutil.rmtree(str(folder), ignore_errors=True)  # which follows no link
