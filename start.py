@@ -8,9 +8,10 @@ import sys
 from typing import NoReturn, Optional, Sequence
 
 # Only what needs nothing but the standard library: whatever else cannot be imported is told.
-from executor.contract.errors import ConfigError
+from executor.contract.errors import ConfigError, InUseError
 from executor.contract.failure import WorkerFailed, failure_of
 from executor.contract.output.monitor import STANDARD_MONITOR_FILE, Monitor
+from executor.contract.output.sole_use import claim
 from executor.log import set_up_logging
 from executor.machine.limits import allow_open_files
 from executor.process.explain import explained
@@ -36,6 +37,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
             args = _parser().parse_args(argv)
             env = read_env(env_file(args.env))
+            claim(env.output.root_dir)
             monitor = Monitor(env.output.monitor_file, env.task_id)
             check_writable(env)
             monitor.running(0.0)
@@ -64,7 +66,8 @@ def _fail(monitor: Monitor, error: BaseException, status: int = 1) -> int:
     ignore_termination()
     failure = error.failure if isinstance(error, WorkerFailed) else failure_of(explained(error))
     try:
-        monitor.failed(failure.code, failure.message, failure.traceback)
+        if not isinstance(error, InUseError):  # monitor.txt is the other task's
+            monitor.failed(failure.code, failure.message, failure.traceback)
     except Exception as trouble:
         logger.error('%s cannot be written (%s)', monitor.path, trouble)
     print(failure.traceback, flush=True)

@@ -54,8 +54,16 @@ class GpuMemoryError(OutOfMemoryError):
     """The GPU's memory is too small for the batch, and a smaller batch may help."""
 
 
+class ValidationMemoryError(GpuMemoryError):
+    """The same in a validation: its epoch is saved, and its batch is no part of what is trained."""
+
+
 class OutputError(ExecutorError):
     """A result of the task cannot be written."""
+
+
+class InUseError(OutputError):
+    """The folder of the results belongs to another task that runs: not even monitor.txt may be written there."""
 
 
 class NonFiniteLossError(ExecutorError):

@@ -13,7 +13,9 @@ from typing import Callable, Iterator, Optional
 
 from executor.contract.failure import Failure, WorkerFailed, death_of, failure_of
 from executor.contract.output.parts import remove_parts
+from executor.contract.output.sole_use import hold
 from executor.contract.params import Job
+from executor.machine.lifetime import die_with_parent
 from executor.process.reports import report
 from executor.process.temporary_folder import temporary_folder
 from executor.process.termination import STOPS, heeded, raise_terminated
@@ -85,6 +87,8 @@ def _work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
     try:
         os.setpgid(0, 0)  # so that whatever this process starts can be ended with it, and Ctrl-C is the parent's
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        hold(job.env.output.root_dir)
+        die_with_parent()
         from executor.process.worker import work  # imports torch, so only in the worker
 
         work(job, cpu_ranks, reports)

@@ -7,46 +7,67 @@ from pathlib import Path
 from typing import Dict, Optional
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from executor import dist
-from executor.contract.errors import ModelError, ParameterError
+from executor.contract.env import Env
+from executor.contract.errors import ExecutorError, ModelError, ParameterError
 from executor.contract.options import RESUME_LATEST
-from executor.contract.output.files import is_full, replaced_path
+from executor.contract.output.files import is_full, remove_halves, replaced_path
 from executor.contract.params import TrainParams
-from executor.weights.checkpoint import read_checkpoint
+from executor.contract.shown import clipped, first_line
+from executor.machine.memory import is_of_the_machine
+from executor.training.resume_state import fitting_state, sound_state
+from executor.training.stage_store import StageStore
+from executor.weights.checkpoint import Checkpoint, meta_of, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
 RESUME_FILE = 'resume.pth'
 
+_GO_ON_ALIKE = 'set config_file, cfg_options and args_options to what it began with, or start anew'
+_SET_BACK = 'set it back, or start anew from the model as pretrained weights'
 
-def find_resume_file(params: TrainParams, config: Config) -> Optional[Path]:
+
+def find_resume_file(env: Env, params: TrainParams, config: Config) -> Optional[Path]:
     """Find the state to resume from, and check that it can be; None without `--resume`.
 
     Raises:
-        ModelError: the file is none, or holds weights only.
-        ParameterError: the schedule is another than the one it began with.
+        ModelError: the file is none, holds weights only or what no training writes; or there is none, but models are.
+        ParameterError: the classes or the schedule are others than those it began with.
     """
     wanted = params.args_options.resume
     if wanted is None:
         return None
     file = Path(config['work_dir'], RESUME_FILE) if wanted == RESUME_LATEST else Path(wanted)
     if wanted == RESUME_LATEST and not file.is_file():
+        listed = env.output.training_result_file
+        if listed.exists():
+            raise ModelError(
+                f'args_options --resume: {file} does not exist, but {listed} lists models, which a training anew '
+                'removes: move them elsewhere or name another file to resume from; to have them removed, leave out '
+                '--resume'
+            )
         logger.warning('--resume: %s does not exist, so nothing was trained here before: starting anew', file)
         return None
     checkpoint = read_checkpoint(file)
-    if 'optimizer' not in checkpoint:
+    if 'optimizer' not in checkpoint or 'config' in meta_of(checkpoint):  # which mmengine would run
         raise ModelError(
-            f'args_options --resume {file}: the file holds weights only: resume from the {RESUME_FILE} of a training, '
-            'or use the weights as pretrained model'
+            f'args_options --resume {file}: the file holds weights only, or the state of another program: resume from '
+            f'the {RESUME_FILE} of a training, or use the weights as pretrained model'
         )
-    began, now = checkpoint.get('ymir_schedule', {}), schedule_of(config)
+    state = _sound(checkpoint, file, params)
+    began, now = state['ymir_schedule'], schedule_of(config)
     changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
     if changed:
         problem = f'goes on with the schedule that {file} began with, but {"; ".join(changed)}'
-        remedy = 'set it back, or start anew from the model as pretrained weights'
-        raise ParameterError('args_options', f'args_options --resume {problem}: {remedy}')
+        raise ParameterError('args_options', f'args_options --resume {problem}: {_SET_BACK}')
+    names = state['ymir_classes']
+    if names is not None and names != params.class_names:
+        known, wanted = (clipped(', '.join(each)) for each in (names, params.class_names))
+        problem = f'class_names are {wanted}, but args_options --resume {file} goes on with {known}'
+        raise ParameterError('class_names', f'{problem}, in this order: {_SET_BACK}')
     return file
 
 
@@ -58,8 +79,7 @@ def schedule_of(config: Config) -> Dict[str, int]:
 
 def save_resume_state(runner: Runner, epoch: int, folder: Path) -> None:
     """Save everything `--resume` needs; the file before stays until this one is whole."""
-    for half in folder.glob(f'.{RESUME_FILE}.*'):  # of a run that was killed
-        half.unlink()
+    remove_halves(folder / RESUME_FILE)
     try:
         with replaced_path(folder / RESUME_FILE) as beside:
             # The epoch is over, whether mmengine has counted it already or not.
@@ -69,3 +89,60 @@ def save_resume_state(runner: Runner, epoch: int, folder: Path) -> None:
             raise
         # It is many times as large as a model, which is what the user wants: train on as long as those fit.
         logger.warning('%s is full: the state of epoch %d, to resume from, is not saved', folder, epoch)
+
+
+class ResumeHook(Hook):
+    """Puts into the state to resume from what is ours, and takes from one what fits; before other hooks look at it.
+
+    Args:
+        file: what this training goes on from, None for a new one.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, store: StageStore, params: TrainParams, config: Config, file: Optional[Path]) -> None:
+        self._store = store
+        self._params = params
+        self._config = config
+        self._file = file
+        self._goes_on = file is None  # a step was taken
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: Checkpoint) -> None:
+        # mmengine's message hub holds objects; without them the file can be read as plain data.
+        checkpoint['message_hub'] = {'log_scalars': {}, 'runtime_info': {}, 'resumed_keys': {}}
+        checkpoint['ymir_stages'] = self._store.state()
+        checkpoint['ymir_schedule'] = schedule_of(self._config)
+        checkpoint['ymir_classes'] = list(self._params.class_names)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: Checkpoint) -> None:
+        assert self._file is not None, 'only a state to resume from is loaded this way'
+        state = _sound(checkpoint, self._file, self._params)
+        try:
+            fitting = fitting_state(state, runner)
+        except ValueError as error:
+            raise ModelError(f'{self._file} does not fit this training: {error}: {_GO_ON_ALIKE}')
+        checkpoint.clear()
+        checkpoint.update(fitting)
+        self._store.restore(state['ymir_stages'])
+
+    def after_train_iter(self, runner: Runner, *args: object, **kwargs: object) -> None:
+        self._goes_on = True
+
+    def raise_as_unfit(self, error: Exception) -> None:
+        """Explain a failure before the first step by the state that was resumed from.
+
+        Raises:
+            ModelError: there is such a state, and the failure is neither explained already nor the machine's.
+        """
+        if not (self._goes_on or isinstance(error, ExecutorError) or is_of_the_machine(error)):
+            reason = f'{type(error).__name__}: {clipped(first_line(error))}'
+            raise ModelError(f'{self._file} does not fit this training ({reason}): {_GO_ON_ALIKE}') from error
+
+
+def _sound(checkpoint: Checkpoint, file: Path, params: TrainParams) -> Checkpoint:
+    try:
+        return sound_state(checkpoint, Path(params.config_file).name)
+    except ValueError as error:
+        raise ModelError(
+            f'{file}: {error}: resume from the {RESUME_FILE} of a training as it was written, or start anew'
+        )

@@ -1,10 +1,11 @@
-"""Save a stage after every validation, and the state to resume from."""
+"""Save a stage with every validation, before it and after it, and the state to resume from."""
 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 import torch
 from mmengine.config import Config
@@ -12,13 +13,17 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from executor.contract.errors import ValidationMemoryError
 from executor.contract.output.files import remove_file
 from executor.contract.params import TrainParams
+from executor.contract.shown import first_line
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult
+from executor.machine.memory import is_out_of_gpu_memory
 from executor.training.metric import DetectionMetric
-from executor.training.resume import RESUME_FILE, save_resume_state, schedule_of
+from executor.training.resume import RESUME_FILE, save_resume_state
 from executor.training.stage_files import StageContent, Writer, write_stage_config, write_stage_weights
-from executor.training.stage_store import StageStore, TrainedStage
+from executor.training.stage_state import TrainedStage
+from executor.training.stage_store import StageStore
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +31,7 @@ WRITERS: Sequence[Writer] = (write_stage_weights, write_stage_config)  # in the 
 
 
 class StageHook(Hook):
-    """Gives the store a stage after every validation. Works on rank 0 alone.
+    """Gives the store a stage before every validation, and its numbers after it. Writes on rank 0 alone.
 
     What an earlier run left in the same folder is forgotten when this one, not resumed, is about to train: its data and
     weights are checked by then. `samples` are a few validation images as the best stage saw them, for pictures.
@@ -39,56 +44,87 @@ class StageHook(Hook):
         self._params = params
         self._config = config
         self._work_dir = Path(config['work_dir'])
+        self._validated: Mapping[str, torch.Tensor] = {}  # the parameters that are validated
+        self._validating = False
         self.samples: Sequence[Tuple[str, ImageResult]] = ()  # (image path, result)
 
     def before_train(self, runner: Runner) -> None:
+        result = self._store.result
         if runner.rank == 0 and runner.epoch == 0:
             remove_file(self._work_dir / RESUME_FILE)
-            self._store.result.clear()
+            result.clear()
+        elif runner.rank == 0:
+            result.adopt_listed()
+        if runner.rank == 0:
+            result.adopt_curves()
+        if self._store.not_validated == runner.epoch and runner.val_loop is not None:
+            runner.val_loop.run()  # it was not through when the training before ended
 
     def after_train_epoch(self, runner: Runner) -> None:
         epoch = runner.epoch + 1  # mmengine counts on only after this
         # The end of the last epoch is after_train's.
         due = epoch % self._config['train_cfg']['val_interval'] == 0 and epoch < runner.max_epochs
         if runner.rank == 0 and runner.val_loop is None and due:
-            self._save(runner, epoch, NOTHING_MEASURED)
+            self._save(runner, epoch, NOTHING_MEASURED, _deployed_parameters(runner))
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        self._validating = True
+        if runner.rank == 0:
+            # By now other hooks have put in what is validated: averages of iterations, statistics of all ranks.
+            self._validated = {name: value.to('cpu', copy=True) for name, value in _model(runner).state_dict().items()}
+            with _training_weights(runner):
+                self._save(runner, runner.epoch, NOTHING_MEASURED, self._validated)
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[Dict[str, float]] = None) -> None:
+        self._validating = False
         if runner.rank != 0:
             return
         metric = next(m for m in runner.val_evaluator.metrics if isinstance(m, DetectionMetric))
-        new = self._save(runner, runner.epoch, metric.evaluation)
+        new = self._save(runner, runner.epoch, metric.evaluation, self._validated)
         if self._store.best is new:
             self.samples = metric.samples
 
     def after_train(self, runner: Runner) -> None:
         if runner.rank == 0 and runner.epoch not in [trained.stage.epoch for trained in self._store.stages]:
             logger.warning('the last model was not validated, its mAP is given as 0')
-            self._save(runner, runner.epoch, NOTHING_MEASURED)
+            self._save(runner, runner.epoch, NOTHING_MEASURED, _deployed_parameters(runner))
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: Dict[str, Any]) -> None:
-        # mmengine's message hub holds objects; without them the file can be read as plain data.
-        checkpoint['message_hub'] = {'log_scalars': {}, 'runtime_info': {}, 'resumed_keys': {}}
-        checkpoint['ymir_stages'] = self._store.state()
-        checkpoint['ymir_schedule'] = schedule_of(self._config)
+    def raise_as_of_validation(self, runner: Runner, error: Exception) -> None:
+        """Tell of a failure that it was in a validation, and what of its epoch stays.
 
-    def after_load_checkpoint(self, runner: Runner, checkpoint: Mapping[str, Any]) -> None:
-        self._store.restore(checkpoint.get('ymir_stages', []))
+        Raises:
+            ValidationMemoryError: the GPU's memory was too small for the validation.
+        """
+        if not self._validating:
+            return
+        if runner.rank == 0:
+            words = 'the validation of epoch %d failed: the epoch stays listed, with mAP 0; --resume validates it again'
+            logger.warning(words, runner.epoch)
+        if is_out_of_gpu_memory(error):
+            raise ValidationMemoryError(
+                f'out of GPU memory in the validation of epoch {runner.epoch} ({first_line(error)}): set '
+                'val_dataloader.batch_size in cfg_options lower, and go on with args_options --resume'
+            ) from error
 
-    def _save(self, runner: Runner, epoch: int, evaluation: Evaluation) -> TrainedStage:
+    def _save(
+        self, runner: Runner, epoch: int, evaluation: Evaluation, parameters: Mapping[str, torch.Tensor]
+    ) -> TrainedStage:
         content = StageContent(
             name=f'epoch_{epoch}',
             epoch=epoch,
             mAP=evaluation.mAP_50,
-            parameters=_deployed_parameters(runner),
+            parameters=parameters,
             class_names=self._params.class_names,
             config=self._config,
             config_name=Path(self._params.config_file).name,
         )
-        folder = self._store.result.stage_dir(content.name)
+        folder = self._store.begin(content.name)
         written = tuple(write(folder, content) for write in WRITERS)
         new = self._store.add(content.name, epoch, evaluation, written)
         save_resume_state(runner, epoch, self._work_dir)
+        if not new.stage.validated:
+            logger.info('epoch %d is saved as %s, with mAP 0 as long as it is not validated', epoch, content.name)
+            return new
         best = self._store.best.stage
         logger.info(
             'epoch %d: mAP (AP50) %.4f, AP %.4f, mAR %.4f; best %s with %.4f',
@@ -99,8 +135,24 @@ class StageHook(Hook):
 
 def _deployed_parameters(runner: Runner) -> Mapping[str, torch.Tensor]:
     """Return what inference should use: the averaged weights where the config averages them."""
-    for hook in runner.hooks:
-        if isinstance(hook, EMAHook):
-            return hook.ema_model.module.state_dict()
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return model.state_dict()
+    for hook in _averaging(runner):
+        return hook.ema_model.module.state_dict()
+    return _model(runner).state_dict()
+
+
+def _model(runner: Runner) -> torch.nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def _averaging(runner: Runner) -> Sequence[EMAHook]:
+    return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+
+
+@contextmanager
+def _training_weights(runner: Runner) -> Iterator[None]:
+    """Give the model the weights that it trains with, in the middle of a validation: those of the state to resume."""
+    for hook in _averaging(runner):
+        hook.after_val_epoch(runner)
+    yield
+    for hook in _averaging(runner):
+        hook.before_val_epoch(runner)

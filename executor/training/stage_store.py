@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import logging
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
-from executor.contract.output.files import remove_file
 from executor.contract.output.training_result import Stage, TrainingResult, best_stage
 from executor.contract.params import TrainParams
-from executor.evaluation.coco import ClassResult, Evaluation
+from executor.evaluation.coco import NOTHING_MEASURED, Evaluation
+from executor.training.stage_state import PlainStage, TrainedStage, plain_stages, read_stages
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainedStage:
-    """A stage on disk, with its numbers per class."""
-
-    stage: Stage  # as result.yaml lists it
-    classes: Tuple[ClassResult, ...]
-    written: Tuple[str, ...]  # the names of all its files, listed or not
 
 
 class StageStore:
@@ -46,11 +34,29 @@ class StageStore:
         best = best_stage([trained.stage for trained in self.stages])
         return next(trained for trained in self.stages if trained.stage is best)
 
+    @property
+    def not_validated(self) -> Optional[int]:
+        """Return the epoch of the latest stage if it is not validated."""
+        latest = self.stages[-1].stage if self.stages else None
+        return None if latest is None or latest.validated else latest.epoch
+
+    def begin(self, name: str) -> Path:
+        """Note that a stage is about to be written, for the run after a kill; returns the folder of its files."""
+        self.result.made.add(self._paths(name, (f'{name}.pth', Path(self._params.config_file).name)))
+        return self.result.stage_dir(name)
+
     def add(self, name: str, epoch: int, evaluation: Evaluation, written: Tuple[str, ...]) -> TrainedStage:
-        """List a stage whose files are written, and remove those that `max_keep_checkpoints` leaves no room for."""
+        """List a stage whose files are written, and remove those that `max_keep_checkpoints` leaves no room for.
+
+        One that was listed before its validation gets its numbers.
+        """
+        self.result.made.add(self._paths(name, written))
         counts = (evaluation.tp, evaluation.fp, evaluation.fn)
-        listed, now = self._listed(written), int(time.time())
-        stage = Stage(name, epoch, listed, evaluation.mAP_50, evaluation.mAR, *counts, timestamp=now)
+        stage = Stage(
+            *(name, epoch, self._listed(written), evaluation.mAP_50, evaluation.mAR, *counts),
+            timestamp=int(time.time()),
+            validated=evaluation is not NOTHING_MEASURED,
+        )
         new = TrainedStage(stage, evaluation.classes, written)
         known = [trained for trained in self.stages if trained.stage.name != name] + [new]
         self.stages = kept_stages(known, self._params.max_keep_checkpoints)
@@ -62,21 +68,21 @@ class StageStore:
         """Rewrite result.yaml for the stages on disk."""
         self.result.write([trained.stage for trained in self.stages], attachments)
 
-    def state(self) -> List[Dict[str, Any]]:
+    def state(self) -> List[PlainStage]:
         """Return the stages as plain values, for `restore` in a training that goes on with this one."""
-        return [dataclasses.asdict(trained) for trained in self.stages]
+        return plain_stages(self.stages)
 
-    def restore(self, state: Iterable[Mapping[str, Any]]) -> None:
-        """Take over the stages of the training that this one goes on with, as far as their files are still there."""
-        self.stages = []
-        for entry in state:
-            stage = Stage(**{**entry['stage'], 'files': tuple(entry['stage']['files'])})
-            # The version before this one wrote these two, whatever it listed, and did not save what it wrote.
-            usual = (*stage.files, f'{stage.name}.pth', Path(self._params.config_file).name)
-            written = tuple(entry.get('written', dict.fromkeys(usual)))
-            if all(path.is_file() for path in self._paths(stage, stage.files)):
-                classes = tuple(ClassResult(**result) for result in entry['classes'])
-                self.stages.append(TrainedStage(stage, classes, written))
+    def restore(self, state: object) -> None:
+        """Take over the stages of the training that this one goes on with, as far as their files are still there.
+
+        Raises:
+            ValueError: a value is not what `state` returns.
+        """
+        self.stages = [
+            trained
+            for trained in read_stages(state, Path(self._params.config_file).name)
+            if all(path.is_file() for path in self._paths(trained.stage.name, trained.stage.files))
+        ]
 
     def _listed(self, files: Tuple[str, ...]) -> Tuple[str, ...]:
         patterns = self._params.ymir_saved_file_patterns
@@ -87,19 +93,15 @@ class StageStore:
 
     def _remove(self, dropped: Sequence[TrainedStage]) -> None:
         """Remove what the writers left for stages, except files that they share with a stage that stays."""
-        kept = {path for trained in self.stages for path in self._paths(trained.stage, trained.written)}
-        for trained in dropped:
-            for path in self._paths(trained.stage, trained.written):
-                if path not in kept:
-                    remove_file(path)
-            with contextlib.suppress(OSError):  # all stages share it in the flat layout, or it has what is not ours
-                self.result.stage_dir(trained.stage.name).rmdir()
+        kept = {path for trained in self.stages for path in self._paths(trained.stage.name, trained.written)}
+        gone = {path for trained in dropped for path in self._paths(trained.stage.name, trained.written)}
+        self.result.made.remove(gone - kept)
 
-    def _paths(self, stage: Stage, names: Sequence[str]) -> List[Path]:
-        return [self.result.stage_dir(stage.name) / name for name in names]
+    def _paths(self, stage_name: str, names: Sequence[str]) -> List[Path]:
+        return [self.result.stage_dir(stage_name) / name for name in names]
 
 
 def kept_stages(stages: Sequence[TrainedStage], keep: int) -> List[TrainedStage]:
     """Choose the stages that stay: the `keep` best and the `keep` latest, all of them where `keep` is 0 or less."""
-    best = sorted(stages, key=lambda trained: (trained.stage.mAP, trained.stage.epoch))[-keep:]
+    best = sorted(stages, key=lambda trained: trained.stage.rank)[-keep:]
     return [trained for trained in stages if keep <= 0 or trained in best or trained in stages[-keep:]]

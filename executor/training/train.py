@@ -23,7 +23,7 @@ from executor.report.table import class_table
 from executor.training.build_config import build_config
 from executor.training.pretrained import PretrainedHook, starting_weights
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
-from executor.training.resume import find_resume_file
+from executor.training.resume import ResumeHook, find_resume_file
 from executor.training.stage_hook import StageHook
 from executor.training.stage_store import StageStore
 from executor.weights.choose import replace_downloads
@@ -43,19 +43,16 @@ def train(job: Job, progress: Progress) -> None:
     register_parts()
     patch()
     config = build_config(env, params, train_images, dist.world_size())
-    resume = find_resume_file(params, config)
-    if resume is None and dist.rank() == 0:
-        # Tensorboard would draw an earlier run's curves into those of this one.
-        for file in env.output.tensorboard_dir.glob('events.out.tfevents.*'):
-            file.unlink()
+    resume = find_resume_file(env, params, config)
     weights = None if resume else starting_weights(params, config)
     replace_downloads(config['model'], will_load=bool(resume or weights))
     store = StageStore(TrainingResult(env), params)
     config.update(load_from=str(resume) if resume else None, resume=resume is not None)
     with config_to_blame(config, params.config_options):
         runner = Runner.from_cfg(config)
-    stages = StageHook(store, params, config)
+    resumption, stages = ResumeHook(store, params, config, resume), StageHook(store, params, config)
     batch = config['train_dataloader']['batch_size'] * dist.world_size()
+    runner.register_hook(resumption)
     runner.register_hook(stages)
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
     if weights is not None:
@@ -63,7 +60,9 @@ def train(job: Job, progress: Progress) -> None:
     try:
         runner.train()
     except Exception as error:
+        stages.raise_as_of_validation(runner, error)
         raise_as_not_finite(runner, error)
+        resumption.raise_as_unfit(error)
         if store.stages:
             raise  # the config has trained before
         with config_to_blame(config, params.config_options):
@@ -75,6 +74,7 @@ def train(job: Job, progress: Progress) -> None:
 def _finish(env: Env, params: TrainParams, store: StageStore, stages: StageHook, seconds: float) -> None:
     """Draw what the best stage saw, list it, and sum up for the log."""
     picture = store.result.attachments_dir(_PICTURE_SECTION) / _PICTURE_NAME
+    store.result.made.add([picture])
     if stages.samples:
         images = [(Path(path), result) for path, result in stages.samples]
         write_picture(picture, lambda: draw_grid(images, params.class_names, score_threshold=0.3))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from mmengine.config import Config
 
@@ -23,6 +24,7 @@ from tests.support.start import monitor_of, result_of, run, scalars_of, start, w
 pytestmark = pytest.mark.slow
 
 NANO = Path(shapes.CONFIG_FILE).name
+TINY = 'configs/yolox/yolox_tiny_8x8_300e_coco.py'
 SMALL = {'max_epochs': 1, 'samples_per_gpu': 4, 'workers_per_gpu': 1, 'cfg_options': shapes.size_options(96, spread=0)}
 
 
@@ -105,32 +107,102 @@ def test_resume_goes_on_after_a_kill(tmp_path):
         ({'args_options': '--resume {weights}'}, '300004', 'holds weights only'),
         ({'args_options': '--resume /nowhere.pth'}, '300004', 'no such file'),
         ({'args_options': '--resume', 'max_epochs': 5}, '300001', 'max_epochs was 2, is 5'),
+        ({'args_options': '--resume', 'class_names': shapes.CLASS_NAMES[::-1]}, '300001', 'class_names are triangle'),
+        ({'args_options': '--resume', 'config_file': TINY}, '300004', 'resume.pth does not fit this training: state_'),
+        ({'args_options': '--resume {root}/in/wrong.pth'}, '300004', "stage.name must be epoch_1, found '..'"),
     ],
 )
 def test_a_resume_that_cannot_be_takes_nothing_away(two_epochs, changes, code, words):
     env_file, _ = two_epochs
     root = env_file.parents[1]
-    before = result_of(env_file)
+    state = read_checkpoint(root / 'out/training/resume.pth')
+    state['ymir_stages'][0]['stage']['name'] = '..'
+    torch.save(state, str(root / 'in/wrong.pth'))
+    before, files = result_of(env_file), files_in(root / 'out')
     file = root / 'in/config.yaml'
     text = file.read_text(encoding='utf-8')
     weights = root / 'out/models/epoch_2/epoch_2.pth'
-    changes = {key: value.format(weights=weights) if key == 'args_options' else value for key, value in changes.items()}
+    changes['args_options'] = changes['args_options'].format(weights=weights, root=root)
     write_config(root, **{**yaml.safe_load(text), **changes})
     output = run(env_file, status=1)
     file.write_text(text, encoding='utf-8')
     assert words in output.splitlines()[-1]
     assert monitor_of(env_file)[3:5] == ['4', code]
     assert result_of(env_file) == before
+    assert files <= files_in(root / 'out')
 
 
-def test_a_new_start_in_the_same_folder_mixes_nothing(tmp_path):
+def files_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()}
+
+
+def test_a_new_start_in_the_same_folder_mixes_nothing_and_takes_nothing_of_others(tmp_path):
     env_file = write_small_task(tmp_path, max_epochs=2, max_keep_checkpoints=-1)
     run(env_file)
+    theirs = {'models/epoch_backup/a.pth', 'models/epoch_2/notes.txt', 'tensorboard/events.out.tfevents.1.other.7.0'}
+    for name in theirs:
+        (tmp_path / 'out' / name).parent.mkdir(exist_ok=True)
+        (tmp_path / 'out' / name).write_text("the user's")
     write_small_task(tmp_path, max_epochs=1)
     run(env_file)
     assert list(result_of(env_file)['model_stages']) == ['epoch_1']
-    assert sorted(p.name for p in (tmp_path / 'out/models').iterdir()) == ['attachments', 'epoch_1', 'result.yaml']
-    assert len(list((tmp_path / 'out/tensorboard').iterdir())) == 1
+    ours = {f'models/{name}' for name in ('result.yaml', 'attachments/evaluation/validation.jpg')}
+    ours |= {f'models/epoch_1/{name}' for name in ('epoch_1.pth', NANO)}
+    found = {name for name in files_in(tmp_path / 'out') if name.startswith(('models', 'tensorboard'))}
+    curves = found - ours - theirs
+    assert found == ours | theirs | curves
+    assert len(curves) == 1 and curves.pop().startswith('tensorboard/events.out.tfevents.')
+
+
+def test_a_second_task_in_the_same_folder_is_refused_and_the_first_goes_on(tmp_path):
+    env_file = write_small_task(tmp_path, max_epochs=500)
+    process = start(env_file)
+    state = tmp_path / 'out/training/resume.pth'
+    wait_for(process, state.is_file)
+    output = run(env_file, status=1)
+    assert f'{tmp_path}/out is in use by another task' in output
+    assert len(output.splitlines()) == 1
+    assert monitor_of(env_file)[3:] == ['2']
+    written = state.stat().st_mtime_ns
+    wait_for(process, lambda: state.is_file() and state.stat().st_mtime_ns > written)
+    process.terminate()
+    process.communicate()
+    assert monitor_of(env_file)[3:5] == ['4', '160004']
+    assert process.returncode == 143
+
+
+def test_a_kill_in_the_middle_of_a_validation_costs_no_epoch(tmp_path):
+    env_file = write_small_task(tmp_path, val=60, max_epochs=2, max_keep_checkpoints=-1)
+    process = start(env_file)
+    state = tmp_path / 'out/training/resume.pth'
+    wait_for(process, lambda: state.is_file() and len(read_checkpoint(state)['ymir_stages']) == 2)
+    os.kill(worker_of(process.pid), signal.SIGKILL)
+    output, _ = process.communicate()
+    assert process.returncode == 1
+    assert 'epoch 1: mAP' in output and 'epoch 2: mAP' not in output
+    assert monitor_of(env_file)[3:5] == ['4', '300103']
+    before = result_of(env_file)
+    assert list(before['model_stages']) == ['epoch_1', 'epoch_2']
+    assert before['model_stages']['epoch_2']['mAP'] == 0
+    assert before['best_stage_name'] == 'epoch_1'
+    for name, stage in before['model_stages'].items():
+        files = [str(tmp_path / 'out/models' / name / file) for file in stage['files']]
+        assert run(shapes.write_candidates_task(tmp_path / name, 1, mining=False, model_params_path=files))
+    config = yaml.safe_load((tmp_path / 'in/config.yaml').read_text(encoding='utf-8'))
+    write_config(tmp_path, **{**config, 'args_options': '--resume'})
+    output = run(env_file)
+    assert 'epoch 2: mAP' in output and 'iteration' not in output  # validated, not trained again
+    after = result_of(env_file)
+    assert after['model_stages']['epoch_1'] == before['model_stages']['epoch_1']
+    assert after['model_stages']['epoch_2']['fn'] > 0
+    assert after['attachments'] == {'evaluation': ['validation.jpg']}
+
+
+def worker_of(pid: int) -> int:
+    """The process of a task that does its work."""
+    children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+    (worker,) = (child for child in children if 'spawn_main' in Path(f'/proc/{child}/cmdline').read_text())
+    return int(worker)
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,14 @@ def replace_file(path: Path, content: Union[str, bytes]) -> None:
 def remove_file(path: Path) -> None:
     """Remove a file of an earlier run, and what a kill in the middle of `replaced_path` left beside it."""
     path.unlink(missing_ok=True)
+    remove_halves(path)
+
+
+def remove_halves(path: Path) -> None:
+    """Remove what a kill in the middle of `replaced_path` left beside a file; nothing else that is hidden there."""
     for beside in path.parent.glob(f'.{glob.escape(path.name)}.*'):
-        beside.unlink()
+        if beside.suffix[1:].isdigit():
+            beside.unlink()
 
 
 def is_full(error: OSError) -> bool:

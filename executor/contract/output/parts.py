@@ -6,8 +6,8 @@ its own; read in turn, the W files give the whole index in order, and no rank ev
 
 from __future__ import annotations
 
-import shutil
-from contextlib import ExitStack
+import re
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Iterable, Iterator, Literal, TextIO, Tuple
 
@@ -17,6 +17,8 @@ from executor.contract.output.files import remove_file
 # Names of parts; a task may have both.
 INFER = 'infer'
 MINING = 'mining'
+
+_PART = re.compile(rf'({INFER}|{MINING})-[0-9]+\.tsv')
 
 
 def parts_dir(env: Env) -> Path:
@@ -37,8 +39,17 @@ def clear_candidate_results(env: Env) -> None:
 
 
 def remove_parts(env: Env) -> None:
-    """Remove all parts, when they are merged or of an earlier run; one that cannot be removed does no harm."""
-    shutil.rmtree(parts_dir(env), ignore_errors=True)
+    """Remove all parts, when they are merged or of an earlier run; one that cannot be removed does no harm.
+
+    What else lies in their folder stays, and so does what a link in its place leads to.
+    """
+    folder = parts_dir(env)
+    with suppress(OSError):
+        if not folder.is_symlink():
+            for file in folder.iterdir():
+                if _PART.fullmatch(file.name):
+                    file.unlink()
+            folder.rmdir()
 
 
 class PartWriter:

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
+import glob
+import os
+import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import yaml
 
 from executor.contract.env import NO_PROTOCOL, Env
-from executor.contract.output.files import replace_file
+from executor.contract.output.files import remove_file, replace_file
+from executor.contract.output.made import MadeFiles
 
 LATEST_STAGES = 10  # beside the best one; the platform takes 11 at most
 
 # At which tp, fp and fn are counted; the platform shows both numbers beside the model.
 EVALUATE_CONFIG = {'iou_thr': 0.5, 'conf_thr': 0.005}
 
+STAGE_NAME = re.compile('epoch_([1-9][0-9]{0,8})')
+
 Attachments = Mapping[str, Sequence[str]]  # file names by section
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A model of one validation, as result.yaml lists it. `files` are names without a folder; mAP and mAR in 0..1."""
+    """A model of one epoch, as result.yaml lists it. `files` are names without a folder; mAP and mAR in 0..1.
+
+    One that is not `validated` has zeros for its numbers, and never ranks above one that is.
+    """
 
     name: str
     epoch: int
@@ -33,24 +42,41 @@ class Stage:
     fp: int
     fn: int
     timestamp: int
+    validated: bool = True
+
+    @property
+    def rank(self) -> Tuple[bool, float, int]:
+        """Return what stages are ordered by: the better, or else the later one is the greater."""
+        return self.validated, self.mAP, self.epoch
 
 
 class TrainingResult:
-    """The folder of models and its result.yaml, laid out as the platform's protocol wants."""
+    """The folder of models and its result.yaml, laid out as the platform's protocol wants.
+
+    `made` keeps account of the files in it, and of the curves.
+    """
 
     def __init__(self, env: Env) -> None:
         self._protocol = env.protocol
         self._models_dir = env.output.models_dir
+        self._curves_dir = env.output.tensorboard_dir
         self._result_file = env.output.training_result_file
+        self.made = MadeFiles(env.output.root_dir, (self._models_dir, self._curves_dir))
 
     def clear(self) -> None:
-        """Remove what an earlier run in the same folder left: first the list, then what it may have listed."""
-        self._result_file.unlink(missing_ok=True)
-        for path in (*self._models_dir.glob('epoch_*'), self._models_dir / 'attachments'):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        """Remove what earlier runs in the same folder made, and nothing else: first the list, then what it lists."""
+        self.adopt_listed()
+        remove_file(self._result_file)
+        self.made.remove(self.made.all())
+
+    def adopt_listed(self) -> None:
+        """Put on the account what the result.yaml that is there lists: the version before this one kept no account."""
+        self.made.add(self._listed())
+
+    def adopt_curves(self) -> None:
+        """Put on the account what this process writes for tensorboard, in files that tensorboard itself names."""
+        host = glob.escape(socket.gethostname())
+        self.made.add(self._curves_dir.glob(f'events.out.tfevents.*.{host}.{os.getpid()}.*'))
 
     def stage_dir(self, stage_name: str) -> Path:
         """Return the folder of a stage's files: one of its own since protocol 1.1, models/ itself before."""
@@ -69,6 +95,23 @@ class TrainingResult:
         assert not lost, f'result.yaml would list files that do not exist: {lost}'
         replace_file(self._result_file, yaml.safe_dump(self._content(listed, best, attachments), sort_keys=False))
 
+    def _listed(self) -> Iterator[Path]:
+        """Yield the files that result.yaml lists, as far as it has the form that we write."""
+        content = self._read()
+        for name, stage in _mapping(content.get('model_stages')).items():
+            if isinstance(name, str) and STAGE_NAME.fullmatch(name):
+                yield from _inside(self.stage_dir(name), _mapping(stage).get('files'))
+        yield from _inside(self._models_dir, content.get('model'))
+        for section, files in _mapping(content.get('attachments')).items():
+            for folder in _inside(self._models_dir / 'attachments', [section]):
+                yield from _inside(folder, files)
+
+    def _read(self) -> Mapping[object, Any]:
+        try:
+            return _mapping(yaml.safe_load(self._result_file.read_text(encoding='utf-8')))
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            return {}
+
     def _content(self, stages: Sequence[Stage], best: Stage, attachments: Attachments) -> Dict[str, object]:
         if self._protocol == NO_PROTOCOL:
             return {'model': list(best.files), 'map': float(best.mAP)}
@@ -84,11 +127,25 @@ class TrainingResult:
 
 
 def best_stage(stages: Sequence[Stage]) -> Stage:
-    """Return the stage of highest mAP, the latest of several such."""
-    return max(stages, key=lambda stage: (stage.mAP, stage.epoch))
+    """Return the validated stage of highest mAP, the latest of several such; the latest where none is validated."""
+    return max(stages, key=lambda stage: stage.rank)
 
 
 def _stage_content(stage: Stage) -> Dict[str, object]:
     means = {'mAP': float(stage.mAP), 'mAR': float(stage.mAR)}
     counts = {'tp': int(stage.tp), 'fp': int(stage.fp), 'fn': int(stage.fn), 'timestamp': int(stage.timestamp)}
     return {'stage_name': stage.name, 'files': list(stage.files), **means, **counts}
+
+
+def is_plain_name(name: object) -> bool:
+    """Say whether a value is a file name as we give them: printable, not hidden, without a folder."""
+    usual = isinstance(name, str) and name.isprintable() and name[:1] not in ('', '.') and '/' not in name
+    return usual and len(str(name).encode('utf-8')) <= 255
+
+
+def _mapping(value: object) -> Mapping[object, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _inside(folder: Path, names: object) -> List[Path]:
+    return [folder / name for name in names if is_plain_name(name)] if isinstance(names, list) else []

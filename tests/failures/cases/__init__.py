@@ -17,6 +17,7 @@ from tests.failures.cases import (
     options_with_code,
     packages_with_code,
     parameters,
+    results,
 )
 
 AREAS: Dict[str, Tuple[Case, ...]] = {
@@ -28,5 +29,6 @@ AREAS: Dict[str, Tuple[Case, ...]] = {
     'Images': images.CASES,
     'Models': models.CASES,
     'What would run code': files_with_code.CASES + packages_with_code.CASES + options_with_code.CASES,
+    'Results that are there already': results.CASES,
     'The machine': machine.CASES,
 }

@@ -8,6 +8,7 @@ from executor.contract.failure import Failure
 from executor.training.smaller_batch import with_half_the_batch
 
 GPU_MEMORY = Failure(300103, 'out of GPU memory', '', kind='GpuMemoryError')
+VALIDATION_MEMORY = Failure(300103, 'out of GPU memory', '', kind='ValidationMemoryError')
 OTHER_MEMORY = Failure(300103, 'out of memory', '', kind='OutOfMemoryError')
 
 
@@ -35,3 +36,20 @@ def test_when_a_smaller_batch_does_not_help(ymir_task, caplog, task, options, fa
     ymir_task.write(f'out/{left}', '')
     assert with_half_the_batch(ymir_task.job(task, samples_per_gpu=4, **options), failure) is None
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    'options, expected', [('', [4, 2, 1]), ('val_dataloader.batch_size=3', [1]), ('val_dataloader.batch_size=1', [])]
+)
+def test_after_a_validation_a_training_goes_on_with_half_of_its_batch(ymir_task, caplog, options, expected):
+    """What is saved stays, and so does the schedule."""
+    ymir_task.write('out/models/result.yaml', '')
+    before = ymir_task.job('training', samples_per_gpu=8, cfg_options=f'a=1 {options}', args_options='--amp')
+    job, batches = before, []
+    while (job := with_half_the_batch(job, VALIDATION_MEMORY)) is not None:
+        batches.append(job.training.config_options['val_dataloader.batch_size'])
+        assert (job.training.samples_per_gpu, job.training.cfg_options['a']) == (8, 1)
+        assert (job.training.args_options.resume, job.training.args_options.amp) == ('latest', True)
+    assert batches == expected
+    again = 'going on with half of it: val_dataloader.batch_size'
+    assert caplog.messages == [words for n in expected for words in ('out of GPU memory', f'{again} {n}')]

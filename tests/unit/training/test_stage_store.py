@@ -35,6 +35,16 @@ def test_kept_stages(maps, keep, kept):
     assert [trained.stage.epoch for trained in left] == kept
 
 
+@pytest.mark.parametrize(
+    'validated, keep, kept',  # all of mAP 0
+    [((True, False), 1, [1, 2]), ((True, False, False), 1, [1, 3]), ((True, True, False), 1, [2, 3])],
+)
+def test_a_stage_that_is_not_validated_pushes_no_best_one_out(validated, keep, kept):
+    stages = [Stage(f'epoch_{n}', n, (), 0.0, 0.0, 0, 0, 0, 0, known) for n, known in enumerate(validated, start=1)]
+    left = kept_stages([TrainedStage(stage, (), ()) for stage in stages], keep)
+    assert [trained.stage.epoch for trained in left] == kept
+
+
 @pytest.fixture
 def new_store(ymir_task):
     """A store of a training with other parameters each time, below the same folder."""
@@ -46,8 +56,8 @@ def new_store(ymir_task):
     return make
 
 
-def add(store: StageStore, *maps: float, files=FILES) -> None:
-    """Stages of those mAP, with files that say whose they are."""
+def add(store: StageStore, *maps: float | None, files=FILES) -> None:
+    """Stages of those mAP, None for one that is not validated, with files that say whose they are."""
     first = len(store.stages) + 1
     for epoch, mAP in enumerate(maps, start=first):
         name = f'epoch_{epoch}'
@@ -55,6 +65,9 @@ def add(store: StageStore, *maps: float, files=FILES) -> None:
         store.result.stage_dir(name).mkdir(parents=True, exist_ok=True)
         for file in written:
             (store.result.stage_dir(name) / file).write_text(name)
+        if mAP is None:
+            store.add(name, epoch, NOTHING_MEASURED, written)
+            continue
         classes = (ClassResult('cat', 1, mAP, mAP, 1, 0, 0),)
         store.add(name, epoch, dataclasses.replace(NOTHING_MEASURED, mAP_50=mAP, classes=classes), written)
 
@@ -139,3 +152,55 @@ def test_stages_saved_by_the_version_before_are_removed_whole(ymir_task, new_sto
     add(after, 0.4, files=('{}.pth', CONFIG))
     assert files_below(ymir_task.models_dir) == ['epoch_1.pth', 'epoch_3.pth', 'result.yaml', CONFIG]
     assert not (ymir_task.models_dir / 'epoch_2').exists()
+
+
+def test_a_stage_is_listed_with_zeros_until_it_is_validated(ymir_task, new_store):
+    store = new_store(max_keep_checkpoints=2)
+    add(store, 0.0, 0.0, None)
+    assert (store.best.stage.name, store.not_validated) == ('epoch_2', 3)
+    assert list(listed(ymir_task)) == ['epoch_1', 'epoch_2', 'epoch_3']
+    after = new_store(max_keep_checkpoints=2)
+    after.restore(store.state())
+    assert (after.stages, after.not_validated) == (store.stages, 3)
+    written = store.stages[-1].written
+    store.add('epoch_3', 3, dataclasses.replace(NOTHING_MEASURED, mAP_50=0.2), written)
+    assert (store.best.stage.name, store.best.stage.mAP, store.not_validated) == ('epoch_3', 0.2, None)
+    assert list(listed(ymir_task)) == ['epoch_2', 'epoch_3']
+
+
+@pytest.mark.parametrize('protocol', ['1.0.0', '1.1.0'])
+def test_a_later_run_removes_what_a_kill_left_unlisted(ymir_task, new_store, protocol):
+    store = new_store(protocol)
+    folder = store.begin('epoch_7')
+    folder.mkdir(exist_ok=True)
+    (folder / 'epoch_7.pth').write_text('')
+    (folder / f'.{CONFIG}.77').write_text('half')
+    (folder / 'notes.txt').write_text("the user's")
+    new_store(protocol).result.clear()
+    assert names_in(folder) == ['notes.txt']
+
+
+@pytest.mark.parametrize('protocol', ['1.0.0', '1.1.0'])
+def test_what_no_run_here_made_stays_whatever_a_state_says(ymir_task, new_store, protocol):
+    """Its names are sound, but the files are the user's."""
+    store = new_store(protocol, max_keep_checkpoints=1)
+    add(store, 0.5, 0.3)
+    state = store.state()
+    files = [store.result.stage_dir('epoch_2') / name for name in ('notes.txt', 'other.pth')]
+    for file in files:
+        file.write_text("the user's")
+    state[1]['written'] += tuple(file.name for file in files)
+    after = new_store(protocol, max_keep_checkpoints=1)
+    after.restore(state)
+    add(after, 0.4)
+    assert [file.name for file in files if file.exists()] == ['notes.txt', 'other.pth']
+    assert not (store.result.stage_dir('epoch_2') / 'epoch_2.pth').exists()
+
+
+def test_names_that_are_none_are_not_restored(new_store):
+    store = new_store()
+    add(store, 0.5)
+    state = store.state()
+    state[0]['stage']['name'] = '..'
+    with pytest.raises(ValueError, match=r"ymir_stages\[0\].stage.name must be epoch_1, found '..'"):
+        new_store().restore(state)

@@ -131,9 +131,9 @@ def test_a_path_for_a_writer_that_opens_files_itself(tmp_path):
 
 
 def test_a_file_is_removed_with_what_lies_beside_it(tmp_path):
-    for name in ('a.txt', '.a.txt.17', '.a.txt.4', '.b.txt.17', 'a.txt.17', '.a.txt'):
+    for name in ('a.txt', '.a.txt.17', '.a.txt.4', '.b.txt.17', 'a.txt.17', '.a.txt', '.a.txt.swp'):
         (tmp_path / name).write_text('')
     remove_file(tmp_path / 'a.txt')
-    assert names_in(tmp_path) == ['.a.txt', '.b.txt.17', 'a.txt.17']
+    assert names_in(tmp_path) == ['.a.txt', '.a.txt.swp', '.b.txt.17', 'a.txt.17']
     remove_file(tmp_path / 'a.txt')
     remove_file(tmp_path / 'no folder' / 'a.txt')

@@ -7,7 +7,15 @@ import pytest
 
 from executor.contract.output.infer_result import ResultKeys, infer_line, write_infer_result
 from executor.contract.output.mining_result import score_text, write_mining_result
-from executor.contract.output.parts import INFER, MINING, PartWriter, clear_candidate_results, parts_dir, read_parts
+from executor.contract.output.parts import (
+    INFER,
+    MINING,
+    PartWriter,
+    clear_candidate_results,
+    parts_dir,
+    read_parts,
+    remove_parts,
+)
 from tests.support.peak_memory import peak_memory
 from tests.support.task_folder import TaskFolder, names_in
 
@@ -93,6 +101,21 @@ def test_clear_forgets_an_earlier_run_of_the_same_task(ymir_task: TaskFolder, ta
     assert names_in(ymir_task.root / 'out' / '.parts') == ['infer-5.tsv']
     clear_candidate_results(env)
     assert names_in(ymir_task.root / 'out') == sorted(['models', 'tensorboard', *left])
+
+
+def test_only_parts_are_removed(ymir_task: TaskFolder):
+    env = ymir_task.env('infer')
+    folder = parts_dir(env)
+    for name in (INFER, MINING):
+        PartWriter(folder, name, 12).close()
+    ymir_task.write('out/.parts/infer-x.tsv', "the user's")
+    remove_parts(env)
+    assert names_in(folder) == ['infer-x.tsv']
+    folder.rename(ymir_task.root / 'elsewhere')
+    folder.symlink_to(ymir_task.root / 'elsewhere')
+    PartWriter(ymir_task.root / 'elsewhere', INFER, 0).close()
+    remove_parts(env)
+    assert names_in(ymir_task.root / 'elsewhere') == ['infer-0.tsv', 'infer-x.tsv']
 
 
 # --- from the parts to the two files ----------------------------------------------------------------------------------

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import shutil
+import socket
+from pathlib import Path
 
 import pytest
 import yaml
@@ -156,14 +159,128 @@ def test_the_files_of_a_stage_no_longer_listed_may_be_gone(ymir_task: TaskFolder
     assert list(written(ymir_task)['model_stages'])[0] == 'epoch_3'
 
 
-def test_clear_forgets_an_earlier_run(ymir_task: TaskFolder):
-    result = TrainingResult(ymir_task.env())
-    save_files(result, [stage(1, files=('a.pth',)), stage(2, files=('b.pth',))])
-    result.write([stage(1, files=('a.pth',))], {})
-    for name in ('epoch_3.pth', 'kept.txt'):
-        (ymir_task.models_dir / name).write_text('')
+# --- what a run removes of an earlier one ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('protocol', [None, '1.0', '1.1.0'])
+def test_clear_removes_what_trainings_made_and_nothing_else(ymir_task: TaskFolder, protocol):
+    """Listed or not, as after a kill; a name of a stage alone makes nothing ours."""
+    result = TrainingResult(ymir_task.env(protocol=protocol))
+    stages = [stage(1, files=('a.pth', 'a.py')), stage(2, files=('b.pth', 'a.py'))]
+    picture = result.attachments_dir('evaluation') / 'a.jpg'
+    made = [result.stage_dir(one.name) / name for one in stages for name in one.files]
+    result.made.add([*made, picture, result.stage_dir('epoch_3') / 'c.pth'])
+    save_files(result, stages)
+    ymir_task.write('out/models/attachments/evaluation/a.jpg', '')
+    ymir_task.write('out/models/attachments/notes.txt', "the user's")
+    (result.stage_dir('epoch_2') / '.b.pth.77').write_text('left by a kill')
+    result.write(stages[:1], {'evaluation': ['a.jpg']})
+    kept = ['attachments/notes.txt', 'epoch_1.txt', 'epoch_9/epoch_9.pth', 'epoch_backup/a.pth', 'kept.txt']
+    for name in kept:
+        ymir_task.write(f'out/models/{name}', "the user's")
     result.clear()
-    assert names_in(ymir_task.models_dir) == ['kept.txt']
+    assert files_in(ymir_task.models_dir) == kept
+    assert result.made.all() == []
+    assert not (ymir_task.models_dir / 'epoch_1').exists()
     shutil.rmtree(ymir_task.models_dir)
     result.clear()
     assert not ymir_task.models_dir.exists()
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob('*') if not path.is_dir())
+
+
+@pytest.mark.parametrize('protocol', [None, '1.0', '1.1.0'])
+def test_of_a_run_that_kept_no_account_what_it_listed_is_removed(ymir_task: TaskFolder, protocol):
+    result = TrainingResult(ymir_task.env(protocol=protocol))
+    stages = [stage(1, mAP=0.9, files=('a.pth', 'a.py')), stage(2, files=('b.pth',))]
+    save_files(result, stages)
+    ymir_task.write('out/models/attachments/evaluation/a.jpg', '')
+    ymir_task.write('out/models/attachments/evaluation/b.jpg', "the user's")
+    result.write(stages[:1], {'evaluation': ['a.jpg']})
+    result.clear()
+    unlisted = 'epoch_2/b.pth' if protocol == '1.1.0' else 'b.pth'
+    # Before protocol 1, result.yaml lists no attachments.
+    left = ['attachments/evaluation/a.jpg'] if protocol is None else []
+    assert files_in(ymir_task.models_dir) == [*left, 'attachments/evaluation/b.jpg', unlisted]
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'model_stages: {..: {files: [in.txt]}}',
+        'model_stages: {../..: {files: [in.txt]}, epoch_1/../..: {files: [in.txt]}, epoch_01: {files: [in.txt]}}',
+        'model_stages: {epoch_1: {files: [../../in.txt, /in.txt, .., ., "", 7, null, [in.txt], "in.txt\\0"]}}',
+        'model: [../in.txt, ..]',
+        'attachments: {..: [in.txt], ../..: [in.txt]}',
+        'model_stages: {epoch_1: [files]}\nmodel: 7\nattachments: [a]',
+        '[1, 2]',
+        'a: [',
+        '!!python/object/apply:os.system [exit]',
+        '[' * 5000,
+        '\x00',
+    ],
+)
+def test_a_result_yaml_that_is_not_ours_takes_nothing_with_it(ymir_task: TaskFolder, text):
+    for name in ('in.txt', 'out/in.txt', 'out/models/epoch_1/in.txt', 'out/models/epoch_01/in.txt'):
+        ymir_task.write(name, "the user's")
+    ymir_task.write('out/models/result.yaml', text)
+    before = [name for name in files_in(ymir_task.root) if name != 'out/models/result.yaml']
+    TrainingResult(ymir_task.env()).clear()
+    env = ['in/env.yaml']
+    assert [name for name in files_in(ymir_task.root) if 'made.json' not in name and name not in env] == [
+        name for name in before if name not in env
+    ]
+
+
+def test_nothing_is_removed_through_a_link_or_outside_of_the_models(ymir_task: TaskFolder):
+    result = TrainingResult(ymir_task.env())
+    elsewhere = ymir_task.root / 'elsewhere'
+    for name in ('elsewhere/a.pth', 'elsewhere/.a.pth.7', 'in/a.pth', 'out/a.pth'):
+        ymir_task.write(name, "the user's")
+    (ymir_task.models_dir / 'epoch_1').symlink_to(elsewhere)
+    (ymir_task.models_dir / 'epoch_2').mkdir()
+    (ymir_task.models_dir / 'epoch_2' / 'a.pth').symlink_to(elsewhere / 'a.pth')
+    (ymir_task.models_dir / 'epoch_3' / 'a.pth').mkdir(parents=True)
+    names = ['epoch_1/a.pth', 'epoch_2/a.pth', 'epoch_3/a.pth', '../a.pth', '../../in/a.pth', 'epoch_9/../../a.pth']
+    result.made.add(ymir_task.models_dir / name for name in names)
+    result.clear()
+    assert names_in(elsewhere) == ['.a.pth.7', 'a.pth']
+    assert names_in(ymir_task.models_dir) == ['epoch_1', 'epoch_2', 'epoch_3']
+    assert (ymir_task.root / 'in/a.pth').is_file() and (ymir_task.root / 'out/a.pth').is_file()
+
+
+@pytest.mark.parametrize('text', ['{', '7', '{"models/a.pth": 1}', '[7, null, ["models/a.pth"]]', '[' * 5000])
+def test_an_account_that_cannot_be_read_takes_nothing_with_it(ymir_task: TaskFolder, text):
+    ymir_task.write('out/training/made.json', text)
+    ymir_task.write('out/models/a.pth', "the user's")
+    result = TrainingResult(ymir_task.env())
+    result.clear()
+    assert names_in(ymir_task.models_dir) == ['a.pth']
+    result.made.add([ymir_task.models_dir / 'a.pth'])
+    result.clear()
+    assert names_in(ymir_task.models_dir) == []
+
+
+def test_only_curves_that_this_process_began_are_ours(ymir_task: TaskFolder):
+    result = TrainingResult(ymir_task.env())
+    host, pid = socket.gethostname(), os.getpid()
+    ours = f'events.out.tfevents.1795651921.{host}.{pid}.0'
+    others = [f'events.out.tfevents.1795651921.{host}.{pid}7.0', f'events.out.tfevents.1795651921.x{host}.{pid}.0']
+    for name in (ours, *others):
+        ymir_task.write(f'out/tensorboard/{name}', '')
+    result.clear()
+    assert names_in(ymir_task.root / 'out/tensorboard') == sorted([ours, *others])
+    result.adopt_curves()
+    result.clear()
+    assert names_in(ymir_task.root / 'out/tensorboard') == sorted(others)
+    assert (ymir_task.root / 'out/tensorboard').is_dir()
+
+
+@pytest.mark.parametrize(
+    'validated, best', [((True, False), 1), ((False, True), 2), ((False, False), 2), ((True, True), 2)]
+)
+def test_a_stage_that_is_not_validated_is_the_best_of_its_kind_only(validated, best):
+    stages = [stage(n, mAP=0.0, validated=known) for n, known in enumerate(validated, start=1)]
+    assert best_stage(stages).epoch == best
