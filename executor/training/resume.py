@@ -15,11 +15,12 @@ from executor.contract.options import RESUME_LATEST
 from executor.contract.output.files import replaced_path
 from executor.contract.output.writable import is_full
 from executor.contract.params import TrainParams
-from executor.weights.checkpoint import read_checkpoint
+from executor.weights.checkpoint import meta_of, model_parameters, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
 RESUME_FILE = 'resume.pth'
+_PARTS = ('state_dict', 'optimizer', 'message_hub')  # of a state, which mmengine takes for granted
 
 
 def find_resume_file(params: TrainParams, config: Config) -> Optional[Path]:
@@ -37,11 +38,15 @@ def find_resume_file(params: TrainParams, config: Config) -> Optional[Path]:
         logger.warning('--resume: %s does not exist, so nothing was trained here before: starting anew', file)
         return None
     checkpoint = read_checkpoint(file)
-    if 'optimizer' not in checkpoint:
+    reached = meta_of(checkpoint)
+    whole = all(isinstance(checkpoint.get(part), dict) for part in _PARTS)
+    counted = all(isinstance(reached.get(count), int) for count in ('epoch', 'iter'))
+    if not whole or not counted or 'config' in reached:  # mmengine would run the text of a config
         raise ModelError(
-            f'args_options --resume {file}: the file holds weights only: resume from the {RESUME_FILE} of a training, '
-            'or use the weights as pretrained model'
+            f'args_options --resume {file}: the file holds weights only, or the state of another program: resume from '
+            f'the {RESUME_FILE} of a training, or use the weights as pretrained model'
         )
+    model_parameters(checkpoint, file)  # what is not finite would only be seen at the first loss, or in the next task
     began, now = checkpoint.get('ymir_schedule', {}), schedule_of(config)
     changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
     if changed:
