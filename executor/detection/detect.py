@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import List, Optional
 
 from executor import dist
-from executor.contract.errors import ImageError, ParameterError
+from executor.contract.errors import ImageError, ModelError, ParameterError
 from executor.contract.index import CandidateIndex, read_candidate_index
 from executor.contract.output.infer_result import ResultKeys
 from executor.contract.output.parts import clear_candidate_results, remove_parts
@@ -25,6 +25,8 @@ from mining.catalog import ALGORITHMS, Settings, make_scorer
 
 logger = logging.getLogger(__name__)
 
+_NO_NUMBERS = 'the network gives NaN, from weights too large for its precision'
+
 
 def detect(job: Job, progress: Progress, cores: int) -> None:
     """Mine, infer, or both, on every rank with its share of the CPU's cores; rank 0 leaves the results.
@@ -33,6 +35,7 @@ def detect(job: Job, progress: Progress, cores: int) -> None:
 
     Raises:
         ImageError: no candidate can be decoded.
+        ModelError: the network gives NaN for all of them.
     """
     env = job.env
     assert env.input.candidate_index_file is not None, 'the parent has looked for it'
@@ -87,6 +90,8 @@ def _sweep(job: Job, index: CandidateIndex, keys: Optional[ResultKeys], progress
                 f'none of the {len(index)} candidates can be decoded; the first: {statistics.first_broken[0][1]}: give '
                 'jpg, png, bmp, tif or webp files'
             )
+        if statistics.unsound == len(index) - statistics.broken:
+            raise ModelError(f'{_NO_NUMBERS} for all of the {statistics.unsound} images: choose another model')
         for sink in sinks:
             sink.finish()
     return statistics
@@ -122,6 +127,10 @@ def _sum_up(statistics: Statistics, index: CandidateIndex) -> None:
     rate = statistics.images / max(1e-9, statistics.seconds)
     logger.info('%d images in %s, %.1f images/s', statistics.images, duration(statistics.seconds), rate)
     logger.info('where the time went: %s', statistics.describe_time())
+    if statistics.unsound:
+        logger.warning(
+            '%s for %d images, of which boxes are missing: choose another model', _NO_NUMBERS, statistics.unsound
+        )
     if statistics.broken:
         named = '\n'.join(f'  {index.place(position)}: {error}' for position, error in statistics.first_broken)
         more = statistics.broken - len(statistics.first_broken)

@@ -59,7 +59,7 @@ class MiningSink:
         if outcome.result is None:
             self._part.write(outcome.position, score_text(_UNDECODABLE))
             return
-        detections, score = outcome.result
+        detections, score = outcome.result.detections, outcome.result.score
         assert score is not None, f'no score for position {outcome.position}'
         self._part.write(outcome.position, score_text(score))
         _keep_largest(self._highest, _Ranked(score, -outcome.position, detections))

@@ -40,6 +40,7 @@ class Statistics:
     images: int = 0
     broken: int = 0  # of them, those that cannot be decoded
     first_broken: List[Tuple[int, str]] = field(default_factory=list)  # position in the index, and why
+    unsound: int = 0  # those for which the network gave NaN
     seconds: float = 0.0  # of the whole
     work: Dict[str, float] = field(default_factory=dict)  # seconds of each kind, summed over those who did it
     waited: float = 0.0  # seconds of the detector, for images
@@ -64,6 +65,7 @@ def merged(ranks: Sequence[Statistics]) -> Statistics:
         images=sum(rank.images for rank in ranks),
         broken=sum(rank.broken for rank in ranks),
         first_broken=sorted(broken for rank in ranks for broken in rank.first_broken)[:_BROKEN_NAMED],
+        unsound=sum(rank.unsound for rank in ranks),
         seconds=max(rank.seconds for rank in ranks),
         work={kind: sum(rank.work.get(kind, 0.0) for rank in ranks) for kind in _KINDS},
         waited=sum(rank.waited for rank in ranks) / len(ranks),

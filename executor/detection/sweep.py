@@ -24,10 +24,11 @@ _BATCHES_IN_WORK = 2  # so that the threads go on while results are written
 
 
 class Result(NamedTuple):
-    """The outcome of the work on one image; `score` is mining's, None where nobody mines."""
+    """The outcome of the work on one image."""
 
     detections: Detections
-    score: Optional[float] = None
+    score: Optional[float] = None  # mining's; None where nobody mines
+    sound: bool = True  # False where the network gave NaN, which hides boxes
 
 
 class Outcome(NamedTuple):
@@ -110,6 +111,7 @@ def sweep(
                 outcome = Outcome(loaded.position, None, None)
             else:
                 outcome = Outcome(loaded.position, loaded.prepared.size, results[loaded.position])
+                statistics.unsound += not results[loaded.position].sound
             for sink in sinks:
                 sink.write(outcome)
         batch.release()

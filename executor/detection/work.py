@@ -60,9 +60,9 @@ class DetectAndScore:
         """Detect in images and score them; what only the algorithm needed is dropped."""
         found = self._detect([one.prepared for one in images if one.prepared is not None], stopwatch)
         if self._scorer is None:
-            return [Result(one.detections) for one in found]
+            return [Result(one.detections, sound=one.sound) for one in found]
         scores = self._score(self._scorer, images, found, stopwatch)
-        return [Result(one.detections, score) for one, score in zip(found, scores)]
+        return [Result(one.detections, score, one.sound) for one, score in zip(found, scores)]
 
     def _detect(self, prepared: Sequence[Prepared], stopwatch: Stopwatch) -> List[Found]:
         if self._detector is None:

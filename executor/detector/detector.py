@@ -13,7 +13,7 @@ from mmdet.structures import DetDataSample
 from executor.detections import Detections, HeadMap
 from executor.images.prepare import Preparation, Prepared
 from executor.models.dense import HeadAdapter, detections_of, metas
-from executor.network.dense import RawOutputs, TorchNetwork
+from executor.network.dense import RawOutputs, TorchNetwork, leaves
 from executor.network.onnx_network import OnnxNetwork
 
 
@@ -23,6 +23,7 @@ class Found(NamedTuple):
     detections: Detections
     head_maps: Tuple[HeadMap, ...] = ()
     input_size: Tuple[int, int] = (0, 0)  # (height, width) of the network's input, which the head maps cover
+    sound: bool = True  # False where NaN is among the network's outputs, which hides boxes
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,15 @@ class DenseSteps:
     def find(self, raw: RawOutputs, images: Sequence[Prepared]) -> List[Found]:
         """Make boxes, and keep the head maps where they are asked for."""
         detections = self.head.detections(raw, images)
+        sums = [level.flatten(1).sum(1, dtype=torch.float32) for level in leaves(raw)]  # (B,) each
+        sound = (~torch.stack(sums).isnan().any(dim=0)).tolist()
         if not self.head_maps:
-            return [Found(one) for one in detections]
+            return [Found(one, sound=whole) for one, whole in zip(detections, sound)]
         levels = self.head.head_maps(raw)
         divisor = self.network.divisor
         height, width = (-(-side // divisor) * divisor for side in images[0].pixels.shape[:2])
         return [
-            Found(one, tuple(_of_image(level, number) for level in levels), (height, width))
+            Found(one, tuple(_of_image(level, number) for level in levels), (height, width), sound[number])
             for number, one in enumerate(detections)
         ]
 

@@ -19,6 +19,7 @@ from executor.config.plain import ConfigDict
 from executor.config.read import load_config, outer_pipeline
 from executor.contract.errors import ModelError
 from executor.contract.params import DetectionParams, TrainParams
+from executor.contract.shown import clipped
 from executor.models.families import register_parts
 from executor.weights.checkpoint import class_names_of, meta_of, model_parameters, read_checkpoint
 from executor.weights.choose import best_weights, replace_downloads
@@ -84,11 +85,11 @@ def _check_class_names(known: Optional[Sequence[str]], wanted: Sequence[str], we
         return
     if len(known) != len(wanted):
         raise ModelError(
-            f'{weights} detects {len(known)} classes ({", ".join(known)}), but class_names has {len(wanted)} '
+            f'{weights} detects {len(known)} classes ({clipped(", ".join(known))}), but class_names has {len(wanted)} '
             f'({", ".join(wanted)}): give class_names of the model, in its order'
         )
     if known != wanted:
-        other = [f'{ours} for {theirs}' for ours, theirs in zip(wanted, known) if ours != theirs]
+        other = [f'{ours} for {clipped(theirs)}' for ours, theirs in zip(wanted, known) if ours != theirs]
         logger.warning('class_names are not those of the model: %s', ', '.join(other))
 
 

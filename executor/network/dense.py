@@ -42,7 +42,7 @@ class Network(torch.nn.Module):
         """Turn (B, H, W, 3) BGR, uint8 or float32, into the flat outputs, which `nested` nests again."""
         outputs = self.model(self.normalised(pixels), mode='tensor')
         self.structure = _structure(outputs)
-        return tuple(_leaves(outputs))
+        return tuple(leaves(outputs))
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         """Normalise and pad (B, H, W, 3) to (B, 3, H', W') of the model's dtype, as mmdet's preprocessor does."""
@@ -112,7 +112,7 @@ def fused_network(model: torch.nn.Module, channels_last: bool) -> Network:
 
 def check_same(found: RawOutputs, wanted: RawOutputs) -> None:
     """Raise ValueError where outputs differ by more than rounding, however they are nested."""
-    ours, theirs = _leaves(found), _leaves(wanted)
+    ours, theirs = leaves(found), leaves(wanted)
     if len(ours) != len(theirs) or not all(map(_is_same, ours, theirs)):
         raise ValueError('its outputs differ from those of torch')
 
@@ -135,7 +135,8 @@ def _structure(outputs: RawOutputs) -> Structure:
     return None if outputs is None else 1
 
 
-def _leaves(outputs: RawOutputs) -> List[torch.Tensor]:
+def leaves(outputs: RawOutputs) -> List[torch.Tensor]:
+    """Flatten outputs, however they are nested."""
     if isinstance(outputs, (list, tuple)):
-        return [leaf for item in outputs for leaf in _leaves(item)]
+        return [leaf for item in outputs for leaf in leaves(item)]
     return [] if outputs is None else [outputs]

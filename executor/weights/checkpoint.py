@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import io
+import os
 import pickle
-import zipfile
+import stat
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
@@ -14,28 +14,28 @@ import torch
 
 from executor.contract.errors import ModelError
 from executor.contract.output.files import replace_file
-from executor.contract.shown import clipped, first_line
+from executor.contract.shown import clipped, first_line, shown
 from executor.models import families
-from executor.weights import restricted_unpickler
+from executor.weights import torch_file
 
 Checkpoint = Dict[str, Any]  # tensors and plain values, nested
 
-_SAFELY: Dict[str, object] = {'pickle_module': restricted_unpickler}
-if 'weights_only' in inspect.signature(torch.load).parameters:  # torch's own reader, which refuses another
-    _SAFELY['weights_only'] = False
-
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint as tensors and plain values; nothing in it is executed.
+    """Read a checkpoint as dense tensors and plain values; nothing in it is looked up or executed.
 
     Raises:
-        ModelError: the file is no checkpoint, or holds objects that could run code.
+        ModelError: the file is no checkpoint, or holds more than that, or would take far more memory than its size.
     """
     try:
-        if _is_torchscript(path):  # torch.load would run it
-            raise pickle.UnpicklingError('it is a TorchScript archive, a program')
-        checkpoint: object = torch.load(str(path), map_location='cpu', **_SAFELY)
-    except Exception as error:  # a damaged file fails in many ways, in torch, in pickle and in zipfile
+        # Without waiting, as a pipe would for whoever writes into it.
+        with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise pickle.UnpicklingError('it is a device or a pipe')
+            checkpoint = torch_file.load(file)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file fails in many ways, in struct, in zipfile and in torch
         reason = clipped(first_line(error).partition('. ')[0])
         if isinstance(error, pickle.UnpicklingError):
             raise ModelError(
@@ -50,25 +50,26 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return checkpoint
 
 
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith('/constants.pkl') for name in archive.namelist())
-
-
 def model_parameters(checkpoint: Mapping[str, object], path: Path) -> Dict[str, torch.Tensor]:
     """Find the parameters of a checkpoint, wherever it keeps them, and give them mmdet's names.
 
     Raises:
-        ModelError: there are none.
+        ModelError: there are none, or one is not finite or has no name.
     """
     held = (checkpoint.get(key) for key in ('state_dict', 'model'))
     checkpoint = next((part for part in held if isinstance(part, dict)), checkpoint)
+    parameters = {name: value for name, value in checkpoint.items() if isinstance(value, torch.Tensor)}
+    for name, value in parameters.items():
+        if not isinstance(name, str):
+            raise ModelError(f'{path}: a parameter is called {shown(name)}, expected text: choose another model')
+        # In single precision, as the model will hold it.
+        if value.is_floating_point() and not torch.isfinite(value.float()).all():
+            raise ModelError(
+                f'{path}: {clipped(name)} holds numbers that are not finite (NaN or infinity), with which nothing is '
+                'found: choose another stage of the training, or train again'
+            )
     parameters = {
-        name[len('module.') :] if name.startswith('module.') else name: value
-        for name, value in checkpoint.items()
-        if isinstance(value, torch.Tensor)
+        name[len('module.') :] if name.startswith('module.') else name: value for name, value in parameters.items()
     }
     layouts = [layout for family in families.FAMILIES for layout in family.layouts]
     if not parameters:
@@ -83,7 +84,9 @@ def class_names_of(checkpoint: Mapping[str, object]) -> Optional[Tuple[str, ...]
     meta = meta_of(checkpoint)
     dataset_meta = meta.get('dataset_meta')
     names = (isinstance(dataset_meta, dict) and dataset_meta.get('classes')) or meta.get('CLASSES')
-    return tuple(str(name) for name in names) if isinstance(names, (list, tuple)) and names else None
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names) or None
 
 
 def meta_of(checkpoint: Mapping[str, object]) -> Mapping[str, object]:

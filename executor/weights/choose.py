@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
-from executor.weights.checkpoint import meta_of, read_checkpoint
+from executor.contract.errors import ModelError
+from executor.contract.shown import shown
+from executor.weights.checkpoint import meta_of, model_parameters, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +44,14 @@ def best_weights(files: Sequence[Path]) -> Optional[Path]:
 
 def _merit(file: Path) -> Tuple[float, float, str]:
     meta = meta_of(read_checkpoint(file))
-    mAP, epoch = (value if isinstance(value, (int, float)) else -1 for value in (meta.get('mAP'), meta.get('epoch')))
+    mAP, epoch = (_finite(meta.get(key)) for key in ('mAP', 'epoch'))
     return mAP, epoch, file.name
+
+
+def _finite(value: object) -> float:
+    """Give -1 for what is no number, or none that can be compared."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return value if number else -1  # type: ignore[return-value]
 
 
 def architecture(config_file: str) -> str:
@@ -64,7 +73,7 @@ def replace_downloads(node: object, will_load: bool) -> None:
     backbone's own are not needed.
 
     Raises:
-        ModelError: a file that the config names holds more than weights.
+        ModelError: a file that the config names holds more than weights, or none that can be used.
     """
     if isinstance(node, (list, tuple)):
         for item in node:
@@ -73,13 +82,25 @@ def replace_downloads(node: object, will_load: bool) -> None:
         return
     init = node.get('init_cfg')
     if isinstance(init, dict) and init.get('type') == 'Pretrained':
-        if os.path.isfile(str(init['checkpoint'])):
-            read_checkpoint(Path(init['checkpoint']))  # mmengine would run what is in it
-        else:
-            name = Path(str(init['checkpoint']).rpartition('://')[2]).stem
-            found = image_weights(name)
-            if found is None and not will_load:
-                logger.warning('the backbone starts from random weights: /weights in the image holds no %s*.pth', name)
-            node['init_cfg'] = None if found is None else {**init, 'checkpoint': str(found)}
+        node['init_cfg'] = _at_hand(init, will_load)
+    elif isinstance(init, (list, tuple)):
+        several = ((one, isinstance(one, dict) and one.get('type') == 'Pretrained') for one in init)
+        made = [_at_hand(one, will_load) if loads else one for one, loads in several]
+        node['init_cfg'] = [one for one in made if one is not None]
     for value in node.values():
         replace_downloads(value, will_load)
+
+
+def _at_hand(init: Dict[str, object], will_load: bool) -> Optional[Dict[str, object]]:
+    """Name a file for weights that would be downloaded; None where there is none."""
+    named = init.get('checkpoint')
+    if not isinstance(named, str):
+        raise ModelError(f'the checkpoint of an init_cfg of type Pretrained is {shown(named)}, expected a path')
+    if os.path.isfile(named):
+        model_parameters(read_checkpoint(Path(named)), Path(named))  # what is wrong with it is told here
+        return init
+    name = Path(named.rpartition('://')[2]).stem
+    found = image_weights(name)
+    if found is None and not will_load:
+        logger.warning('the backbone starts from random weights: /weights in the image holds no %s*.pth', name)
+    return None if found is None else {**init, 'checkpoint': str(found)}

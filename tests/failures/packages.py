@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from typing import Any, Callable, Tuple
 
 from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, change, config, content, placed
@@ -34,10 +35,51 @@ def cut_off(task: Task) -> None:
 
 
 @change
-def torch_script(task: Task) -> None:
+def torch_script(task: Task, comment: bytes = b'') -> None:
+    """A program of torch's; `comment` stands behind the directory of its zip, whose size comes last."""
     import torch
 
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(task.path(WEIGHTS)))
+    data = task.path(WEIGHTS).read_bytes()
+    task.write(WEIGHTS, data[:-2] + len(comment).to_bytes(2, 'little') + comment)
+
+
+def filled_weights(value: float, every: bool = False) -> Change:
+    """Sound weights with another number in the last parameter, or all parameters times it."""
+
+    def changed(task: Task) -> Any:
+        parameters = _parameters(task)
+        floating = [name for name, parameter in parameters.items() if parameter.is_floating_point()]
+        for name in floating if every else floating[-1:]:
+            parameters[name] = parameters[name] * value
+        return {'state_dict': parameters}
+
+    return saved(changed)
+
+
+def expanded_weights() -> Change:
+    """One number that is said to be a tensor of a billion."""
+
+    def one(task: Task) -> Any:
+        import torch
+
+        return {'state_dict': {**_parameters(task), 'more': torch.zeros(1).expand(10**9)}}
+
+    return saved(one)
+
+
+@change
+def compressed_weights(task: Task) -> None:
+    """The weights and a gigabyte of zeros, in a zip of a few megabytes."""
+    path = task.path(WEIGHTS)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+        with archive.open(f'{name.partition("/")[0]}/data/more', 'w') as more:
+            for _ in range(64):
+                more.write(bytes(2**24))
 
 
 def own_shapes() -> Change:
@@ -87,6 +129,19 @@ def harmful_weights(call: Callable[[Task], Call], name: str = WEIGHTS, **more: A
 def plain_pickle(task: Task, call: Callable[[Task], Call], name: str = WEIGHTS) -> None:
     """The call as a file of pickle's own, without torch's form."""
     task.path(name).write_bytes(pickle.dumps({'state_dict': call(task)}))
+
+
+def program_in_state() -> Change:
+    """A state to resume from that holds its config as Python, which mmengine would run."""
+    program = f'import os\nos.system({TOUCH!r})\nmodel = 1\n'
+    return saved(
+        lambda task: {
+            'state_dict': _parameters(task),
+            'optimizer': {},
+            'message_hub': {},
+            'meta': {'epoch': 1, 'iter': 2, 'config': placed(task, program)},
+        }
+    )
 
 
 SHELL = {'type': 'os.system', 'command': TOUCH}

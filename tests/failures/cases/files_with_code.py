@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Tuple
 
 from tests.failures.case import Case, rows
-from tests.failures.packages import harmful_weights, plain_pickle, pretrained, shell, through_numpy
+from tests.failures.packages import harmful_weights, plain_pickle, pretrained, program_in_state, shell, through_numpy
 from tests.failures.task import INFERENCE, MINING, TRAINING, WEIGHTS, changes, config
 
 _file = rows(300004, task=INFERENCE, heavy=True)
@@ -43,6 +43,13 @@ CASES: Tuple[Case, ...] = (
         '--resume names a file that holds a call of numpy’s',
         changes(harmful_weights(through_numpy, optimizer={}), config(args_options=f'--resume {{root}}/{WEIGHTS}')),
         f'/{WEIGHTS}',
+        task=TRAINING,
+    ),
+    _file(
+        '--resume names a state whose config is a program',
+        changes(program_in_state(), config(args_options=f'--resume {{root}}/{WEIGHTS}')),
+        f'args_options --resume /{WEIGHTS}',
+        'or the state of another program',
         task=TRAINING,
     ),
 )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Tuple
 
 from tests.failures.case import Case, rows
-from tests.failures.packages import cut_off, own_shapes, pretrained, saved, torch_script
+from tests.failures.packages import (
+    compressed_weights,
+    cut_off,
+    expanded_weights,
+    filled_weights,
+    own_shapes,
+    pretrained,
+    saved,
+    torch_script,
+)
 from tests.failures.task import (
     CONFIG,
     INFERENCE,
@@ -68,6 +77,47 @@ CASES: Tuple[Case, ...] = (
     _heavy('the weights are a list', saved([1, 2, 3]), f'/{WEIGHTS} holds list', 'expected the parameters of a model'),
     _heavy('the weights hold no parameters', saved({'epoch': 3}), 'holds no parameters', 'choose a checkpoint'),
     _heavy('the weights are a TorchScript model', torch_script(), f'/{WEIGHTS}', 'state_dict'),
+    _heavy(
+        'the weights are a TorchScript model, and a comment of its zip looks like the end of another',
+        torch_script(b'PK\x05\x06' + bytes(10)),
+        f'/{WEIGHTS}',
+        'it is a TorchScript archive, a program',
+        'state_dict',
+    ),
+    _heavy(
+        'the weights are a packed zip of a gigabyte',
+        compressed_weights(),
+        f'/{WEIGHTS}',
+        'another zip that torch.save did not write',
+    ),
+    _heavy(
+        'a tensor of the weights is said to be a thousand times the file',
+        expanded_weights(),
+        f'/{WEIGHTS}',
+        'more than 16 times the size of the file',
+        task=MINING,
+    ),
+    _heavy(
+        'a parameter of the weights is NaN',
+        filled_weights(float('nan')),
+        f'/{WEIGHTS}: bbox_head.',
+        'not finite (NaN or infinity)',
+        'choose another stage of the training, or train again',
+    ),
+    _heavy(
+        'a parameter of the pretrained weights is infinite',
+        changes(filled_weights(float('inf')), pretrained()),
+        f'/{WEIGHTS}: bbox_head.',
+        'not finite (NaN or infinity)',
+        task=TRAINING,
+    ),
+    _heavy(
+        'the weights are so large that the network overflows',
+        filled_weights(1e30, every=True),
+        'the network gives NaN',
+        'for all of the 2 images',
+        'choose another model',
+    ),
     _heavy(
         'the pretrained weights are text',
         changes(pretrained(), content(WEIGHTS, 'x')),

@@ -15,7 +15,7 @@ import pytest
 
 from executor import dist
 from executor.contract.progress import Progress, ProgressPart, silent_progress
-from executor.detection.statistics import DECODING, FINDING, NETWORK, PREPARING, SCORING, Statistics, Stopwatch
+from executor.detection.statistics import DECODING, FINDING, NETWORK, PREPARING, SCORING, Statistics, Stopwatch, merged
 from executor.detection.sweep import Outcome, Result, share_of_rank, sweep
 from executor.detections import no_detections
 from executor.images.loader import LoadedImage
@@ -191,6 +191,15 @@ def test_the_work_gets_what_could_be_decoded_and_the_rest_is_counted(tmp_path, p
     assert (statistics.images, statistics.broken) == (20, len(broken))
     assert [position for position, _ in statistics.first_broken] == list(broken)[:10]
     assert all(names[position] in error for position, error in statistics.first_broken)
+
+
+def test_images_for_which_the_network_gives_nan_are_counted(paths):
+    class Overflowing(Looking):
+        def __call__(self, images, stopwatch):
+            return [result._replace(sound=result.score % 7 != 0) for result in super().__call__(images, stopwatch)]
+
+    _, statistics = swept(paths, Overflowing(), 4, 0)
+    assert (statistics.unsound, merged([statistics, statistics]).unsound) == (3, 6)
 
 
 def test_an_image_without_its_result_ends_the_sweep(paths):

@@ -6,9 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from executor.detections import no_detections
-from executor.detector.detector import Detector, Found
+from executor.detections import HeadMap, no_detections
+from executor.detector.detector import DenseSteps, Detector, Found
 from executor.images.prepare import Prepared
+
+
+class Finding:
+    """Finds nothing in the outputs of a network that has a head of one level."""
+
+    divisor = 1
+
+    def detections(self, raw, images):
+        return [no_detections() for _ in images]
+
+    def head_maps(self, raw):
+        return [HeadMap(raw[0][0], None)]
 
 
 class Steps:
@@ -61,3 +73,16 @@ def test_a_batch_has_one_shape(cuda_calls, device, sides, batches):
 def test_a_thread_takes_the_gpu_of_the_detector(cuda_calls, device, calls):
     Detector(Steps(), None, 'fake', 0.0, calls_at_once=1, device=torch.device(device)).enter_thread()
     assert cuda_calls == calls
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.float32])
+@pytest.mark.parametrize('head_maps', [True, False])
+def test_an_image_for_which_the_network_gives_nan_is_told_from_its_neighbours(dtype, head_maps):
+    """Infinity alone is none: a head's `exp` may reach it where nothing is."""
+    scores, boxes = torch.full((4, 2, 3, 3), 6e4, dtype=dtype), torch.zeros(4, 4, 3, 3, dtype=dtype)
+    scores[1, 1, 2, 2] = torch.nan
+    boxes[2, 0, 0, 0] = torch.nan
+    boxes[3] = torch.inf
+    steps = DenseSteps(Finding(), Finding(), head_maps)
+    found = steps.find([[scores], [boxes], None], images_of(3, 3, 3, 3))
+    assert [one.sound for one in found] == [True, False, False, True]

@@ -95,6 +95,24 @@ def test_another_number_of_classes_is_told(tmp_path, weights, named):
     assert str(error.value).endswith(': give class_names of the model, in its order')
 
 
+def test_very_many_class_names_of_weights_are_told_shortly(tmp_path, weights):
+    files = package(tmp_path, weights, dataset_meta={'classes': tuple(f'class {number}' for number in range(10**5))})
+    with pytest.raises(ModelError, match=r'detects 100000 classes \(class 0, .*class 99999\), but') as error:
+        load_model(params(*files))
+    assert len(str(error.value)) < 1000
+
+
+@pytest.mark.parametrize('name', ['backbone.stem.conv.bn.running_var', 'bbox_head.multi_level_conv_obj.0.bias'])
+def test_weights_that_hold_nan_are_refused(tmp_path, weights, name):
+    """With them nothing is found, which looks like an empty image."""
+    files = package(tmp_path, weights)
+    parameters = read_checkpoint(files[0])['state_dict']
+    parameters[name].view(-1)[0] = torch.nan
+    save_weights(files[0], parameters, {})
+    with pytest.raises(ModelError, match=f'epoch_1.pth: {name} holds numbers that are not finite'):
+        load_model(params(*files))
+
+
 def test_thresholds_reach_the_head(weights):
     trained = load_model(params(weights, config_file=NANO, iou_threshold=0.4), score_threshold=0.5)
     test_cfg = trained.model.bbox_head.test_cfg

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def test_without_a_package_the_images_weights_are_used(tmp_path, monkeypatch):
     assert choose_weights([], 'configs/yolox/yolox_nano_8x8_300e_coco.py') is None
 
 
+@pytest.mark.parametrize('bad', [math.nan, math.inf, True, 'high', None, [1.0]])
+def test_a_merit_that_is_no_number_counts_least(tmp_path, bad):
+    sound = stage_file(tmp_path, 'a.pth', mAP=0.1, epoch=1)
+    for order in ([sound, stage_file(tmp_path, 'b.pth', mAP=bad, epoch=9)], [tmp_path / 'b.pth', sound]):
+        assert best_weights(order) == sound
+    newer = stage_file(tmp_path, 'b.pth', mAP=0.1, epoch=bad)
+    assert best_weights([newer, sound]) == best_weights([sound, newer]) == sound
+
+
 def test_a_number_of_numpy_which_is_not_read_for_safety_ranks_as_none(tmp_path):
     torch.save({'state_dict': {'w': torch.ones(2)}, 'meta': {'mAP': np.float64(0.5)}}, str(tmp_path / 'published.pth'))
     assert best_weights([tmp_path / 'published.pth'] * 2) == tmp_path / 'published.pth'
@@ -69,3 +79,24 @@ def test_backbone_weights_that_a_config_names_are_read_as_data_first(tmp_path):
     model = {'backbone': {'init_cfg': {'type': 'Pretrained', 'checkpoint': str(tmp_path / 'evil.pth')}}}
     with pytest.raises(ModelError, match='evil.pth'):
         replace_downloads(model, will_load=False)
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_what_a_config_names_as_backbone_weights_is_looked_at_wherever_it_stands(tmp_path, several):
+    torch.save({'w': torch.tensor([0.0, math.nan])}, str(tmp_path / 'nan.pth'))
+    os.mkfifo(tmp_path / 'pipe.pth')
+    other = {'type': 'Normal', 'layer': 'Conv2d'}
+
+    def model(checkpoint: object) -> dict:
+        init = {'type': 'Pretrained', 'checkpoint': checkpoint}
+        return {'backbone': {'init_cfg': [other, init] if several else init}}
+
+    with pytest.raises(ModelError, match='nan.pth: w holds numbers that are not finite'):
+        replace_downloads(model(str(tmp_path / 'nan.pth')), will_load=True)
+    for odd in (['a.pth'], 7, None, b'a.pth'):
+        with pytest.raises(ModelError, match='the checkpoint of an init_cfg of type Pretrained is .*, expected a path'):
+            replace_downloads(model(odd), will_load=True)
+    for path in (tmp_path / 'pipe.pth', '/dev/zero', 'torchvision://resnet50'):  # none is opened
+        made = model(str(path))
+        replace_downloads(made, will_load=True)
+        assert made['backbone']['init_cfg'] == ([other] if several else None)
