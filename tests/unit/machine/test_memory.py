@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from executor.machine.memory import is_loader_death, is_of_the_machine, is_out_of_gpu_memory, is_out_of_memory
+from executor.machine.memory import (
+    free_memory,
+    is_loader_death,
+    is_of_the_machine,
+    is_out_of_gpu_memory,
+    is_out_of_memory,
+)
 
 GPU = 'CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB'
 HOST = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate"
@@ -43,3 +49,28 @@ def test_failures_by_their_words(error, gpu, host, loader, machine):
     assert is_out_of_memory(error) is host
     assert is_loader_death(error) is loader
     assert is_of_the_machine(error) is machine
+
+
+@pytest.mark.parametrize(
+    'files, free',
+    [
+        ({}, 3072),
+        ({'memory.max': 'max', 'memory.stat': 'anon 500\nfile 9000'}, 3072),
+        ({'memory.max': '2500', 'memory.stat': 'anon 500\nfile 9000'}, 2000),
+        ({'memory.max': '9999', 'memory.stat': 'anon 500\nfile 9000'}, 3072),
+        ({'memory/memory.limit_in_bytes': '2500', 'memory/memory.stat': 'rss 100\ntotal_rss 700'}, 1800),
+        ({'memory/memory.limit_in_bytes': str(2**63 - 4096), 'memory/memory.stat': 'rss 100\ntotal_rss 700'}, 3072),
+    ],
+    ids=str,
+)
+def test_free_memory_is_that_of_the_machine_or_of_the_container(tmp_path, files, free):
+    contents = {'proc/meminfo': 'MemTotal: 9 kB\nMemFree: 1 kB\nMemAvailable: 3 kB', **files}
+    for name, text in contents.items():
+        file = tmp_path / name if name.startswith('proc') else tmp_path / 'cgroup' / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + '\n')
+    assert free_memory(tmp_path / 'proc', tmp_path / 'cgroup') == free
+
+
+def test_this_machine_has_some_memory_left():
+    assert 2**20 < free_memory() < 2**50
