@@ -7,7 +7,7 @@ in the paper's code.
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Tuple
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from executor.detections import Detections, areas, overlap_areas
 from mining.base import View
 
+LONGEST = 2**15 - 2  # pixels of a side
 SHRINK = 0.8
 ANGLE = 5.0  # degrees, counter-clockwise as seen
 CUTS = 2
@@ -28,8 +29,19 @@ def make_views(image: NDArray[np.uint8], detections: Detections, rng: np.random.
     """Make the views of an image, (H, W, 3) BGR, and of the boxes found in it; none where nothing was found."""
     if len(detections) == 0:
         return []
-    boxes = detections.boxes
+    image, boxes = _turnable(image, detections.boxes)
     return [flip(image, boxes), cut_out(image, boxes, rng), shrink(image, boxes), rotate(image, boxes)]
+
+
+def _turnable(image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> Tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Shrink an image, and its boxes, that is longer than OpenCV can turn."""
+    height, width = image.shape[:2]
+    scale = min(1.0, LONGEST / max(height, width))
+    if scale == 1:
+        return image, boxes
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    factors = np.array([size[0] / width, size[1] / height] * 2)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), (boxes * factors).astype(np.float32)
 
 
 def flip(image: NDArray[np.uint8], boxes: NDArray[np.float32]) -> View:

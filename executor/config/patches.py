@@ -1,7 +1,7 @@
 """Change mmengine where it would do more than read data, or more than we need.
 
 Every patch of mmengine and mmdet stands here, and says where it was seen and why it is needed. All of them were seen in
-mmengine 0.10.4 and in onedl-mmengine 0.10.12; mmdet needs none.
+mmengine 0.10.4 and in onedl-mmengine 0.10.12, or in mmcv 2.1.0 and mmdet 3.3.0 and their successors of onedl.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 from types import ModuleType
-from typing import Callable, Dict, NoReturn, TypeVar, Union
+from typing import Any, Callable, Dict, NoReturn, Tuple, TypeVar, Union
 
+import mmcv.image.geometric
+import mmdet.datasets.transforms.transforms
 import mmengine.hooks.runtime_info_hook
 import mmengine.registry.registry
 import mmengine.runner.runner
@@ -21,6 +23,7 @@ from mmengine.fileio.file_client import FileClient
 from mmengine.fileio.handlers.registry_utils import file_handlers
 from mmengine.registry import DATASETS, HOOKS, TASK_UTILS
 from mmengine.runner.checkpoint import CheckpointLoader
+from numpy.typing import NDArray
 
 from executor.config.allowed import HOOKS as ALLOWED_HOOKS
 from executor.config.allowed import OUR_DATASET, SCOPES, WRAPPERS
@@ -67,9 +70,27 @@ def patch() -> None:
                 del registry.module_dict[name]
     # A config is Python that runs; mmdet reads that of a teacher, say, by itself.
     Config.fromfile = staticmethod(_config_of_the_image)
+    # Of an image thinner than the ratio allows, mosaic, mixup and `Resize` would leave no pixel, on which OpenCV fails;
+    # one stays, as in `Letterbox`.
+    mmcv.imresize = mmcv.image.imresize = mmcv.image.geometric.imresize = _keep_a_pixel
+    mmdet.datasets.transforms.transforms.imresize = _keep_a_pixel
+    # A flipped line of pixels is in order for numpy, but torch takes none that runs backwards.
+    mmcv.imflip = mmcv.image.imflip = mmcv.image.geometric.imflip = _flip_forwards
     # `Runner` asks compilers and git, of which the image has none, for a log and facts that are not kept.
     mmengine.runner.runner.collect_env = dict
     mmengine.runner.runner.get_git_hash = mmengine.hooks.runtime_info_hook.get_git_hash = str
+
+
+_imresize, _imflip = mmcv.image.geometric.imresize, mmcv.image.geometric.imflip
+
+
+def _flip_forwards(img: NDArray[Any], *arguments: Any, **named: Any) -> NDArray[Any]:
+    flipped: NDArray[Any] = _imflip(img, *arguments, **named)
+    return flipped.copy() if 1 in flipped.shape[:2] else flipped
+
+
+def _keep_a_pixel(img: NDArray[Any], size: Tuple[int, int], *arguments: Any, **named: Any) -> Any:
+    return _imresize(img, (max(1, size[0]), max(1, size[1])), *arguments, **named)
 
 
 def _read_as_data(filename: str, map_location: object = None) -> Checkpoint:

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from executor.contract.errors import ImageError, OutOfMemoryError
+from executor.contract.shown import first_line
 from executor.images.decode import read_image
 from executor.images.prepare import Preparation, Prepared
 from executor.machine.lifetime import die_with_parent
@@ -35,7 +36,7 @@ class LoadedImage(NamedTuple):
     """One image of a batch."""
 
     position: int  # in the index
-    prepared: Optional[Prepared]  # None where the image cannot be decoded
+    prepared: Optional[Prepared]  # None where the image cannot be decoded or prepared
     error: Optional[str] = None  # why it cannot
     image: Optional[np.ndarray] = None  # (H, W, 3) uint8 BGR as decoded, where it was asked for
 
@@ -165,11 +166,11 @@ class _Shared:
             started = time.perf_counter()
             try:
                 image = read_image(Path(request.path))
+                decoded = time.perf_counter()
+                prepared = self._prepared(request, image)
             except ImageError as error:
                 images.append((LoadedImage(request.position, None, str(error)), (), None))
                 continue
-            decoded = time.perf_counter()
-            prepared = self.prepare(image, self._slot(request.slot))
             shape = prepared.pixels.shape
             if request.slot is not None:
                 prepared = prepared._replace(pixels=_ELSEWHERE)
@@ -178,6 +179,13 @@ class _Shared:
             decode_seconds += decoded - started
             prepare_seconds += time.perf_counter() - decoded
         return _Done(images, decode_seconds, prepare_seconds)
+
+    def _prepared(self, request: _Request, image: np.ndarray) -> Prepared:
+        try:
+            return self.prepare(image, self._slot(request.slot))
+        except Exception as error:  # of a transform of mmdet's, or of want of memory
+            size = f'{image.shape[1]} x {image.shape[0]} pixels'
+            raise ImageError(f'{request.path} ({size}) cannot be prepared for the model ({first_line(error)})')
 
     def with_pixels(self, loaded: LoadedImage, shape: Tuple[int, ...], slot: Optional[int]) -> LoadedImage:
         """Give the image its pixels, where they lie in the shared memory."""

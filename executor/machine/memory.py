@@ -1,8 +1,9 @@
-"""Recognise failures of the machine, memory that has ended above all, by what torch says of them."""
+"""Tell how much memory is free, and recognise that it has ended, or the machine has failed, by what torch says."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 _BETWEEN_RANKS = 'NCCL|gloo|TCPStore|socket|Connection (closed|reset|refused|was)|Broken pipe'
 # torch has one type for nearly all its failures, so the words decide. What it says of a tensor's "memory format" or
@@ -41,3 +42,18 @@ def is_of_the_machine(error: BaseException) -> bool:
     if isinstance(error, (OSError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and _OF_THE_MACHINE.search(str(error)) is not None
+
+
+def free_memory(proc: Path = Path('/proc'), cgroup: Path = Path('/sys/fs/cgroup')) -> int:
+    """Give the bytes that the machine has left, or the container where it has fewer; what is cached counts as left."""
+    free = _entry(proc / 'meminfo', 'MemAvailable:') * 1024
+    for limit, folder, used in (('memory.max', '', 'anon'), ('memory.limit_in_bytes', 'memory', 'total_rss')):
+        try:
+            free = min(free, int((cgroup / folder / limit).read_text()) - _entry(cgroup / folder / 'memory.stat', used))
+        except (OSError, ValueError):  # no such version of cgroups, or no limit
+            continue
+    return free
+
+
+def _entry(file: Path, name: str) -> int:
+    return next(int(line.split()[1]) for line in file.read_text().splitlines() if line.split()[0] == name)

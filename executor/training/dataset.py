@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+import mmengine.registry
+import numpy as np
+from mmcv.transforms import LoadImageFromFile
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 
 from executor.contract.annotations import read_records
 from executor.contract.annotations.records import Record
-from executor.contract.errors import ExecutorError, ImageError
+from executor.contract.errors import ImageError
 from executor.contract.index import read_training_index
 from executor.images.decode import image_size, read_image
 
@@ -71,19 +74,13 @@ class YmirDataset(BaseDetDataset):
         """
         try:
             return super().prepare_data(idx)
-        except ExecutorError:
-            raise
-        except Exception:
-            try:
-                read_image(Path(self.get_data_info(idx)['img_path']))
-            except ImageError as error:
-                if self.test_mode:
-                    raise
-                if idx not in self._broken:
-                    self._broken[idx] = error.with_traceback(None)  # whose frames hold pixels
-                    self._tell_broken(list(self._broken.values()), len(self))
-                return None
-            raise
+        except ImageError as error:
+            if self.test_mode:
+                raise
+            if idx not in self._broken:
+                self._broken[idx] = error.with_traceback(None)  # whose frames hold pixels
+                self._tell_broken(list(self._broken.values()), len(self))
+            return None
 
     def _tell_broken(self, errors: Sequence[ImageError], of: int) -> None:
         """Warn of images that are left out, or end the task where they are too many to be an accident."""
@@ -92,6 +89,21 @@ class YmirDataset(BaseDetDataset):
         if len(errors) >= _TOLERATED * of:
             raise ImageError(f'{words} (fewer than {_TOLERATED:.0%} would be left out)')
         logger.warning('%s; left out', words)
+
+
+@mmengine.registry.TRANSFORMS.register_module(name='LoadImageFromFile', force=True)
+class LoadImage(LoadImageFromFile):
+    """Loads as inference does, whatever else its options say: in training, too, what cannot be decoded has a name."""
+
+    def transform(self, results: ImageEntry) -> ImageEntry:
+        """Add the image, (H, W, 3) uint8 or float32 BGR, and its size.
+
+        Raises:
+            ImageError: it cannot be read or decoded.
+        """
+        image = read_image(Path(results['img_path']))
+        image = image.astype(np.float32) if self.to_float32 else image
+        return {**results, 'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}
 
 
 def _size_or_error(record: Record) -> Union[Tuple[int, int], ImageError]:

@@ -35,7 +35,7 @@ ROOMS = {
     'executor/training': (
         'executor.config executor.contract executor.detections executor.dist executor.evaluation executor.images '
         'executor.log executor.machine executor.models.families executor.report executor.weights '
-        'mmdet mmengine numpy torch'
+        'mmcv mmdet mmengine numpy torch'
     ),
     'executor/training/smaller_batch.py': 'executor.contract',
     # what they are made of
@@ -47,7 +47,9 @@ ROOMS = {
         'executor.contract executor.detections executor.evaluation executor.images.decode cv2 numpy terminaltables'
     ),
     'executor/evaluation': 'executor.detections numpy pycocotools',
-    'executor/config': 'executor.contract executor.machine executor.models.families executor.weights mmengine',
+    'executor/config': (
+        'executor.contract executor.machine executor.models.families executor.weights mmcv mmdet mmengine numpy'
+    ),
     'executor/config/find.py': 'executor.contract',
     'executor/weights': 'executor.contract executor.models.families torch',
     'executor/models': (

@@ -6,11 +6,15 @@ import pickle
 import sys
 from pathlib import Path
 
+import mmcv
+import mmdet.datasets.transforms.transforms
 import mmengine.registry.registry
 import mmengine.runner.runner
+import numpy as np
 import pytest
 import torch
-from mmdet.registry import MODELS
+from mmcv.transforms import Compose
+from mmdet.registry import MODELS, TRANSFORMS
 from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
@@ -28,6 +32,9 @@ def patched():
         for name in ('get_object_from_string', 'import_module'):
             undo.setattr(mmengine.registry.registry, name, getattr(mmengine.registry.registry, name))
         undo.setattr(mmengine.runner.runner, 'collect_env', mmengine.runner.runner.collect_env)
+        for module in (mmcv, mmcv.image, mmcv.image.geometric, mmdet.datasets.transforms.transforms):
+            for name in ('imresize', 'imflip'):
+                undo.setattr(module, name, getattr(module, name, None), raising=False)
         register_parts()
         patch()
         yield
@@ -102,3 +109,26 @@ def test_once_more_changes_nothing():
     assert schemes == CheckpointLoader._schemes
     assert mmengine.registry.registry.import_module is imports
     assert mmengine.runner.runner.collect_env() == {}  # no compiler is asked for its version
+
+
+PACK = {'type': 'PackDetInputs', 'meta_keys': ('img_shape',)}
+SHRINKING = {
+    'Resize': [{'type': 'Resize', 'scale': (1333, 800), 'keep_ratio': True}],
+    'RandomResize': [{'type': 'RandomResize', 'scale': (64, 64), 'ratio_range': (0.1, 0.1), 'keep_ratio': True}],
+    'FixScaleResize': [{'type': 'FixScaleResize', 'scale': (80, 60), 'keep_ratio': True}],
+    'FixShapeResize': [{'type': 'FixShapeResize', 'width': 64, 'height': 64, 'keep_ratio': True}],
+    'RandomFlip': [
+        {'type': 'RandomFlip', 'prob': 1.0, 'direction': direction} for direction in ('horizontal', 'vertical')
+    ],
+}
+
+
+@pytest.mark.parametrize('size', [(1, 5000), (5000, 1), (1, 1), (20000, 30), (30, 20000)], ids=str)
+@pytest.mark.parametrize('name', SHRINKING)
+def test_of_an_image_of_any_shape_a_pixel_stays(name, size):
+    run = Compose([TRANSFORMS.build(dict(transform)) for transform in [*SHRINKING[name], PACK]])
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    inputs = run({'img': image, 'img_shape': size, 'ori_shape': size})['inputs']
+    assert inputs.shape[0] == 3 and min(inputs.shape) >= 1
+    if name == 'RandomFlip':
+        np.testing.assert_array_equal(inputs.permute(1, 2, 0).numpy(), image[::-1, ::-1])

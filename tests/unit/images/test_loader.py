@@ -191,13 +191,17 @@ def refuse(position: int) -> None:
 
 
 @pytest.mark.parametrize('workers', [0, 1, 3])
-def test_an_error_of_the_preparation_reaches_who_iterates(paths, workers):
-    found = []
-    with pytest.raises(ZeroDivisionError, match='position 20'):
-        for batch in released(ImageLoader(paths, range(37), AsIs(refuse), 4, workers, held=1)):
-            found += [loaded.position for loaded in batch.images]
-    assert found == list(range(20))
-    assert multiprocessing.active_children() == []
+def test_what_cannot_be_prepared_is_named_and_disturbs_no_other(paths, workers):
+    positions = []
+    for batch in released(ImageLoader(paths, range(37), AsIs(refuse), 4, workers, held=1)):
+        for loaded in batch.images:
+            positions.append(loaded.position)
+            if loaded.position != 20:
+                check_image(loaded)
+                continue
+            assert loaded.prepared is None
+            assert loaded.error == f'{paths[20]} (5 x 6 pixels) cannot be prepared for the model (position 20)'
+    assert positions == list(range(37))
 
 
 @pytest.mark.parametrize('at', [0, 20, 36])

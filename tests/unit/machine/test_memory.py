@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from executor.machine.memory import (
+    free_memory,
     is_loader_death,
     is_loss_of_a_rank,
     is_of_the_machine,
@@ -69,3 +70,28 @@ def test_a_failure_that_another_rank_may_have_caused(words, lost):
     assert is_loss_of_a_rank(RuntimeError(words)) is lost
     assert not is_loss_of_a_rank(ValueError(words))
     assert is_of_the_machine(RuntimeError(words)) is (lost or words in (LOADER, GPU))
+
+
+@pytest.mark.parametrize(
+    'files, free',
+    [
+        ({}, 3072),
+        ({'memory.max': 'max', 'memory.stat': 'anon 500\nfile 9000'}, 3072),
+        ({'memory.max': '2500', 'memory.stat': 'anon 500\nfile 9000'}, 2000),
+        ({'memory.max': '9999', 'memory.stat': 'anon 500\nfile 9000'}, 3072),
+        ({'memory/memory.limit_in_bytes': '2500', 'memory/memory.stat': 'rss 100\ntotal_rss 700'}, 1800),
+        ({'memory/memory.limit_in_bytes': str(2**63 - 4096), 'memory/memory.stat': 'rss 100\ntotal_rss 700'}, 3072),
+    ],
+    ids=str,
+)
+def test_free_memory_is_that_of_the_machine_or_of_the_container(tmp_path, files, free):
+    contents = {'proc/meminfo': 'MemTotal: 9 kB\nMemFree: 1 kB\nMemAvailable: 3 kB', **files}
+    for name, text in contents.items():
+        file = tmp_path / name if name.startswith('proc') else tmp_path / 'cgroup' / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + '\n')
+    assert free_memory(tmp_path / 'proc', tmp_path / 'cgroup') == free
+
+
+def test_this_machine_has_some_memory_left():
+    assert 2**20 < free_memory() < 2**50

@@ -132,5 +132,18 @@ def test_views_are_of_the_kind_of_the_image_and_leave_it():
     np.testing.assert_array_equal(detections.boxes, boxes(BOX, (0, 0, 50, 50)))
 
 
+@pytest.mark.parametrize('size', [(1, 5000), (5000, 1), (1, 1), (40000, 30), (3, 70000)], ids=str)
+def test_views_of_images_of_any_shape(size):
+    """OpenCV turns none that is 32,767 pixels long: the views of such are smaller, with their boxes."""
+    width, height = size
+    image = np.full((height, width, 3), 60, np.uint8)
+    views = make_views(image, found([(0, 0, width, height)], [0.9]), np.random.default_rng(0))
+    assert len(views) == 4
+    scale = min(1, 32766 / max(size))
+    for view in views:
+        assert view.image.shape == (max(1, int(height * scale)), max(1, int(width * scale)), 3)
+    np.testing.assert_array_equal(views[0].boxes, [[0, 0, *views[0].image.shape[1::-1]]])
+
+
 def test_no_views_where_nothing_was_found():
     assert make_views(drawn(), no_detections(), np.random.default_rng(0)) == []

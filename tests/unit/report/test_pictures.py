@@ -43,6 +43,17 @@ def test_boxes_are_drawn_to_scale(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ['a.png', 'grid.jpg']
 
 
+def test_images_of_any_shape_can_be_drawn(tmp_path):
+    sizes = [(1, 5000), (5000, 1), (1, 1), (40000, 2)]
+    for number, (width, height) in enumerate(sizes):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), np.zeros((height, width, 3), np.uint8))
+    shown = [
+        (tmp_path / f'{n}.png', image(n, [(0, 0, 0, *size)], [(1, 0.9, 0, 0, *size)])) for n, size in enumerate(sizes)
+    ]
+    grid = draw_grid(shown, ('cat', 'dog'), score_threshold=0.3)
+    assert grid.shape[1:] == (4 * 480, 3) and 28 + 200 <= grid.shape[0] <= 28 + 640
+
+
 def test_a_picture_that_cannot_be_drawn_is_a_warning(tmp_path, caplog):
     result = image(0, true=[], predicted=[])
     assert not write_picture(tmp_path / 'grid.jpg', lambda: draw_grid([(tmp_path / 'gone.png', result)], ('cat',), 0.5))

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from mmdet.registry import DATASETS
+from mmengine.registry import init_default_scope
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from demo.task_folder import add_annotation, add_image, write_index
+from executor.config.patches import patch
+from executor.config.read import load_config
 from executor.contract.errors import ImageError
+from executor.models.families import register_parts
 from executor.process.explain import explained
 from executor.training.dataset import YmirDataset
 
@@ -87,6 +96,63 @@ def test_fewer_than_one_in_a_hundred_broken_images_are_left_out(dataset, tmp_pat
         with pytest.raises(ImageError, match=f'{told}: .*/0.png'):
             for n in range(broken):
                 sound[n]
+
+
+def test_a_header_that_promises_too_much_is_told_when_the_dataset_is_read(dataset, tmp_path):
+    data = (tmp_path / 'in/assets/0.png').read_bytes() if dataset('') else b''
+    ihdr = b'IHDR' + struct.pack('>II', 30000, 30001) + data[24:29]
+    (tmp_path / 'in/assets/0.png').write_bytes(data[:12] + ihdr + struct.pack('>I', zlib.crc32(ihdr)) + data[33:])
+    with pytest.raises(ImageError, match='1 of 1 images cannot be decoded: .*/0.png .* promises 30000 x 30001 pixels'):
+        YmirDataset(**OPTIONS, index_file=str(tmp_path / 'in/train-index.tsv'))
+
+
+def test_memory_that_ends_while_decoding_is_told_with_the_name(dataset, monkeypatch):
+    made = dataset('', test_mode=True)
+    monkeypatch.setattr('cv2.imdecode', lambda data, flags: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(ImageError, match='/0.png cannot be read as an image .MemoryError'):
+        made[0]
+
+
+@pytest.mark.parametrize('name', ['LoadImageFromFile', 'mmdet.LoadImageFromFile', 'mmengine.LoadImageFromFile'])
+def test_images_are_read_as_in_inference_whatever_the_config_says(tmp_path, name):
+    """Turned as their EXIF data says, in colours, from local files."""
+    exif, stream = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.new('RGB', (30, 20), (255, 0, 0)).save(stream, 'JPEG', exif=exif)
+    row = add_image(tmp_path, '0.jpg', stream.getvalue()), add_annotation(tmp_path, '0.txt', '')
+    load = {'type': name, 'color_type': 'grayscale', 'imdecode_backend': 'pillow', 'to_float32': True}
+    load['backend_args'] = {'backend': 'petrel'}
+    index = str(write_index(tmp_path, 'train-index.tsv', [row]))
+    info = YmirDataset(**{**OPTIONS, 'pipeline': [load]}, index_file=index)[0]
+    assert (info['img'].shape, info['img'].dtype) == ((30, 20, 3), np.float32)
+    assert (info['img_shape'], info['ori_shape'], info['width'], info['height']) == ((30, 20), (30, 20), 20, 30)
+    assert np.abs(info['img'] - (0, 0, 255)).max() < 5
+
+
+@pytest.mark.parametrize('name', ['nano', 's'])
+def test_images_of_any_shape_train_and_validate(tmp_path, name):
+    sizes = [(1, 5000), (5000, 1), (1, 1), (20000, 30), (30, 20000), (64, 48)]
+    rows = []
+    for n, (width, height) in enumerate(sizes):
+        data = cv2.imencode('.png', np.zeros((height, width, 3), np.uint8))[1].tobytes()
+        box = f'0, 0, 0, {width - 1}, {height - 1}'
+        rows.append((add_image(tmp_path, f'{n}.png', data), add_annotation(tmp_path, f'{n}.txt', box)))
+    config = load_config(f'configs/yolox/yolox_{name}_8x8_300e_coco.py', ())
+    data = {**OPTIONS, 'type': 'YmirDataset', 'index_file': str(write_index(tmp_path, 'train-index.tsv', rows))}
+    train = config['train_dataloader']['dataset']
+    loading = {**data, 'pipeline': train['dataset']['pipeline']}
+    register_parts()
+    patch()
+    init_default_scope('mmdet')
+    for dataset in (
+        DATASETS.build({**train, 'dataset': loading}),
+        DATASETS.build({**data, 'pipeline': config['val_dataloader']['dataset']['pipeline'], 'test_mode': True}),
+    ):
+        for n in range(4 * len(sizes)):
+            np.random.seed(n)
+            sample = dataset[n % len(sizes)]
+            assert min(sample['inputs'].shape[1:]) == max(sample['inputs'].shape[1:]) > 300
+            assert np.isfinite(sample['data_samples'].gt_instances.bboxes.numpy()).all()
 
 
 def test_a_broken_validation_image_is_an_error(dataset, tmp_path):
