@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import unicodedata
 from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Mapping, Tuple, Type, TypeVar
@@ -20,7 +21,11 @@ logger = logging.getLogger(__name__)
 
 # Keys that the platform fills in or uses itself; they are no fields of a template.
 _PRETRAINED, _MODEL = 'pretrained_model_params', 'model_params_path'
-_RESERVED = ('task_id', 'class_names', 'gpu_id', 'gpu_count', 'object_type', 'run_training', 'run_mining', 'run_infer')
+_OBJECT_TYPE = 'object_type'
+_RESERVED = (_OBJECT_TYPE, 'task_id', 'class_names', 'gpu_id', 'gpu_count', 'run_training', 'run_mining', 'run_infer')
+
+_BOXES = '2'  # the platform's number of what is to be found; others are segments, or classes of whole images
+_LONGEST_NAME = 200  # characters, of a class
 
 P = TypeVar('P', bound=TaskParams)
 
@@ -33,6 +38,8 @@ def read_job(env: Env) -> Job:
         ModelError: a model file that the platform names is not there.
     """
     source = read_yaml_mapping(env.input.config_file)
+    if not _missing(source, _OBJECT_TYPE):
+        source.parse(_OBJECT_TYPE, _boxes)
     job = Job(
         env=env,
         training=_read(TrainParams, source, env, _PRETRAINED) if env.run_training else None,
@@ -42,7 +49,7 @@ def read_job(env: Env) -> Job:
     known = {_PRETRAINED, _MODEL, *_RESERVED, *(name for params in job.parts for name in _parsers(type(params)))}
     unknown = [str(key) for key in source.values if key not in known]
     if unknown:
-        logger.warning('%s: ignoring unknown keys: %s', source.path, ', '.join(unknown))
+        logger.warning('%s: ignoring unknown keys: %s', source.path, clipped(', '.join(unknown)))
     if job.mining is not None:
         _check_class_weights(source, job.mining)
     return job
@@ -76,18 +83,31 @@ def _class_names(source: YamlMapping) -> Tuple[str, ...]:
     if _missing(source, 'class_names') or value == []:
         raise ConfigError(f'{where}: class_names must list the classes to work on, found {shown(value)}')
     names = source.parse('class_names', parsers.texts)
-    # A list is not shortened: the position is the class id of the annotations.
-    if not names or (isinstance(value, list) and len(names) != len(value)):
+    # None is left out: the position is the class id of the annotations.
+    if len(names) != len(value if isinstance(value, list) else str(value).split(',')):
         raise ConfigError(f'{where}: class_names must be names, none of them empty, found {shown(value)}')
-    doubled = sorted(name for name, count in Counter(names).items() if count > 1)
+    if max(map(len, names)) > _LONGEST_NAME:
+        longest = f'must have at most {_LONGEST_NAME} characters each'
+        raise ConfigError(f'{where}: class_names {longest}, found {shown(value)}')
+    # Names that look the same are the same: blanks side by side, and letters with their accents apart.
+    doubled = sorted(name for name, count in Counter(map(_as_seen, names)).items() if count > 1)
     if doubled:
         found = ', '.join(doubled[:5])
         raise ConfigError(f'{where}: class_names must be different from each other, found twice: {found}')
     return names
 
 
+def _as_seen(name: str) -> str:
+    return ' '.join(unicodedata.normalize('NFC', name).split())
+
+
+def _boxes(value: object) -> None:
+    if parsers.text(value) != _BOXES:
+        raise ValueError(f'{_BOXES}, detection of boxes (choose another image for anything else)')
+
+
 def _gpu_ids(source: YamlMapping) -> Tuple[int, ...]:
-    no_gpu = not _missing(source, 'gpu_count') and source.parse('gpu_count', parsers.integer(0)) == 0
+    no_gpu = not _missing(source, 'gpu_count') and source.parse('gpu_count', parsers.gpu_count) == 0
     return () if no_gpu or _missing(source, 'gpu_id') else source.parse('gpu_id', parsers.gpu_ids)
 
 
@@ -108,10 +128,9 @@ def _model_files(source: YamlMapping, key: str, models_dir: Path) -> Tuple[Path,
 
 
 def _check_class_weights(source: YamlMapping, params: MiningParams) -> None:
-    weights, key = params.class_distribution_scores, 'class_distribution_scores'
-    if len(weights) > len(params.class_names) or min(weights, default=0.0) < 0:
+    key, allowed = 'class_distribution_scores', len(params.class_names)
+    if len(params.class_distribution_scores) > allowed:
         raise ConfigError(
-            f'{source.where(key)}: {key} must be numbers from 0 up, at most one for each of the '
-            f'{len(params.class_names)} classes ({", ".join(params.class_names)}), in this order, '
-            f'found {shown(source.values[key])}'
+            f'{source.where(key)}: {key} must be at most one number for each of the {allowed} classes '
+            f'({clipped(", ".join(params.class_names))}), in this order, found {shown(source.values[key])}'
         )

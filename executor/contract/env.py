@@ -14,10 +14,11 @@ from executor.contract.output.monitor import STANDARD_MONITOR_FILE
 from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
 
 NO_PROTOCOL = (0, 0)  # platforms before 1.2 write no protocol_version
+_LONGEST_PATH, _LONGEST_TASK_ID = 4096, 200  # characters: what Linux takes; more than a container's name can have
 
 
 def _parse_path(usual: str, value: object) -> Path:
-    if not isinstance(value, str) or not value or '\0' in value:
+    if not isinstance(value, str) or not value or len(value) > _LONGEST_PATH or '\0' in value:
         raise ValueError(f'a path such as {usual}')
     return Path(value)
 
@@ -29,7 +30,7 @@ def _path(usual: str) -> Path:
 
 def _index(usual: str) -> Optional[Path]:
     """Make the field of an index, None for one that the task does not use."""
-    return field(metadata={'parse': lambda value: _parse_path(usual, value) if value else None})
+    return field(metadata={'parse': lambda value: None if value in (None, '') else _parse_path(usual, value)})
 
 
 @dataclass(frozen=True)
@@ -107,18 +108,20 @@ def read_env(path: Path) -> Env:
 
 
 def _task_id(value: object) -> str:
-    if value is None or isinstance(value, (dict, list)) or not str(value).strip():
-        raise ValueError('a name')
     # A tab or line break would tear the one record of monitor.txt apart.
-    return ' '.join(str(value).split())
+    task_id = ' '.join(parsers.text(value, 'a name', _LONGEST_TASK_ID).split())
+    if not task_id:
+        raise ValueError('a name')
+    return task_id
 
 
 def _protocol(value: object) -> Tuple[int, int]:
     if value is None or value == '':
         return NO_PROTOCOL
-    parts = [] if isinstance(value, (dict, list)) else str(value).split('.')
-    if not parts or not all(part.isascii() and part.isdigit() for part in parts):
-        raise ValueError('a version such as 1.1.0')
+    wanted = 'a version such as 1.1.0'
+    parts = parsers.text(value, wanted).split('.')
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        raise ValueError(wanted)
     return int(parts[0]), int(parts[1]) if len(parts) > 1 else 0
 
 

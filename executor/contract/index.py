@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Sequence, Tuple
 
 from executor.contract.errors import DatasetError
+from executor.contract.regular_file import read_regular
 from executor.contract.shown import shown
 
 _REMEDY = 'export the dataset again'
+_MOST_BYTES = 2**30  # some ten million lines
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
         DatasetError: the index is missing, empty or not UTF-8, or a line has no annotation.
     """
     try:
-        text = path.read_text(encoding='utf-8-sig')
+        text = read_regular(path, _MOST_BYTES).decode('utf-8-sig')
     except OSError as error:
         raise _unusable(path, f'cannot be read ({error.strerror})')
     except UnicodeDecodeError as error:
@@ -84,7 +86,7 @@ def read_candidate_index(path: Path) -> CandidateIndex:
         DatasetError: the index is missing, empty or not UTF-8, or a line has no image.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, _MOST_BYTES)
     except OSError as error:
         raise _unusable(path, f'cannot be read ({error.strerror})')
     starts, ends, passed = array('Q'), array('Q'), array('I')

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from executor.contract.env import InputPaths
 from executor.contract.errors import ConfigError, DatasetError, ModelError, ParameterError
@@ -12,6 +13,8 @@ from executor.contract.index import IndexLine, read_candidate_index, read_traini
 from executor.contract.options import RESUME_LATEST
 from executor.contract.params import Job, TrainParams
 from executor.contract.shown import clipped
+
+logger = logging.getLogger(__name__)
 
 _REMEDY = 'export the dataset again'
 
@@ -27,8 +30,8 @@ def check_inputs(job: Job) -> None:
     if job.training is None:
         _check_candidates(job.env.input)
     else:
-        for index in _training_indexes(job.env.input, job.training):
-            _check_training_index(index, job.env.input)
+        indexes = _training_indexes(job.env.input, job.training)
+        _tell_overlap(*(_images(index, job.env.input) for index in indexes))
         _check_resume(job, job.training)
 
 
@@ -88,12 +91,37 @@ def _training_indexes(paths: InputPaths, params: TrainParams) -> Sequence[Path]:
     if validation is None and not params.args_options.no_validate:
         remedy = 'choose a validation set, or set args_options to --no-validate'
         raise ConfigError(f'env.yaml names no input.val_index_file: {remedy}')
-    return [training] if validation is None else [training, validation]
+    return [training] if validation is None or params.args_options.no_validate else [training, validation]
 
 
-def _check_training_index(path: Path, paths: InputPaths) -> None:
+def _images(path: Path, paths: InputPaths) -> Dict[Path, IndexLine]:
+    """Check an index of training or validation, and return its images, each with the first line that lists it."""
     lines = read_training_index(path)
     check_listed(path, _files(lines), lambda number: lines[number].place, paths)
+    images: Dict[Path, IndexLine] = {}
+    again = _FirstFiles()
+    for number, line in enumerate(lines):
+        first = images.setdefault(line.image, line)
+        if first.annotation != line.annotation:
+            raise DatasetError(
+                f'{line.place}: {line.image} has another annotation here than in {first.place}, and only one can be '
+                f'right: {_REMEDY}'
+            )
+        if first is not line:
+            again.add(str(line.image), lambda number: lines[number].place, number)
+    if again.count:
+        logger.warning('%s lists %s again: they count as often as they are listed', path, again)
+    return images
+
+
+def _tell_overlap(training: Dict[Path, IndexLine], validation: Optional[Dict[Path, IndexLine]] = None) -> None:
+    """Warn of images to validate with that are trained on: what validation says of them is too good."""
+    both = [line for image, line in (validation or {}).items() if image in training]
+    known = _FirstFiles()
+    for number, line in enumerate(both):
+        known.add(str(line.image), lambda number: both[number].place, number)
+    if known.count:
+        logger.warning('%s of the validation set are in the training set as well: mAP will be too good', known)
 
 
 def _files(lines: Sequence[IndexLine]) -> Iterator[Tuple[int, str]]:

@@ -11,7 +11,10 @@ import argparse
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Dict, List, NoReturn, Optional, Tuple
+from typing import Callable, Dict, List, NoReturn, Optional, Tuple
+
+from executor.contract import parsers
+from executor.contract.shown import clipped, shown
 
 RESUME_LATEST = 'latest'  # the value of `--resume` without a file
 
@@ -19,6 +22,16 @@ _FLAGS = (
     '--amp, --auto-scale-lr, --resume [FILE], --seed N, --deterministic, --no-validate, --cfg-options KEY=VALUE [...]'
 )
 _MOST_BRACKETS = 20  # more than any config has
+_LARGEST = 3.4e38  # of a number: what the single precision of a network holds
+
+# What mmengine and mmdet count with, by the last word of the key: a 0 would end in a division deep inside a run.
+_count, _rate = parsers.integer(1), parsers.number(1e-12, 1e32)
+_NUMBERS: Dict[str, Callable[[object], object]] = {
+    **{'max_epochs': parsers.epochs, 'val_interval': parsers.epochs},
+    **{'batch_size': parsers.samples, 'num_workers': parsers.workers, 'seed': parsers.seed, 'lr': _rate},
+    **{'interval': _count, 'max_iters': _count, 'T_max': _count, 'window_size': _count, 'prefetch_factor': _count},
+    **{'accumulative_counts': _count, 'base_batch_size': _count},
+}
 
 
 @dataclass(frozen=True)
@@ -36,15 +49,12 @@ class TrainArgs:
 
 def cfg_options(value: object) -> Dict[str, object]:
     """Parse `'a.b=1 c=[1,2]'` into a dict from dotted key to value, in order."""
-    if isinstance(value, (dict, list)):
-        raise ValueError('text of the form key=value key2.sub=value2')
-    return dict(_key_value(item) for item in _split(str(value)))
+    return dict(_key_value(item) for item in _split(parsers.text(value, 'text of the form key=value key2.sub=value2')))
 
 
 def train_args(value: object) -> TrainArgs:
     """Parse the flags of a training; the message of a wrong one lists all."""
-    if isinstance(value, (dict, list)):
-        raise ValueError(f'text with flags out of {_FLAGS}')
+    given = parsers.text(value, f'text with flags out of {_FLAGS}')
     parser = _FlagParser(add_help=False, allow_abbrev=False)
     for flag in ('--amp', '--auto-scale-lr', '--deterministic', '--no-validate'):
         parser.add_argument(flag, action='store_true')
@@ -52,12 +62,12 @@ def train_args(value: object) -> TrainArgs:
     parser.add_argument('--seed', type=_seed)
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[])
     try:
-        known, unknown = parser.parse_known_args(_split(str(value)))
+        known, unknown = parser.parse_known_args(_split(given))
         if unknown:
             raise ValueError(f'unknown: {" ".join(unknown)}')
         known.cfg_options = dict(_key_value(item) for item in known.cfg_options)
     except ValueError as error:
-        raise ValueError(f'flags out of {_FLAGS} ({error})')
+        raise ValueError(f'flags out of {_FLAGS} ({clipped(str(error))})')
     known.resume = _unquoted(known.resume) if known.resume else None
     return TrainArgs(**vars(known))
 
@@ -68,9 +78,10 @@ class _FlagParser(argparse.ArgumentParser):
 
 
 def _seed(text: str) -> int:
-    if not text.isdigit() or int(text) >= 2**32:  # what numpy takes
-        raise argparse.ArgumentTypeError(f'{text!r} is no whole number from 0 to {2**32 - 1}')
-    return int(text)
+    try:
+        return parsers.seed(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'{shown(text)} is not {error}')
 
 
 def _split(text: str) -> List[str]:
@@ -100,8 +111,14 @@ def _split(text: str) -> List[str]:
 def _key_value(item: str) -> Tuple[str, object]:
     key, equals, value = item.partition('=')
     if not equals or not re.fullmatch(r'[\w-]+(\.[\w-]+)*', key):
-        raise ValueError(f'text of the form key=value key2.sub=value2; {item!r} is not')
-    return key, _value(value)
+        raise ValueError(f'text of the form key=value key2.sub=value2; {shown(item)} is not')
+    number = _NUMBERS.get(key.rpartition('.')[2])
+    if number is None:
+        return key, _value(value)
+    try:
+        return key, number(_value(value))
+    except ValueError as error:
+        raise ValueError(f'text in which {clipped(key)} is {error}; {shown(value)} is not')
 
 
 def _value(text: str, depth: int = 0) -> object:
@@ -137,9 +154,13 @@ def _elements(text: str) -> List[str]:
 
 
 def _scalar(text: str) -> object:
-    for number in (int, float):
-        with suppress(ValueError):
-            return number(text)
-    if text == 'None':  # exactly so, as in mmengine: `reduction=none` is a word
-        return None
-    return {'true': True, 'false': False}.get(text.lower(), text)
+    try:
+        number = float(text)  # which takes no time, unlike a whole number of many digits
+    except ValueError:
+        # None exactly so, as in mmengine: `reduction=none` is a word.
+        return None if text == 'None' else {'true': True, 'false': False}.get(text.lower(), text)
+    if not abs(number) <= _LARGEST and text.lstrip('+-').lower() not in ('inf', 'infinity'):
+        raise ValueError(f'text with numbers up to {_LARGEST:g}; {shown(text)} is not')
+    with suppress(ValueError):
+        return int(text)
+    return number

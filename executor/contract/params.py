@@ -17,8 +17,9 @@ from executor.contract.env import Env
 from executor.contract.errors import ConfigError, ParameterError
 from mining.catalog import ALGORITHMS
 
-# Beyond every machine: a slip of the keyboard should not fill the memory first.
-_MOST_SAMPLES, _MOST_WORKERS = 4096, 256
+# 0 or less has a meaning of its own.
+_EPOCHS_OR_NONE = parsers.integer(-parsers.MOST_EPOCHS, parsers.MOST_EPOCHS)
+_HIGHEST_WEIGHT = 1e6  # of a class; the usual one is 1
 
 T = TypeVar('T')
 
@@ -48,15 +49,15 @@ class TrainParams(TaskParams):
 
     shm_size: str = _param('128G', parsers.text)
     export_format: str = _param('ark:raw', parsers.choice(*FORMATS))
-    samples_per_gpu: int = _param(16, parsers.integer(1, _MOST_SAMPLES))
-    workers_per_gpu: int = _param(4, parsers.integer(0, _MOST_WORKERS))
-    max_epochs: int = _param(100, parsers.integer(1))
+    samples_per_gpu: int = _param(16, parsers.samples)
+    workers_per_gpu: int = _param(4, parsers.workers)
+    max_epochs: int = _param(100, parsers.epochs)
     config_file: str = _param('configs/yolox/yolox_tiny_8x8_300e_coco.py', parsers.text)
     args_options: options.TrainArgs = _options(options.train_args)
     cfg_options: Dict[str, object] = _options(options.cfg_options)
     metric: str = _param('bbox', parsers.choice('bbox'))
-    val_interval: int = _param(1, parsers.integer())
-    max_keep_checkpoints: int = _param(1, parsers.integer())
+    val_interval: int = _param(1, _EPOCHS_OR_NONE)
+    max_keep_checkpoints: int = _param(1, _EPOCHS_OR_NONE)
     ymir_saved_file_patterns: Tuple[str, ...] = _param((), parsers.patterns)
 
     @property
@@ -71,8 +72,8 @@ class DetectionParams(TaskParams):
 
     shm_size: str = _param('128G', parsers.text)
     config_file: str = _param('', parsers.text)
-    samples_per_gpu: int = _param(16, parsers.integer(1, _MOST_SAMPLES))
-    workers_per_gpu: int = _param(4, parsers.integer(0, _MOST_WORKERS))
+    samples_per_gpu: int = _param(16, parsers.samples)
+    workers_per_gpu: int = _param(4, parsers.workers)
     iou_threshold: Optional[float] = _param(None, parsers.number(0, 1))  # None is the model's own
     cfg_options: Dict[str, object] = _options(options.cfg_options)
 
@@ -89,9 +90,9 @@ class MiningParams(DetectionParams):
     """Parameters of mining, see mining-template.yaml for the meaning of each."""
 
     mining_algorithm: str = _param('aldd', parsers.choice(*ALGORITHMS))
-    class_distribution_scores: Tuple[float, ...] = _param((), parsers.numbers)
+    class_distribution_scores: Tuple[float, ...] = _param((), parsers.numbers(0, _HIGHEST_WEIGHT))
     aldd_exact: bool = _param(False, parsers.flag)
-    seed: int = _param(0, parsers.integer(0))
+    seed: int = _param(0, parsers.seed)
 
 
 @dataclass(frozen=True)

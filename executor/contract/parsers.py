@@ -1,22 +1,29 @@
 """Parse the values of the platform's web form.
 
 Each parser takes what YAML gave (a number may arrive as '16', a flag as 'True') and returns the typed value, or raises
-a ValueError whose text completes the sentence "<key> must be ...".
+a ValueError whose text completes the sentence "<key> must be ...". All values pass `text`, but for true and false of a
+flag: so text and numbers are taken, alone or in a list, and nothing else that YAML makes (dates, bytes, sets).
 """
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Callable, List, Sequence, Tuple
 
 from executor.contract.shown import shown
 
+_LONGEST_TEXT = 2**16  # characters; the platform's form takes 100
+_MOST_ITEMS = 10_000
 
-def integer(minimum: float = -math.inf, maximum: float = math.inf) -> Callable[[object], int]:
+# Beyond every machine and every run: a slip of the keyboard should not fill the memory, or a century, first.
+_MOST_SAMPLES, _MOST_WORKERS, _MOST_GPUS, MOST_EPOCHS = 4096, 256, 1024, 100_000
+_MOST_SEED = 2**32 - 1  # what numpy takes
+_LARGEST = 2**53  # of a whole number, beyond which a float is not exact
+
+
+def integer(minimum: int, maximum: int = _LARGEST) -> Callable[[object], int]:
     """Make a parser of whole numbers from `minimum` to `maximum`; 16, '16' and 16.0 are all 16."""
-    wanted = 'a whole number' + (f' of at least {minimum}' if minimum > -math.inf else '')
-    wanted += f' and at most {maximum}' if maximum < math.inf else ''
+    wanted = f'a whole number of at least {minimum}' + (f' and at most {maximum}' if maximum < _LARGEST else '')
 
     def parse(value: object) -> int:
         number = _to_float(value, wanted, minimum, maximum)
@@ -27,6 +34,10 @@ def integer(minimum: float = -math.inf, maximum: float = math.inf) -> Callable[[
     return parse
 
 
+samples, workers, gpu_count = integer(1, _MOST_SAMPLES), integer(0, _MOST_WORKERS), integer(0, _MOST_GPUS)
+epochs, seed = integer(1, MOST_EPOCHS), integer(0, _MOST_SEED)
+
+
 def number(low: float, high: float) -> Callable[[object], float]:
     """Make a parser of numbers in [low, high]."""
     return lambda value: _to_float(value, f'a number from {low:g} to {high:g}', low, high)
@@ -34,46 +45,47 @@ def number(low: float, high: float) -> Callable[[object], float]:
 
 def flag(value: object) -> bool:
     """Parse true or false, also as text or as 0 and 1."""
-    word = '' if isinstance(value, (dict, list)) else str(value).strip().lower()
-    if word in ('true', 'yes', 'on', '1'):
+    word = str(value) if isinstance(value, bool) else text(value, 'true or false')
+    if word.lower() in ('true', 'yes', 'on', '1'):
         return True
-    if word in ('false', 'no', 'off', '0'):
+    if word.lower() in ('false', 'no', 'off', '0'):
         return False
     raise ValueError('true or false')
 
 
-def text(value: object) -> str:
+def text(value: object, wanted: str = 'text', longest: int = _LONGEST_TEXT) -> str:
     """Parse text; a number that YAML recognised is taken as it reads."""
-    if isinstance(value, (dict, list)):
-        raise ValueError('text')
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError(wanted)
+    if isinstance(value, str) and len(value) > longest:
+        raise ValueError(f'{wanted} of at most {longest} characters')
     return str(value).strip()
 
 
 def choice(*allowed: str) -> Callable[[object], str]:
     """Make a parser of one of the given words."""
+    wanted = 'one of ' + ', '.join(allowed) if len(allowed) > 1 else allowed[0]
 
     def parse(value: object) -> str:
-        word = text(value)
+        word = text(value, wanted)
         if word not in allowed:
-            raise ValueError('one of ' + ', '.join(allowed) if len(allowed) > 1 else allowed[0])
+            raise ValueError(wanted)
         return word
 
     return parse
 
 
 def texts(value: object) -> Tuple[str, ...]:
-    """Parse a list of texts, or one text with commas between them."""
-    items = _items(value, 'a list of names')
-    if any(isinstance(item, (dict, list)) or item is None for item in items):
-        raise ValueError('a list of names')
-    return tuple(str(item).strip() for item in items if str(item).strip())
+    """Parse a list of texts, or one text with commas between them; empty ones are left out."""
+    wanted = "a list of names, in quotation marks where YAML takes one for something else ('no', '2024-01-01')"
+    return tuple(filter(None, _items(value, wanted)))
 
 
-def numbers(value: object) -> Tuple[float, ...]:
-    """Parse a list of finite numbers, or one text with commas between them."""
-    wanted = "numbers with commas between them, such as '1.0,0.5'"
+def numbers(low: float, high: float) -> Callable[[object], Tuple[float, ...]]:
+    """Make a parser of a list of numbers in [low, high], or of one text with commas between them."""
+    wanted = f"numbers from {low:g} to {high:g} with commas between them, such as '1.0,0.5'"
     # Not `texts`: an empty item must not shift the ones after it.
-    return tuple(_to_float(item, wanted) for item in _items(value, wanted))
+    return lambda value: tuple(_to_float(item, wanted, low, high) for item in _items(value, wanted))
 
 
 def patterns(value: object) -> Tuple[str, ...]:
@@ -91,26 +103,25 @@ def gpu_ids(value: object) -> Tuple[int, ...]:
     """Parse GPU numbers inside the container, '0,1'; nothing means CPU."""
     wanted = "GPU numbers with commas between them, such as '0,1', or empty for CPU"
     ids: List[int] = []
-    for item in texts(value):
-        if not (item.isascii() and item.isdigit()) or int(item) in ids:
+    for item in filter(None, _items(value, wanted)):
+        if not (item.isascii() and item.isdigit()) or len(item) > 4 or int(item) in ids:
             raise ValueError(wanted)
         ids.append(int(item))
     return tuple(ids)
 
 
-def _items(value: object, wanted: str) -> Sequence[object]:
-    if isinstance(value, dict):
-        raise ValueError(wanted)
-    return value if isinstance(value, (list, tuple)) else str(value).split(',')
+def _items(value: object, wanted: str) -> Sequence[str]:
+    items = value if isinstance(value, list) else text(value, wanted).split(',')
+    if len(items) > _MOST_ITEMS:
+        raise ValueError(f'{wanted}, at most {_MOST_ITEMS}')
+    return [text(item, wanted) for item in items]
 
 
-def _to_float(value: object, wanted: str, low: float = -math.inf, high: float = math.inf) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(wanted)
+def _to_float(value: object, wanted: str, low: float, high: float) -> float:
     try:
-        number = float(value)
+        number = float(text(value, wanted))
     except (ValueError, OverflowError):
         raise ValueError(wanted)
-    if not (math.isfinite(number) and low <= number <= high):
+    if not low <= number <= high:  # nor what is no number
         raise ValueError(wanted)
     return number

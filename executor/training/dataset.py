@@ -14,10 +14,11 @@ from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 
 from executor.contract.annotations import read_records
-from executor.contract.annotations.records import Record
+from executor.contract.annotations.records import Record, Tally
 from executor.contract.errors import ImageError
 from executor.contract.index import read_training_index
 from executor.images.decode import image_size, read_image
+from executor.training.usable_boxes import check_usable_boxes
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ class YmirDataset(BaseDetDataset):
         Raises:
             DatasetError, ImageError: the index, an annotation or an image cannot be used.
         """
-        records = read_records(read_training_index(self._index_file), self._export_format, self.metainfo['classes'])
+        class_names, tally = self.metainfo['classes'], Tally()
+        records = read_records(read_training_index(self._index_file), self._export_format, class_names, tally)
         with ThreadPoolExecutor(_SIZE_THREADS) as pool:
             sizes = list(pool.map(_size_or_error, records))
         broken = [size for size in sizes if isinstance(size, ImageError)]
@@ -64,6 +66,7 @@ class YmirDataset(BaseDetDataset):
             told = f' ({len(leaving) - outside} clipped to their image, {outside} wholly outside skipped'
             told += f', first in {leaving[0].image})'
         logger.info('%s: %d images, %d boxes%s', self._index_file, len(entries), boxes, told)
+        check_usable_boxes(self._index_file, class_names, records, entries, tally, validation=self.test_mode)
         return entries
 
     def prepare_data(self, idx: int) -> Optional[ImageEntry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -143,6 +144,13 @@ def folder(task: Task, name: str) -> None:
     if task.path(name).is_file():
         task.path(name).unlink()
     task.path(name).mkdir(parents=True)
+
+
+@change
+def pipe(task: Task, name: str) -> None:
+    """A pipe in the place of a file: who opens it waits for ever."""
+    task.path(name).unlink()
+    os.mkfifo(task.path(name))
 
 
 @change

@@ -6,21 +6,22 @@ import math
 from pathlib import Path
 from typing import Sequence, Tuple
 
-from executor.contract.annotations.records import Skipped, TrueBox, inclusive_box, malformed
+from executor.contract.annotations.records import MOST_BYTES, Tally, TrueBox, fits, inclusive_box, malformed
 from executor.contract.errors import DatasetError
+from executor.contract.regular_file import read_regular
 from executor.contract.shown import clipped, shown
 
 _WANTED = 'class_id, xmin, ymin, xmax, ymax[, quality, angle]'
 
 
-def read_ark(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[TrueBox, ...]:
+def read_ark(path: Path, class_names: Sequence[str], tally: Tally) -> Tuple[TrueBox, ...]:
     """Read the boxes of one file; an empty file is an image without objects.
 
     Raises:
         DatasetError: a line is malformed or its class id is outside `class_names`.
     """
     try:
-        lines = path.read_text(encoding='utf-8').split('\n')
+        lines = read_regular(path, MOST_BYTES).decode('utf-8').split('\n')
     except UnicodeDecodeError as error:
         raise malformed(path, f'text lines of {_WANTED}', f'other bytes at position {error.start}')
     boxes = []
@@ -36,9 +37,10 @@ def read_ark(path: Path, class_names: Sequence[str], skipped: Skipped) -> Tuple[
                 f'({clipped(", ".join(class_names))}), found {shown(line.strip())}: export the dataset again with '
                 'these classes'
             )
+        tally.meet(f'class_id {label}')
         box = inclusive_box(label, values[1:5])
         if box.x2 <= box.x1 or box.y2 <= box.y1:
-            skipped.add('no area', place)
+            tally.leave_out('no area', place)
             continue
         boxes.append(box)
     return tuple(boxes)
@@ -49,6 +51,7 @@ def _values(line: str, place: str) -> Sequence[float]:
         values = [float(part) for part in line.split(',')]
     except ValueError:
         values = []
-    if not 5 <= len(values) <= 7 or not all(math.isfinite(value) for value in values):
+    # Quality and angle may be large, but are numbers.
+    if not 5 <= len(values) <= 7 or not all(map(fits, values[:5])) or not all(map(math.isfinite, values)):
         raise malformed(place, _WANTED, shown(line.strip()))
     return values

@@ -3,85 +3,128 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple, Union
 
-from executor.contract.annotations.records import Skipped, TrueBox, malformed
+from executor.contract.annotations.records import Tally, TrueBox, fits, malformed
 from executor.contract.errors import DatasetError
+from executor.contract.regular_file import read_regular
 from executor.contract.shown import shown
 
-Key = Union[int, str]  # of an image or a category
+_MOST_BYTES = 2**33  # half as much again as the largest of the known datasets has (Objects365)
+
+Entry = Mapping[str, object]
 
 
-def read_coco(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mapping[str, Tuple[TrueBox, ...]]:
+def read_coco(path: Path, class_names: Sequence[str], tally: Tally) -> Mapping[str, Tuple[TrueBox, ...]]:
     """Read the boxes of a dataset, by image file name; annotations of other categories are skipped and counted.
 
     `bbox` is x, y, width, height already, so no corner is inclusive here.
 
     Raises:
-        DatasetError: the file is not COCO json, or an annotation lacks what is needed.
+        DatasetError: the file is not COCO json, an annotation lacks what is needed, or what must be unique repeats.
     """
     data = _load(path)
-    labels = _labels(_entries(data, 'categories', path), class_names, path)
-    names = {_key(image, 'id', path): str(_key(image, 'file_name', path)) for image in _entries(data, 'images', path)}
+    label_of = {name: label for label, name in enumerate(class_names)}
+    # Where none are listed, the ids are positions in class_names.
+    listed = _by_id(data, 'categories', 'name', path)
+    categories = listed or {str(label): name for name, label in label_of.items()}
+    names = _by_id(data, 'images', 'file_name', path)
     boxes: Dict[str, List[TrueBox]] = defaultdict(list)
     for number, annotation in enumerate(_entries(data, 'annotations', path)):
         place = f'{path}: annotations[{number}] (id {shown(annotation.get("id"))})'
-        image_id = _key(annotation, 'image_id', place)
+        image_id, category_id = (_key(annotation, key, place) for key in ('image_id', 'category_id'))
         if image_id not in names:
-            raise DatasetError(f'{place}: image_id {shown(image_id)} is not among images: export the dataset again')
-        category = _key(annotation, 'category_id', place)
-        if category not in labels:
-            skipped.add('class not in class_names', f'{place}: category_id {category!r}')
+            raise _not_among('images', annotation, 'image_id', place)
+        if listed and category_id not in listed:
+            raise _not_among('categories', annotation, 'category_id', place)
+        category = categories.get(category_id, f'category_id {category_id}')
+        tally.meet(category)
+        if category not in label_of:
+            tally.leave_out('class not in class_names', f'{place}: {category}')
             continue
         x, y, w, h = _bbox(annotation, place)
         if w <= 0 or h <= 0:
-            skipped.add('no area', place)
+            tally.leave_out('no area', place)
             continue
-        boxes[names[image_id]].append(TrueBox(labels[category], x, y, x + w, y + h, annotation.get('iscrowd') == 1))
+        boxes[names[image_id]].append(TrueBox(label_of[category], x, y, x + w, y + h, _is_crowd(annotation, place)))
     return {name: tuple(boxes.get(name, ())) for name in names.values()}
 
 
-def _load(path: Path) -> Mapping[str, object]:
+def _load(path: Path) -> Entry:
     try:
-        data = json.loads(path.read_text(encoding='utf-8'))
+        text = read_regular(path, _MOST_BYTES).decode('utf-8')
+        data = json.loads(text, parse_int=_whole, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise malformed(f'{path}:{error.lineno}', f'COCO json ({error.msg}, column {error.colno})')
-    except (ValueError, RecursionError) as error:  # other bytes, endless nesting, a number of thousands of digits
+    except (ValueError, RecursionError) as error:  # other bytes, a key that repeats, endless nesting
         raise malformed(path, f'COCO json ({error})')
     if not isinstance(data, dict):
         raise malformed(path, 'a COCO object with images and annotations', type(data).__name__)
     return data
 
 
-def _entries(data: Mapping[str, object], section: str, path: Path) -> Sequence[Mapping[str, object]]:
+def _whole(text: str) -> Union[int, float]:
+    return int(text) if len(text) < 20 else float(text)  # which takes no time for thousands of digits
+
+
+def _object(pairs: Sequence[Tuple[str, object]]) -> Entry:
+    entry = dict(pairs)
+    if len(entry) < len(pairs):
+        ((repeated, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f'the key {shown(repeated)} is there twice in one object')
+    return entry
+
+
+def _entries(data: Entry, section: str, path: Path) -> Sequence[Entry]:
     entries = data.get(section, [] if section == 'categories' else None)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise malformed(path, f'a list of objects under {section!r}')
     return entries
 
 
-def _labels(categories: Sequence[Mapping[str, object]], class_names: Sequence[str], path: Path) -> Mapping[Key, int]:
-    """Map category ids to labels: by the category's name, or by position in class_names where the file names none."""
-    if not categories:
-        return {label: label for label in range(len(class_names))}
-    label_of = {name: label for label, name in enumerate(class_names)}
-    named = {_key(category, 'id', path): str(_key(category, 'name', path)) for category in categories}
-    return {key: label_of[name] for key, name in named.items() if name in label_of}
+def _by_id(data: Entry, section: str, key: str, path: Path) -> Dict[str, str]:
+    """Return the `key` of each entry of a section by its id; neither may repeat, for one would hide the other."""
+    ids: Dict[str, int] = {}
+    values: Dict[str, int] = {}
+    for number, entry in enumerate(_entries(data, section, path)):
+        place = f'{path}: {section}[{number}]'
+        for name, found in (('id', ids), (key, values)):
+            value = _key(entry, name, place)
+            if value in found:
+                raise DatasetError(
+                    f'{place}: {name} {shown(value)} is that of {section}[{found[value]}] already: export the dataset '
+                    'again'
+                )
+            found[value] = number
+    return dict(zip(ids, values))
 
 
-def _key(entry: Mapping[str, object], key: str, place: object) -> Key:
+def _key(entry: Entry, key: str, place: str) -> str:
+    """Return an id or a name as text: 1, 1.0 and '1' are the same."""
     value = entry.get(key)
-    if not isinstance(value, (int, str)):
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise malformed(place, repr(key), shown(value))
-    return value
+    return str(value)
 
 
-def _bbox(annotation: Mapping[str, object], place: str) -> Sequence[float]:
+def _not_among(section: str, annotation: Entry, key: str, place: str) -> DatasetError:
+    return DatasetError(f'{place}: {key} {shown(annotation[key])} is not among {section}: export the dataset again')
+
+
+def _bbox(annotation: Entry, place: str) -> Sequence[float]:
     bbox = annotation.get('bbox')
     values = bbox if isinstance(bbox, list) else []
-    # The bound is for whole numbers too long for a float.
-    if len(values) != 4 or not all(isinstance(value, (int, float)) and abs(value) < 1e9 for value in values):
+    if len(values) != 4 or not all(type(value) in (int, float) and fits(value) for value in values):
         raise malformed(place, 'bbox [x, y, width, height]', shown(bbox))
     return [float(value) for value in values]
+
+
+def _is_crowd(annotation: Entry, place: str) -> bool:
+    value = annotation.get('iscrowd')
+    if value not in (None, 0, 1):
+        raise malformed(place, 'iscrowd 0 or 1', shown(value))
+    return value == 1

@@ -9,6 +9,8 @@ from typing import Counter, Dict, NamedTuple, Sequence, Tuple
 
 from executor.contract.errors import DatasetError
 
+MOST_BYTES = 2**26  # of the annotations of one image
+
 
 class TrueBox(NamedTuple):
     """A true box in pixels of the image, x2 and y2 exclusive: width is x2 - x1. `label` counts class_names from 0.
@@ -33,20 +35,25 @@ class Record:
 
 
 @dataclass
-class Skipped:
-    """The boxes that a reader left out, counted by reason, with the place of the first of each."""
+class Tally:
+    """What a reader met: the boxes by class, and those that it left out by reason, with the place of the first."""
 
-    counts: Counter[str] = field(default_factory=collections.Counter)
+    classes: Counter[str] = field(default_factory=collections.Counter)
+    left_out: Counter[str] = field(default_factory=collections.Counter)
     first: Dict[str, str] = field(default_factory=dict)
 
-    def add(self, reason: str, place: str) -> None:
+    def meet(self, class_name: str) -> None:
+        """Count a box, whatever becomes of it."""
+        self.classes[class_name] += 1
+
+    def leave_out(self, reason: str, place: str) -> None:
         """Count a box that is left out."""
-        self.counts[reason] += 1
+        self.left_out[reason] += 1
         self.first.setdefault(reason, place)
 
     def lines(self) -> Tuple[str, ...]:
         """Write one sentence a reason, for the log."""
-        return tuple(f'{count} boxes skipped: {why}, first {self.first[why]}' for why, count in self.counts.items())
+        return tuple(f'{count} boxes skipped: {why}, first {self.first[why]}' for why, count in self.left_out.items())
 
 
 def malformed(place: object, expected: str, found: str = '') -> DatasetError:
@@ -61,3 +68,8 @@ def inclusive_box(label: int, corners: Sequence[float], ignore: bool = False) ->
     """Make a box of the platform's corners, which are inclusive: it writes xmax = x + w - 1 (ark and voc alike)."""
     xmin, ymin, xmax, ymax = corners
     return TrueBox(label, xmin, ymin, xmax + 1, ymax + 1, ignore)
+
+
+def fits(coordinate: float) -> bool:
+    """Tell whether a number can be one of a box: finite, and of a size with which one can still calculate."""
+    return abs(coordinate) < 1e9

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Callable, Dict, Tuple
 
 from tests.failures.case import Case, rows
-from tests.failures.task import annotated_in_coco, annotated_in_voc, content
+from tests.failures.task import Change, Task, annotated_in_coco, annotated_in_voc, change, content
 
 _ARK, _VOC, _COCO = (f'in/annotations/{name}' for name in ('train-1.txt', 'train-1.xml', 'coco-annotations.json'))
 _BOX = '<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>'
@@ -21,6 +22,35 @@ def _voc(what: str, text: str, *words: str) -> Case:
 
 def _coco(what: str, spoil: Callable[[Dict[str, Any]], Any], *words: str) -> Case:
     return rows(300002, heavy=True)(what, annotated_in_coco(spoil), f'/{_COCO}', *words)
+
+
+def _unusable(what: str, change: Change, *words: str) -> Case:
+    """A training set without a box to learn from."""
+    told = '/in/train-index.tsv: its 4 images have no box of circle, square, triangle to learn from'
+    return rows(300002, heavy=True)(what, change, told, *words, 'another dataset')
+
+
+@change
+def _all_in_ark(task: Task, text: str) -> None:
+    for n in (1, 2, 3, 4):
+        task.write(f'in/annotations/train-{n}.txt', text)
+
+
+@change
+def _all_in_voc(task: Task, text: str) -> None:
+    annotated_in_voc(text)(task)
+    for n in (2, 3, 4):
+        task.write(f'in/annotations/train-{n}.xml', text)
+
+
+def _all_crowds(data: Dict[str, Any]) -> None:
+    for annotation in data['annotations']:
+        annotation['iscrowd'] = 1
+
+
+def _repeated(data: Dict[str, Any], section: str, **values: Any) -> None:
+    """The last entry once more, with other values."""
+    data[section].append({**data[section][-1], **values})
 
 
 def _entity_bomb() -> str:
@@ -97,5 +127,68 @@ CASES: Tuple[Case, ...] = (
         'nan',
     ),
     _coco('coco: nested without end', lambda data: '[' * 100000, 'expected COCO json'),
-    _coco('coco: a number of 5000 digits', lambda data: f'{{"images": {"9" * 5000}}}', 'expected COCO json'),
+    _coco(
+        'coco: a number of 5000 digits', lambda data: f'{{"images": {"9" * 5000}}}', "list of objects under 'images'"
+    ),
+    _ark('ark: a corner of 1e308', '0, 1, 1, 1e308, 9\n', ':1: expected class_id, xmin', "'0, 1, 1, 1e308"),
+    _voc(
+        'voc: an object with two names',
+        f'<annotation><object><name>circle</name><name>square</name>{_BOX}</object></annotation>',
+        'object 1: expected one <name>, found 2',
+    ),
+    _voc(
+        'voc: an object with two boxes',
+        f'<annotation><object><name>circle</name>{_BOX}{_BOX}</object></annotation>',
+        'object 1: expected one <bndbox>, found 2',
+    ),
+    _voc('voc: another kind of XML', '<html><body>circle</body></html>', 'with <annotation>, found <html>'),
+    _coco(
+        'coco: a category id twice',
+        lambda data: _repeated(data, 'categories', name='other'),
+        "categories[3]: id '2' is that of categories[2] already",
+    ),
+    _coco(
+        'coco: a category name twice',
+        lambda data: _repeated(data, 'categories', id=9),
+        "categories[3]: name 'triangle' is that of categories[2] already",
+    ),
+    _coco(
+        'coco: an image id twice',
+        lambda data: _repeated(data, 'images', file_name='other.jpg'),
+        "images[6]: id '6' is that of images[5] already",
+    ),
+    _coco(
+        'coco: a file name twice',
+        lambda data: _repeated(data, 'images', id=9),
+        "images[6]: file_name 'val-2.jpg' is that of images[5] already",
+    ),
+    _coco(
+        'coco: true for an id', lambda data: data['images'][0].update(id=True), "images[0]: expected 'id', found True"
+    ),
+    _coco(
+        'coco: a key twice in one object',
+        lambda data: json.dumps(data).replace('"id": 1,', '"id": 1, "id": 2,', 1),
+        "the key 'id' is there twice in one object",
+    ),
+    _coco(
+        'coco: an annotation of an unknown category',
+        lambda data: data['annotations'][1].update(category_id=99),
+        'annotations[1]',
+        'category_id 99 is not among categories',
+    ),
+    _unusable('no training image has a box', _all_in_ark(''), 'hold no box at all: choose'),
+    _unusable(
+        'all boxes lie outside of their images', _all_in_ark('1, 5000, 1, 5009, 9\n'), '(4); 4 outside of their image'
+    ),
+    _unusable(
+        'all boxes are of classes that are not trained',
+        _all_in_voc('<annotation>' + f'<object><name>car</name>{_BOX}</object>' * 2 + '</annotation>'),
+        'hold car (8); 8 class not in class_names: choose class_names among these',
+    ),
+    _unusable(
+        'all boxes are difficult',
+        _all_in_voc(f'<annotation><object><name>circle</name><difficult>1</difficult>{_BOX}</object></annotation>'),
+        'hold circle (4); 4 difficult or crowd',
+    ),
+    _unusable('all boxes are crowds', annotated_in_coco(_all_crowds), 'hold circle (6); 4 difficult or crowd'),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Tuple
 
 from tests.failures.case import Case, rows
-from tests.failures.task import INFERENCE, MINING, REMOVED, content, env, folder, removed, replaced
+from tests.failures.task import INFERENCE, MINING, REMOVED, content, env, folder, more_lines, pipe, removed, replaced
 
 _ENV = 'in/env.yaml'
 _case = rows(300001)
@@ -14,6 +14,19 @@ _case = rows(300001)
 CASES: Tuple[Case, ...] = (
     _case('env.yaml is missing', removed(_ENV), '/in/env.yaml cannot be read', 'the platform writes it'),
     _case('env.yaml is a folder', folder(_ENV), '/in/env.yaml cannot be read', 'Is a directory'),
+    _case('env.yaml is a pipe', pipe(_ENV), '/in/env.yaml cannot be read', 'not a regular file'),
+    _case(
+        'env.yaml has a million lines',
+        more_lines(_ENV, *['# a comment'] * 10**6),
+        '/in/env.yaml cannot be read',
+        f'where {2**18} are the most',
+    ),
+    _case(
+        'env.yaml has a key twice',
+        more_lines(_ENV, 'run_training: true'),
+        '/in/env.yaml:',
+        "the key 'run_training' is there already, in line 2",
+    ),
     _case('env.yaml is empty', content(_ENV, ''), '/in/env.yaml:1', 'key: value'),
     _case('env.yaml is not text', content(_ENV, b'task_id: \xff\xfe\n'), '/in/env.yaml', 'not UTF-8', 'byte 9'),
     _case(
@@ -25,6 +38,10 @@ CASES: Tuple[Case, ...] = (
     _case('env.yaml is a list', content(_ENV, '- task_id\n- run_training\n'), '/in/env.yaml:1', 'found list'),
     _case('env.yaml has no task_id', env({'task_id': REMOVED}), 'task_id must be a name', 'found None'),
     _case('task_id is a list', env({'task_id': ['a']}), '/in/env.yaml:', 'task_id', "['a']"),
+    _case(
+        'task_id is a date', replaced(_ENV, 'task_id: task-1', 'task_id: 2024-01-01'), '/in/env.yaml:1: task_id', 'date'
+    ),
+    _case('task_id is a book', env({'task_id': 'x' * 10**5}), '/in/env.yaml:', 'task_id', 'at most 200 characters'),
     _case('env.yaml has no input section', env({'input': REMOVED}), 'input must be a mapping', 'None'),
     _case('input is text', env({'input': '/in'}), '/in/env.yaml:', 'input must be a mapping', "'/in'"),
     _case('env.yaml has no output section', env({'output': REMOVED}), 'output must be a mapping'),
@@ -79,6 +96,12 @@ CASES: Tuple[Case, ...] = (
         '/in/env.yaml:',
         'protocol_version must be a version such as 1.1.0',
         "'latest'",
+    ),
+    _case(
+        'protocol_version has 5000 digits',
+        env({'protocol_version': '9' * 5000}),
+        '/in/env.yaml:',
+        'protocol_version must be a version such as 1.1.0',
     ),
     _case(
         'env.yaml would make a Python object',

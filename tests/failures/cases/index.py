@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Tuple
 
 from tests.failures.case import Case, rows
-from tests.failures.task import INFERENCE, MINING, changes, config, content, folder, more_lines, removed
+from tests.failures.task import INFERENCE, MINING, changes, config, content, folder, more_lines, pipe, removed
 
 _TRAIN, _VAL, _NEW = 'in/train-index.tsv', 'in/val-index.tsv', 'in/candidate-index.tsv'
 _case = rows(300002)
@@ -18,6 +18,10 @@ CASES: Tuple[Case, ...] = (
     _case('the training index is a folder', folder(_TRAIN), f'/{_TRAIN} cannot be read', 'Is a directory'),
     _case(
         'the index of candidates is a folder', folder(_NEW), f'/{_NEW} cannot be read', 'Is a directory', task=MINING
+    ),
+    _case('the training index is a pipe', pipe(_TRAIN), f'/{_TRAIN} cannot be read', 'not a regular file'),
+    _case(
+        'the index of candidates is a pipe', pipe(_NEW), f'/{_NEW} cannot be read', 'not a regular file', task=MINING
     ),
     _case('the training index is empty', content(_TRAIN, ''), f'/{_TRAIN} lists no image', 'choose a dataset'),
     _case('the validation index has blank lines only', content(_VAL, '\n\n'), f'/{_VAL} lists no image'),
@@ -121,6 +125,12 @@ CASES: Tuple[Case, ...] = (
         '/etc/passwd',
         'outside',
         task=INFERENCE,
+    ),
+    _case(
+        'an image is listed with two annotations',
+        more_lines(_TRAIN, '{root}/in/assets/train-1.jpg\t{root}/in/annotations/train-2.txt'),
+        f'/{_TRAIN}:5: /in/assets/train-1.jpg has another annotation here than in /{_TRAIN}:1',
+        'export the dataset again',
     ),
     _case(
         'export_format is not that of the annotations',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import Any, Tuple
 
@@ -14,6 +13,7 @@ from tests.failures.task import (
     Change,
     Task,
     config,
+    content,
     env,
     file_for_folder,
     folder,
@@ -38,12 +38,6 @@ def _long(task: Task) -> None:
 def _signal(what: str, kind: str, who: str, sent: int, code: int, *words: str, **more: Any) -> Case:
     moment = Moment(_TRAINS if kind == TRAINING else _SWEEPS, who, sent)
     return _case(what, _long, code, *words, task=kind, moment=moment, **more)
-
-
-def config_from_a_pipe(task: Task) -> None:
-    """A config.yaml that nobody writes, so that reading it never ends."""
-    task.path('in/config.yaml').unlink()
-    os.mkfifo(task.path('in/config.yaml'))
 
 
 CASES: Tuple[Case, ...] = (
@@ -214,7 +208,7 @@ CASES: Tuple[Case, ...] = (
     *(
         _case(
             f'{what} while the settings are read',
-            config_from_a_pipe,
+            content('in/config.yaml', f'a: [{"x: 1," * 40000}]\n'),  # which takes seconds
             160004,
             f'stopped from outside ({sent.name})',
             heavy=False,

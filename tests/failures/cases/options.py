@@ -16,6 +16,14 @@ def _deep(what: str, option: str, *words: str, task: str = TRAINING) -> Case:
     return _case(what, options(option), _LINE, 'cfg_options', *words, task=task, heavy=True)
 
 
+def _number(what: str, option: str, *words: str, task: str = TRAINING) -> Case:
+    """One that shows at once."""
+    key, _, value = option.partition('=')
+    return _case(
+        what, options(option), _LINE, 'cfg_options must be text', key if len(value) < 9 else '', *words, task=task
+    )
+
+
 def _in_both(what: str, option: str, *words: str) -> Tuple[Case, Case]:
     """The same in a training and in an inference."""
     inference = _deep(f'{what}, in inference', option, *words, task=INFERENCE)
@@ -52,7 +60,14 @@ CASES: Tuple[Case, ...] = (
         'args_options has a seed that is no number',
         config(args_options='--seed one'),
         _LINE,
-        "'one' is no whole number",
+        "'one' is not a whole number of at least 0",
+    ),
+    _case(
+        'args_options has a seed of 5000 digits',
+        config(args_options=f'--seed {"9" * 5000}'),
+        _LINE,
+        'args_options must be flags out of',
+        "9' is not a whole number of at least 0",
     ),
     _case(
         'args_options has --cfg-options without value',
@@ -93,15 +108,20 @@ CASES: Tuple[Case, ...] = (
         '99',
     ),
     _deep('cfg_options resume', 'resume=true', 'use args_options --resume'),
-    _deep('cfg_options sets 0 epochs', 'train_cfg.max_epochs=0', 'train_cfg.max_epochs', 'at least 1', 'found 0'),
-    _deep(
-        'cfg_options sets a batch that is a word',
-        'train_dataloader.batch_size=big',
-        'train_dataloader.batch_size must be a whole number of at least 1',
-        "'big'",
+    _number('cfg_options sets 0 epochs', 'train_cfg.max_epochs=0', 'at least 1 and at most 100000'),
+    _number('cfg_options sets 1e308 epochs', 'train_cfg.max_epochs=1e308', 'up to 3.4e+38'),
+    _number('cfg_options validates every 0 epochs', 'train_cfg.val_interval=0', 'at least 1'),
+    _number('cfg_options logs every 0 iterations', 'default_hooks.logger.interval=0', 'at least 1'),
+    _number('cfg_options sets a batch that is a word', 'train_dataloader.batch_size=big', 'at least 1'),
+    _number('cfg_options sets a batch beyond every machine', 'train_dataloader.batch_size=1e30', 'at most 4096'),
+    _number('cfg_options sets workers below 0', 'train_dataloader.num_workers=-1', 'at least 0 and at most 256'),
+    _number('cfg_options sets a learning rate of 0', 'optim_wrapper.optimizer.lr=0', 'a number from 1e-12'),
+    _number('cfg_options has a number of 5000 digits', f'model.test_cfg.nms.iou_threshold={"9" * 5000}', '3.4e+38'),
+    _number(
+        'cfg_options has a value that is no number', 'model.test_cfg.nms.iou_threshold=nan', '3.4e+38', task=INFERENCE
     ),
+    _number('cfg_options sets a learning rate that is a word', 'optim_wrapper.optimizer.lr=fast', 'a number from'),
     _deep('cfg_options sets another metric', 'val_evaluator.type=CocoMetric', 'val_evaluator', 'leave its type'),
-    _deep('cfg_options sets a learning rate that is a word', 'optim_wrapper.optimizer.lr=fast', 'optimizer.lr=fast'),
     _deep('cfg_options names an optimizer that does not exist', 'optim_wrapper.optimizer.type=Adamm', 'Adamm'),
     _deep('cfg_options names a backbone that does not exist', 'model.backbone.type=DarkNest', 'DarkNest'),
     *_in_both('cfg_options has a key that a part of the model does not know', 'model.backbone.deepth=3', 'deepth'),
@@ -129,7 +149,7 @@ CASES: Tuple[Case, ...] = (
     ),
     _case(
         'a loss that is no number',
-        options('model.bbox_head.loss_obj.loss_weight=nan'),
+        options('model.bbox_head.loss_obj.loss_weight=3e38'),
         'the loss is not finite',
         'learning rate',
         'optim_wrapper.optimizer.lr=',

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Tuple
 
 from tests.failures.case import Case, rows
-from tests.failures.task import INFERENCE, MINING, REMOVED, config, content, more_lines, removed
+from tests.failures.task import (
+    INFERENCE,
+    MINING,
+    REMOVED,
+    Change,
+    changes,
+    config,
+    content,
+    more_lines,
+    pipe,
+    removed,
+    replaced,
+)
 
 _CONFIG = 'in/config.yaml'
 _LINE = '/in/config.yaml:'  # of the key
@@ -18,8 +31,50 @@ def _value(key: str, value: Any, what: str, *words: str, **more: Any) -> Case:
     return _case(what, config(**{key: value}), _LINE, key, found, *words, **more)
 
 
+def _digits(key: str) -> Change:
+    """A number that takes long to read, for one key."""
+    return changes(config(**{key: None}), replaced(_CONFIG, f'\n{key}: null', f'\n{key}: {"9" * 5000}'))
+
+
 CASES: Tuple[Case, ...] = (
     _case('config.yaml is missing', removed(_CONFIG), '/in/config.yaml cannot be read', 'the platform writes'),
+    _case('config.yaml is a pipe', pipe(_CONFIG), '/in/config.yaml cannot be read', 'not a regular file'),
+    _case(
+        'config.yaml has a million lines',
+        more_lines(_CONFIG, *['# a comment'] * 10**6),
+        '/in/config.yaml cannot be read',
+        f'where {2**18} are the most',
+    ),
+    _case(
+        'config.yaml has a key twice',
+        more_lines(_CONFIG, 'max_epochs: 2'),
+        _LINE,
+        "the key 'max_epochs' is there already, in line",
+    ),
+    _case(
+        'config.yaml has lists that grow a billionfold',
+        changes(
+            config(class_names=REMOVED),
+            more_lines(
+                _CONFIG,
+                'l0: &l0 [a]',
+                *(f'l{n}: &l{n} [{", ".join([f"*l{n - 1}"] * 10)}]' for n in range(1, 11)),
+                'class_names: *l10',
+            ),
+        ),
+        _LINE,
+        'class_names must be a list of names',
+    ),
+    _case(
+        'config.yaml has mappings that grow a billionfold',
+        more_lines(
+            _CONFIG,
+            'm0: &m0 {a: 1}',
+            *(f'm{n}: &m{n} {{<<: [{", ".join([f"*m{n - 1}"] * 10)}]}}' for n in range(1, 11)),
+        ),
+        _LINE,
+        'merging by << is not allowed',
+    ),
     _case('config.yaml is empty', content(_CONFIG, ''), '/in/config.yaml:1', 'key: value'),
     _case('config.yaml is not YAML', more_lines(_CONFIG, 'key: "value'), '/in/config.yaml:', 'not valid YAML'),
     _case(
@@ -32,6 +87,19 @@ CASES: Tuple[Case, ...] = (
     _value('class_names', [], 'class_names is an empty list', 'must list the classes to work on'),
     _value('class_names', ['cat', ''], 'a class has no name', 'none of them empty'),
     _value('class_names', {'cat': 0}, 'class_names is a mapping', 'a list of names'),
+    _value('class_names', {'cat'}, 'class_names is a set', 'a list of names'),
+    _value('class_names', [['cat']], 'class_names is a list in a list', 'a list of names'),
+    _value('class_names', [b'cat'], 'a class is bytes', 'a list of names'),
+    _value('class_names', [True, False], 'classes are yes and no, without quotation marks', 'in quotation marks'),
+    _value('class_names', [date(2024, 1, 1)], 'a class is a date, without quotation marks', 'in quotation marks'),
+    _case(
+        'a class is listed twice, with its accents apart',
+        config(class_names=['café', 'cafe\u0301']),
+        _LINE,
+        'class_names must be different from each other, found twice: café',
+    ),
+    _case('the name of a class is a book', config(class_names=['x' * 10**5]), _LINE, 'class_names', 'characters'),
+    _value('object_type', 3, 'object_type is not that of boxes', 'object_type must be 2, detection of boxes'),
     _case(
         'a class is listed twice',
         config(class_names=['cat', 'dog', 'cat']),
@@ -56,6 +124,13 @@ CASES: Tuple[Case, ...] = (
     _value('workers_per_gpu', 10**6, 'workers_per_gpu is beyond every machine', 'at most 256'),
     _value('workers_per_gpu', -1, 'workers_per_gpu is negative', 'a whole number of at least 0'),
     _value('max_epochs', 0, 'max_epochs is 0', 'a whole number of at least 1'),
+    _case('max_epochs is 1e308', config(max_epochs=1e308), _LINE, 'max_epochs must be a whole', 'at most 100000'),
+    _case('max_epochs has 5000 digits', _digits('max_epochs'), _LINE, 'max_epochs must be a whole', 'at most 100000'),
+    _case(
+        'val_interval has 5000 digits', _digits('val_interval'), _LINE, 'val_interval must be a whole', 'at most 100000'
+    ),
+    _case('seed has 5000 digits', _digits('seed'), _LINE, 'seed must be a whole', 'at most 4294967295', task=MINING),
+    _case('gpu_id is the square of a digit', config(gpu_id='²', gpu_count=1), _LINE, 'gpu_id must be', "found '²'"),
     _value('max_epochs', 1.5, 'max_epochs is no whole number', 'a whole number of at least 1'),
     _value('max_epochs', True, 'max_epochs is true', 'a whole number of at least 1'),
     _value('val_interval', 'often', 'val_interval is a word', 'a whole number'),
@@ -82,7 +157,7 @@ CASES: Tuple[Case, ...] = (
         'a class weight is negative',
         config(class_distribution_scores='1,-1'),
         _LINE,
-        'class_distribution_scores must be numbers from 0 up',
+        'class_distribution_scores must be numbers from 0 to 1e+06',
         "found '1,-1'",
         task=MINING,
     ),
@@ -90,7 +165,7 @@ CASES: Tuple[Case, ...] = (
         'more class weights than classes',
         config(class_distribution_scores='1,1,1,1'),
         _LINE,
-        'at most one for each of the 3 classes (circle, square, triangle)',
+        'at most one number for each of the 3 classes (circle, square, triangle)',
         "found '1,1,1,1'",
         task=MINING,
     ),

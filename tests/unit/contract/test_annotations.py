@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from executor.contract import annotations
 from executor.contract.annotations import FORMATS, read_records
 from executor.contract.annotations.ark import read_ark
 from executor.contract.annotations.coco import read_coco
-from executor.contract.annotations.records import Record, Skipped, TrueBox
+from executor.contract.annotations.records import Record, Tally, TrueBox
 from executor.contract.annotations.voc import read_voc
 from executor.contract.errors import DatasetError
 from executor.contract.index import IndexLine, read_training_index
@@ -30,8 +31,8 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 def found_in(path: Path, read: Callable[..., object]) -> tuple[object, tuple[str, ...]]:
     """What the reader of a format finds in the file, and what it says of the boxes that it skips."""
-    skipped = Skipped()
-    return read(path, CLASSES, skipped), skipped.lines()
+    tally = Tally()
+    return read(path, CLASSES, tally), tally.lines()
 
 
 # --- ark: text lines ------------------------------------------------------------------------------------------------
@@ -67,21 +68,21 @@ _A_CLASS = (
     [
         *((f'{class_id}, 1, 2, 3, 4', _A_CLASS) for class_id in ('3', '-1', '0.5')),
         *((f'{class_id}, 1, 2, 3, 4', _A_LINE) for class_id in ('cat', 'nan')),
-        *((f'0, 1, {rest}', _A_LINE) for rest in ('2, 3', '2, 3, 4, 5, 6, 7', ', 3, 4', '2, inf, 4')),
+        *((f'0, 1, {rest}', _A_LINE) for rest in ('2, 3', '2, 3, 4, 5, 6, 7', ', 3, 4', '2, inf, 4', '2, 1e308, 4')),
         ('0 1 2 3 4', _A_LINE),
     ],
 )
 def test_ark_with_a_wrong_line(tmp_path, line, wanted):
     expected, remedy = wanted
     path = write(tmp_path, 'a.txt', f'0, 1, 2, 3, 4\n\n{line}\n')
-    told = refusal(DatasetError, read_ark, path, CLASSES, Skipped())
+    told = refusal(DatasetError, read_ark, path, CLASSES, Tally())
     assert told == f'{path}:3: {expected}, found {line!r}: {remedy}'
 
 
 def test_ark_that_is_no_text(tmp_path):
     path = tmp_path / 'a.txt'
     path.write_bytes(b'0, 1, 2, 3, 4\n\x89PNG')
-    told = refusal(DatasetError, read_ark, path, CLASSES, Skipped())
+    told = refusal(DatasetError, read_ark, path, CLASSES, Tally())
     assert told.startswith(f'{path}: expected text lines of class_id, xmin, ymin, xmax, ymax')
     assert told.endswith(f'at position 14: {_EXPORT_AGAIN}')
 
@@ -121,7 +122,10 @@ OTHER_ORDER = (
         (voc(LIGHT, voc_object(' dog\n', 5, 6, 7, 8)), [TrueBox(2, 1, 2, 4, 5), TrueBox(1, 5, 6, 8, 9)]),
         (voc(voc_object('cat', '1.5', ' 2 ', '3', '4e0')), [TrueBox(0, 1.5, 2, 4, 5)]),
         (voc(voc_object('cat', 1, 2, 3, 4, more='<difficult>0</difficult>')), [TrueBox(0, 1, 2, 4, 5, ignore=False)]),
-        (voc(voc_object('cat', 1, 2, 3, 4, more='<difficult> 1 </difficult>')), [TrueBox(0, 1, 2, 4, 5, ignore=True)]),
+        *(
+            (voc(voc_object('cat', 1, 2, 3, 4, more=f'<difficult>{yes}</difficult>')), [TrueBox(0, 1, 2, 4, 5, True)])
+            for yes in (' 1 ', 'True')
+        ),
         (voc(OTHER_ORDER), [TrueBox(0, 1, 2, 4, 5)]),
         (f'<?xml version="1.0" encoding="utf-8"?>\n{voc(CAT)}', [TrueBox(0, 1, 2, 4, 5)]),
     ],
@@ -135,7 +139,7 @@ def test_voc_in_the_encoding_it_declares(tmp_path):
     text = '<?xml version="1.0" encoding="{}"?>' + voc(voc_object('Café', 1, 2, 3, 4))
     for encoding in ('utf-8', 'latin-1', 'utf-16'):
         path.write_bytes(text.format(encoding).encode(encoding))
-        assert read_voc(path, ('Café',), Skipped()) == (TrueBox(0, 1, 2, 4, 5),)
+        assert read_voc(path, ('Café',), Tally()) == (TrueBox(0, 1, 2, 4, 5),)
 
 
 def test_voc_other_classes_and_boxes_without_area_are_counted(tmp_path):
@@ -162,11 +166,21 @@ def test_voc_other_classes_and_boxes_without_area_are_counted(tmp_path):
         (voc(voc_object('cat', 'left', 2, 3, 4)), ", object 1: expected a number in <bndbox><xmin>, found 'left'"),
         (voc(voc_object('cat', 1, 2, 'nan', 4)), ", object 1: expected a number in <bndbox><xmax>, found 'nan'"),
         (voc('<object><name>cat</name></object>'), ', object 1: expected a number in <bndbox><xmin>, found None'),
+        (voc(voc_object('cat', 1, 2, '1e308', 4)), ", object 1: expected a number in <bndbox><xmax>, found '1e308'"),
+        (voc(CAT.replace('<bndbox>', '<name>dog</name><bndbox>')), ', object 1: expected one <name>, found 2'),
+        (voc(CAT.replace('</name>', '</name><bndbox/>')), ', object 1: expected one <bndbox>, found 2'),
+        (voc(CAT.replace('<ymin>', '<ymin>7</ymin><ymin>')), ', object 1: expected one <ymin>, found 2'),
+        *(
+            (voc(voc_object('cat', 1, 2, 3, 4, more=f'<difficult>{word}</difficult>')), f'<difficult>, found {word!r}')
+            for word in ('2', 'perhaps')
+        ),
+        (voc(voc_object('cat', 1, 2, 3, 4, more='<difficult/>' * 2)), ', object 1: expected one <difficult>, found 2'),
+        ('<html><object/></html>', ': expected VOC xml with <annotation>, found <html>: export'),
     ],
 )
 def test_voc_that_is_malformed(tmp_path, text, message):
     path = write(tmp_path, 'a.xml', text)
-    told = refusal(DatasetError, read_voc, path, CLASSES, Skipped())
+    told = refusal(DatasetError, read_voc, path, CLASSES, Tally())
     assert told.startswith(str(path))
     assert message in told
 
@@ -177,7 +191,7 @@ def test_voc_with_a_document_type_is_refused(tmp_path, encoding):
     text = '\ufeff' if encoding == 'utf-16-le' else ''
     text += f'<?xml version="1.0" encoding="{encoding[:6].rstrip("-")}"?><!DOCTYPE a [<!ENTITY c "cat">]>'
     path.write_bytes((text + voc(voc_object('&c;', 1, 2, 3, 4))).encode(encoding))
-    told = refusal(DatasetError, read_voc, path, CLASSES, Skipped())
+    told = refusal(DatasetError, read_voc, path, CLASSES, Tally())
     assert told.startswith(f'{path}: document type declarations are not allowed')
 
 
@@ -199,7 +213,9 @@ def coco_box(image_id: object, category_id: object, bbox: object, **more: object
 
 GOOD = coco_box(7, 0, [1, 2, 3, 4])
 A_BOX = 'expected bbox [x, y, width, height]'
-NO_BOX = ([1, 2, 3], None, [1, 2, '3', 4], [1, 2, math.nan, 4], [1, 2, 10**400, 4])
+NO_BOX = ([1, 2, 3], None, [1, 2, '3', 4], [1, 2, math.nan, 4], [1, 2, 1e308, 4], [1, 2, 3, True])
+A_JPG, B_JPG = {'id': 1, 'file_name': 'a.jpg'}, {'id': 2, 'file_name': 'b.jpg'}
+ONE, ONES = "id '1' is that of", (1, '1', 1.0)
 
 
 @pytest.mark.parametrize(
@@ -227,15 +243,15 @@ def test_coco(tmp_path, annotations, categories, expected):
     assert found_in(write(tmp_path, 'c.json', coco(annotations, categories)), read_coco) == (boxes, ())
 
 
-@pytest.mark.parametrize('categories', [None, [(0, 'cat'), (3, 'bird')]])
-def test_coco_other_classes_and_boxes_without_area_are_counted(tmp_path, categories):
+@pytest.mark.parametrize('categories, other', [(None, 'category_id 3'), ([(0, 'cat'), (3, 'bird')], 'bird')])
+def test_coco_other_classes_and_boxes_without_area_are_counted(tmp_path, categories, other):
     others = [coco_box(image, 3, [1, 2, 3, 4]) for image in (7, 8)]
     empty = [coco_box(8, 0, bbox) for bbox in ([1, 2, 0, 4], [1, 2, 3, -4])]
     path = write(tmp_path, 'c.json', coco([GOOD, *others, *empty], categories))
     boxes, told = found_in(path, read_coco)
     assert boxes == {'a.jpg': (TrueBox(0, 1, 2, 4, 6),), 'b.jpg': ()}
     assert told == (
-        f'2 boxes skipped: class not in class_names, first {path}: annotations[1] (id 1): category_id 3',
+        f'2 boxes skipped: class not in class_names, first {path}: annotations[1] (id 1): {other}',
         f'2 boxes skipped: no area, first {path}: annotations[3] (id 1)',
     )
 
@@ -256,11 +272,30 @@ def test_coco_other_classes_and_boxes_without_area_are_counted(tmp_path, categor
         (coco([GOOD, coco_box(9, 0, [1, 2, 3, 4])]), ': annotations[1] (id 1): image_id 9 is not among images: '),
         (coco([GOOD, coco_box(7, None, [1, 2, 3, 4])]), ": annotations[1] (id 1): expected 'category_id', found None"),
         *((coco([coco_box(7, 0, bbox)]), f': annotations[0] (id 1): {A_BOX}, found {shown(bbox)}') for bbox in NO_BOX),
+        (coco([coco_box(7, 5, [1, 2, 3, 4])], [(0, 'cat')]), 'category_id 5 is not among categories: export'),
+        # Ids: 1, 1.0 and '1' are one, and true is none.
+        *((coco([], [(1, 'cat'), (key, 'dog')]), f'categories[1]: {ONE} categories[0] already') for key in ONES),
+        *((coco([], images=[A_JPG, {**B_JPG, 'id': key}]), f'images[1]: {ONE} images[0] already') for key in ONES),
+        (coco([], [(1, 'cat'), (2, 'dog'), (3, 'cat')]), "categories[2]: name 'cat' is that of categories[0] already"),
+        (coco([], images=[A_JPG, {'id': 2, 'file_name': 'a.jpg'}]), "file_name 'a.jpg' is that of images[0] already"),
+        *((coco([], images=[{**A_JPG, 'id': key}]), f"images[0]: expected 'id', found {key}") for key in (True, 1.5)),
+        (
+            coco([coco_box(True, 0, [1, 2, 3, 4])], images=[A_JPG]),
+            "annotations[0] (id 1): expected 'image_id', found True",
+        ),
+        (
+            coco([coco_box(7, 0, [1, 2, 3, 4], iscrowd='1')]),
+            "annotations[0] (id 1): expected iscrowd 0 or 1, found '1'",
+        ),
+        (coco([coco_box(7, 0, [1, 2, 3, 4], iscrowd=math.nan)]), 'expected iscrowd 0 or 1, found nan'),
+        ('{"images": [{"id": 1, "id": 2, "file_name": "a"}]}', "the key 'id' is there twice in one object"),
+        ('{"images": [], "annotations": [], "images": []}', "the key 'images' is there twice in one object"),
+        (f'{{"images": [{{"id": {"9" * 5000}}}]}}', "images[0]: expected 'id', found inf"),
     ],
 )
 def test_coco_that_is_malformed(tmp_path, text, message):
     path = write(tmp_path, 'c.json', text)
-    told = refusal(DatasetError, read_coco, path, CLASSES, Skipped())
+    told = refusal(DatasetError, read_coco, path, CLASSES, Tally())
     assert told.startswith(str(path))
     assert message in told
 
@@ -311,13 +346,57 @@ def test_an_image_that_coco_does_not_list(tmp_path):
     assert refusal(DatasetError, read_records, lines, 'coco:raw', CLASSES) == message
 
 
+def test_two_images_of_one_name_would_share_their_boxes(tmp_path):
+    path = write(tmp_path, 'c.json', coco([GOOD]))
+    lines = [IndexLine(Path(f'/in/{folder}/a.jpg'), path, f'/in/i.tsv:{folder}') for folder in (1, 2)]
+    told = refusal(DatasetError, read_records, lines, 'coco:raw', CLASSES)
+    assert told.startswith(f'/in/i.tsv:2: /in/2/a.jpg and /in/1/a.jpg have one file name, by which {path} gives both')
+    same = [lines[0], lines[0]]  # listed twice
+    assert [record.boxes for record in read_records(same, 'coco:raw', CLASSES)] == [(TrueBox(0, 1, 2, 4, 6),)] * 2
+
+
+@pytest.mark.parametrize(
+    'export_format, text, classes',
+    [
+        ('ark:raw', '1, 1, 2, 3, 4\n1, 9, 2, 3, 4\n0, 1, 2, 3, 4\n', {'class_id 1': 2, 'class_id 0': 1}),
+        ('voc:raw', voc(CAT, voc_object('bird', 1, 2, 3, 4), voc_object('cat', 9, 2, 3, 4)), {'cat': 2, 'bird': 1}),
+        (
+            'coco:raw',
+            coco([coco_box(7, 0, [1, 2, 3, 4]), coco_box(8, 3, [1, 2, 0, 4])], [(0, 'cat'), (3, 'bird')]),
+            {'cat': 1, 'bird': 1},
+        ),
+        (
+            'coco:raw',
+            coco([coco_box(7, 0, [1, 2, 3, 4]), coco_box(7, 9, [1, 2, 3, 4])]),
+            {'cat': 1, 'category_id 9': 1},
+        ),
+    ],
+)
+def test_every_box_is_met_whatever_becomes_of_it(tmp_path, export_format, text, classes):
+    tally = Tally()
+    read_records([IndexLine(Path('a.jpg'), write(tmp_path, 'a', text), 'i:1')], export_format, CLASSES, tally)
+    assert tally.classes == classes
+
+
+@pytest.mark.parametrize('export_format', FORMATS)
+def test_annotations_that_never_end_are_not_read(tmp_path, export_format):
+    os.mkfifo(tmp_path / 'pipe')
+    with (tmp_path / 'large').open('wb') as stream:
+        stream.truncate(2**40)  # a terabyte of nothing
+    for name, why in (('pipe', 'not a regular file'), ('large', f'{2**40} bytes, where ')):
+        lines = [IndexLine(Path('a.jpg'), tmp_path / name, 'i:1')]
+        told = refusal(DatasetError, read_records, lines, export_format, CLASSES)
+        assert told.startswith(f'{tmp_path}/{name} cannot be read ({why}')
+
+
 def test_the_reader_of_the_table_is_called_for_a_format_of_one_file_for_all(tmp_path, monkeypatch, caplog):
     """A new format of this kind is its reader and a line of the table."""
     read_files = []
 
-    def read_toy(path: Path, class_names: Sequence[str], skipped: Skipped) -> Mapping[str, tuple[TrueBox, ...]]:
+    def read_toy(path: Path, class_names: Sequence[str], tally: Tally) -> Mapping[str, tuple[TrueBox, ...]]:
         read_files.append(path)
-        skipped.add('too small', f'{path}:1')
+        tally.meet('cat')
+        tally.leave_out('too small', f'{path}:1')
         return {'a.jpg': (TrueBox(len(class_names), 1, 2, 3, 4),), 'b.jpg': ()}
 
     monkeypatch.setitem(annotations.READERS, 'toy', annotations.one_file_for_all(read_toy))

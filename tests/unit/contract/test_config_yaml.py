@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,8 @@ def test_values_as_a_web_form_sends_them(ymir_task: TaskFolder, task, key, value
     assert getattr(job, task) == dataclasses.replace(defaults, **{key: expected})
 
 
-_WEIGHTS = 'numbers from 0 up, at most one for each of the 2 classes (cat, dog), in this order'
+_WEIGHTS = "numbers from 0 to 1e+06 with commas between them, such as '1.0,0.5'"
+_DETECTION = '2, detection of boxes (choose another image for anything else)'
 
 
 @pytest.mark.parametrize(
@@ -116,13 +118,28 @@ _WEIGHTS = 'numbers from 0 up, at most one for each of the 2 classes (cat, dog),
     [
         *((task, 'samples_per_gpu', 4097, 'a whole number of at least 1 and at most 4096') for task in dict(TASKS)),
         *((task, 'workers_per_gpu', 257, 'a whole number of at least 0 and at most 256') for task in dict(TASKS)),
-        ('infer', 'gpu_count', -1, 'a whole number of at least 0'),
-        *(('mining', 'class_distribution_scores', value, _WEIGHTS) for value in ('1,1,1', '1,-0.5', -1)),
+        ('training', 'max_epochs', 100_001, 'a whole number of at least 1 and at most 100000'),
+        ('training', 'val_interval', '-1e308', 'a whole number of at least -100000 and at most 100000'),
+        ('training', 'max_keep_checkpoints', 10**6, 'a whole number of at least -100000 and at most 100000'),
+        ('mining', 'seed', 2**32, 'a whole number of at least 0 and at most 4294967295'),
+        ('infer', 'gpu_count', -1, 'a whole number of at least 0 and at most 1024'),
+        *(('mining', 'class_distribution_scores', value, _WEIGHTS) for value in ('1e308', '1,-0.5', -1)),
+        (
+            *('mining', 'class_distribution_scores', '1,1,1'),
+            'at most one number for each of the 2 classes (cat, dog), in this order',
+        ),
+        *((task, 'object_type', value, _DETECTION) for task in dict(TASKS) for value in (1, 3, '4', 'boxes')),
+        *(('training', 'object_type', value, 'text') for value in ([2], True)),
     ],
 )
 def test_wrong_values(ymir_task: TaskFolder, task, key, value, allowed):
     message = refusal(ConfigError, ymir_task.job, task, **{key: value})
     assert message == f'{place_of(ymir_task, key)}: {key} must be {allowed}, found {value!r}'
+
+
+@pytest.mark.parametrize('value', [2, '2', '', None])
+def test_boxes_are_the_object_type(ymir_task: TaskFolder, value):
+    assert ymir_task.job(object_type=value).training == TRAIN_DEFAULTS
 
 
 def test_mining_and_inference_share_one_config(ymir_task: TaskFolder, caplog):
@@ -167,12 +184,31 @@ def test_one_warning_for_all_unknown_keys(ymir_task: TaskFolder, caplog, task, c
         # Dropping the empty one would make class 2 of the annotations class 1.
         (['cat', '', 'dog'], ['class_names must', "found ['cat', '', 'dog']"]),
         (['', ' '], ['class_names must', "found ['', ' ']"]),
+        ('cat,,dog', ['class_names must be names, none of them empty', "found 'cat,,dog'"]),
+        *(
+            (value, ['class_names must be a list of names, in quotation marks where', f'found {value!r}'])
+            for value in ({'cat'}, [True, False], [date(2024, 1, 1)], [b'cat'], b'cat', date(2024, 1, 1), True)
+        ),
+        (['guide dog', 'guide  dog'], ['class_names must be different', 'found twice: guide dog']),
+        (['caf\u00e9', 'cafe\u0301'], ['class_names must be different', 'found twice: caf\u00e9']),
+        (['cat', 'x' * 201], ['class_names must have at most 200 characters each', "found ['cat', 'xxx"]),
+        ([str(n) for n in range(10_001)], ['class_names must be', 'at most 10000, found']),
     ],
 )
 def test_wrong_class_names(ymir_task: TaskFolder, value, parts):
     message = refusal(ConfigError, ymir_task.job, class_names=value)
     assert message.startswith(f'{place_of(ymir_task, "class_names")}: ')
     assert [part for part in parts if part not in message] == []
+
+
+def test_class_names_are_as_they_are_written(ymir_task: TaskFolder):
+    path = ymir_task.write('in/config.yaml', "class_names: [1, 1.50, 1:30, 010, 1_0, 'no', '2024-01-01', null-like]\n")
+    names = ('1', '1.50', '1:30', '010', '1_0', 'no', '2024-01-01', 'null-like')
+    assert read_job(ymir_task.env()).training.class_names == names
+    for word in ('no', 'on', '2024-01-01', '!!binary YQ==', '!!set {a}', 'null', '[a]', '{a: b}'):
+        path.write_text(f'max_epochs: 1\nclass_names: [cat, {word}]\n')
+        told = refusal(ConfigError, read_job, ymir_task.env())
+        assert told.startswith(f'{path}:2: class_names must be a list of names, in quotation marks where')
 
 
 def test_no_class_names(ymir_task: TaskFolder):
@@ -241,7 +277,7 @@ def test_a_model_file_is_missing(ymir_task: TaskFolder, names, count, lost):
 
 
 def test_a_model_file_with_a_name_that_is_too_long(ymir_task: TaskFolder):
-    message = refusal(ModelError, ymir_task.job, 'infer', model_params_path=['x' * 100_000])
+    message = refusal(ModelError, ymir_task.job, 'infer', model_params_path=['x' * 50_000])
     assert 'model_params_path is not there, or may not be read: ' in message
     assert len(message) < 600
 

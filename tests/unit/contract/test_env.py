@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 from demo.task_folder import env_values
 from executor.contract.env import Env, InputPaths, OutputPaths, env_file, read_env
 from executor.contract.errors import ConfigError
+from executor.contract.shown import shown
 from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder
 
@@ -125,7 +127,7 @@ def test_an_unused_index_is_none(ymir_task: TaskFolder, key, absent):
         (['protocol_version: 1', 'protocol_version: 1.0', "protocol_version: '1.0'"], (1, 0)),
         (['protocol_version: 1.0.0'], (1, 0)),
         (['protocol_version: 1.1', 'protocol_version: 1.1.0'], (1, 1)),
-        (["protocol_version: '1.10'"], (1, 10)),
+        (['protocol_version: 1.10', "protocol_version: '1.10'"], (1, 10)),
         (['protocol_version: 2.0.1'], (2, 0)),
     ],
 )
@@ -173,11 +175,19 @@ def test_bad_run_flags(ymir_task: TaskFolder, lines, key, words):
 @pytest.mark.parametrize(
     'key, wanted, values',
     [
-        *((key, f'a path such as {usual}', [7, ['/a'], {'a': '/b'}, True, '/in/\0']) for key, usual in USUAL.items()),
+        *(
+            (key, f'a path such as {usual}', [7, ['/a'], {'a': '/b'}, True, '/in/\0', [], 0, '/x' * 2049])
+            for key, usual in USUAL.items()
+        ),
         *((key, f'a path such as {usual}', [ABSENT, None, '']) for key, usual in USUAL.items() if 'index' not in key),
         *((section, 'a mapping of paths', [None, '/in', []]) for section in ('input', 'output')),
-        ('task_id', 'a name', [ABSENT, None, ' ', []]),
-        ('protocol_version', 'a version such as 1.1.0', ['v1.1', '1.x', '1.', '.1', -1.0, '1,1', True, [1, 1]]),
+        ('task_id', 'a name', [ABSENT, None, ' ', [], date(2024, 1, 1), {'a'}]),
+        ('task_id', 'a name of at most 200 characters', ['x' * 201, 'x' * 200_000]),
+        (
+            'protocol_version',
+            'a version such as 1.1.0',
+            ['9' * 5000, '1.²', date(2024, 1, 1), 'v1.1', '1.x', '1.', '.1', -1.0, '1,1', True, [1, 1]],
+        ),
         ('run_training', 'true or false', ['maybe']),
     ],
 )
@@ -185,7 +195,7 @@ def test_values_that_cannot_be(ymir_task: TaskFolder, key, wanted, values):
     for value in values:
         path = write_changed(ymir_task, {key: value})
         place, found = (path, None) if value is ABSENT else (place_of(path, key), value)
-        assert refusal(ConfigError, read_env, path) == f'{place}: {key} must be {wanted}, found {found!r}'
+        assert refusal(ConfigError, read_env, path) == f'{place}: {key} must be {wanted}, found {shown(found)}'
 
 
 @pytest.mark.parametrize(

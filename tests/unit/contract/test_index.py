@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
 from pathlib import Path
 
@@ -27,6 +28,16 @@ def test_no_image(tmp_path, read, text):
 def test_no_index_file(tmp_path, read, name, reason):
     told = refusal(DatasetError, read, tmp_path / name)
     assert told == f'index file {tmp_path / name} cannot be read ({reason}): export the dataset again'
+
+
+@pytest.mark.parametrize('read', [read_training_index, read_candidate_index])
+def test_an_index_that_never_ends_is_not_read(tmp_path, read):
+    os.mkfifo(tmp_path / 'pipe')
+    with (tmp_path / 'large').open('wb') as stream:
+        stream.truncate(2**40)
+    for name, why in (('pipe', 'not a regular file'), ('large', f'{2**40} bytes, where {2**30} are the most')):
+        told = refusal(DatasetError, read, tmp_path / name)
+        assert told == f'index file {tmp_path}/{name} cannot be read ({why}): export the dataset again'
 
 
 @pytest.mark.parametrize('read', [read_training_index, read_candidate_index])

@@ -116,6 +116,45 @@ def test_what_a_training_may_do_without(exported: TaskFolder):
     check_inputs(exported.job())
 
 
+@pytest.mark.parametrize('validation', [None, '', '\n', 'no index\n'])
+def test_a_training_without_validation_does_not_look_at_its_index(exported: TaskFolder, validation):
+    index = exported.root / 'in' / 'val-index.tsv'
+    index.unlink()
+    if validation is not None:
+        index.write_text(validation)
+    check_inputs(exported.job(args_options='--no-validate'))
+    with pytest.raises(DatasetError, match='val-index.tsv'):
+        check_inputs(exported.job())
+
+
+def test_one_image_with_two_annotations(exported: TaskFolder):
+    inside = exported.root / 'in'
+    rows = [(f'{inside}/assets/a.jpg', f'{inside}/annotations/{name}.txt') for name in 'abc']
+    for index in ('train-index.tsv', 'val-index.tsv'):
+        sound = (inside / index).read_text()
+        path = write_index(exported.root, index, rows)
+        assert refusal(DatasetError, check_inputs, exported.job()) == (
+            f'{path}:2: {inside}/assets/a.jpg has another annotation here than in {path}:1, and only one can be right: '
+            'export the dataset again'
+        )
+        path.write_text(sound)
+
+
+def test_images_listed_again_and_in_both_sets_are_told(exported: TaskFolder, caplog):
+    inside = exported.root / 'in'
+    rows = [(f'{inside}/assets/{name}.jpg', f'{inside}/annotations/{name}.txt') for name in 'abbd']
+    path = write_index(exported.root, 'train-index.tsv', rows)
+    check_inputs(exported.job())
+    assert [record.getMessage() for record in caplog.records] == [
+        f'{path} lists 1 file ({rows[1][0]} ({path}:3)) again: they count as often as they are listed',
+        f'1 file ({rows[3][0]} ({inside}/val-index.tsv:1)) of the validation set are in the training set as well: '
+        'mAP will be too good',
+    ]
+    caplog.clear()
+    check_inputs(exported.job(args_options='--no-validate'))
+    assert len(caplog.records) == 1
+
+
 @pytest.mark.parametrize('name', ['lost.pth', 'models'])
 def test_the_file_to_resume_from_is_missing(exported: TaskFolder, name):
     job = exported.job(args_options=f'--resume {exported.root}/out/{name}')

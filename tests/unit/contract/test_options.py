@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 import pytest
 
 from executor.contract.options import RESUME_LATEST, TrainArgs, cfg_options, train_args
+from executor.contract.shown import shown
 
 
 def nested_lists(levels: int) -> list:
@@ -35,6 +37,11 @@ def nested_lists(levels: int) -> list:
         # mmengine itself takes the blanks out of quotes, and does not end on lists beside each other.
         *((f'a={quote}x y{quote} b=1', {'a': 'x y', 'b': 1}) for quote in '"\''),
         ('a=[1,2],[3]', {'a': [[1, 2], [3]]}),
+        ('a=inf b=-Infinity c=1e38', {'a': math.inf, 'b': -math.inf, 'c': 1e38}),
+        (
+            'train_cfg.max_epochs=3.0 optim_wrapper.optimizer.lr=1',
+            {'train_cfg.max_epochs': 3, 'optim_wrapper.optimizer.lr': 1.0},
+        ),
         # Text is data: nothing of it is evaluated.
         ('a=__import__("os").getcwd()', {'a': '__import__("os").getcwd()'}),
     ],
@@ -47,7 +54,7 @@ def test_cfg_options(text, expected):
 # Values without blanks, since mmengine takes a word from the shell.
 PEER_VALUES = """
 1 -1 +1 1_000 0x10 1.5 .5 1e-3 inf
-true True FALSE None none text /in/models/a.pth x.y-z a=b
+true True FALSE None none nano 1a 9e text /in/models/a.pth x.y-z a=b
 1,2 1, [1,2] [1,] [1,,2] (1,2) [] () (1) (1,)
 [[1,2],[3,4]] [(1,2),(3,4)] ((1,2),[3],x) [1,2],3 1,[2,3] [True,None,none,1.5]
 '' '1' 'true' "text" ['a','b'] ["1",x] "1,2" "[(1,2),(3,4)]" '(1,2)'
@@ -63,6 +70,19 @@ def test_cfg_options_reads_a_value_as_mmengine_does(value):
     assert repr(cfg_options(f'a.b={value} c=1')) == repr(peer)
 
 
+TOO_LARGE = ('9' * 5000, '-1e308', '1e999', 'nan', '-NaN')
+_AT_LEAST_1 = 'a whole number of at least 1'
+NUMBERS = [
+    ('train_cfg.max_epochs', f'{_AT_LEAST_1} and at most 100000', ['0', '1.5', '100001', 'ten', '[1,2]', '']),
+    ('train_cfg.val_interval', f'{_AT_LEAST_1} and at most 100000', ['0', '-1']),
+    ('train_dataloader.batch_size', f'{_AT_LEAST_1} and at most 4096', ['0', '1e30', 'big', '5000']),
+    ('val_dataloader.num_workers', 'a whole number of at least 0 and at most 256', ['-1', '257']),
+    ('default_hooks.logger.interval', _AT_LEAST_1, ['0', '1e30', '-1']),
+    ('model.data_preprocessor.batch_augments.0.interval', _AT_LEAST_1, ['0']),
+    ('param_scheduler.1.T_max', _AT_LEAST_1, ['0']),
+    ('randomness.seed', 'a whole number of at least 0 and at most 4294967295', ['-1', '4294967296']),
+    ('optim_wrapper.optimizer.lr', 'a number from 1e-12 to 1e+32', ['0', '-0.1', 'inf', 'fast', '(1,)']),
+]
 TOO_DEEP = ('a=' + '[' * 21 + '1' + ']' * 21, 'a=' + '(' * 21 + '1' + ')' * 21, 'a=' + '[(' * 5000 + ')]' * 5000)
 
 
@@ -77,7 +97,14 @@ TOO_DEEP = ('a=' + '[' * 21 + '1' + ']' * 21, 'a=' + '(' * 21 + '1' + ')' * 21, 
         *((text, ['balanced brackets']) for text in ('a=[1, 2', 'a=1]', 'a=[1 b=2')),
         ('"a=1', ['closed quotation marks']),
         *((text, ['at most 20 brackets inside each other']) for text in TOO_DEEP),
-        ({'a': 1}, ['text of the form key=value']),
+        *((value, ['text of the form key=value']) for value in ({'a': 1}, ['a=1'], {'a=1'}, True, b'a=1')),
+        *((f'a={text}', [f'text with numbers up to 3.4e+38; {shown(text)} is not']) for text in TOO_LARGE),
+        *((f'a=[1,({text},2)]', ['text with numbers up to 3.4e+38']) for text in TOO_LARGE),
+        *(
+            (f'{key}={value}', [f'text in which {key} is {wanted}; {shown(value)} is not'])
+            for key, wanted, values in NUMBERS
+            for value in values
+        ),
     ],
 )
 def test_cfg_options_that_are_none(value, parts):
@@ -121,7 +148,12 @@ def test_train_args(text, expected):
         ('--am', 'unknown: --am'),  # no abbreviations
         ('-h', 'unknown: -h'),  # no help, which would end the process
         ('--seed', '--seed'),
-        ('--seed x', "'x'"),
+        *(
+            (f'--seed {seed}', f'{shown(seed)} is not a whole number of at least 0 and at most 4294967295')
+            for seed in ('x', '-1', '4294967296', '²', '1.5')
+        ),
+        (f'--seed {"9" * 5000}', "999' is not a whole number of at least 0 and at most 4294967295"),
+        ('x' * 60_000, 'unknown: xxx'),
         ('--amp=1', "'1'"),
         ('--cfg-options', '--cfg-options'),
         ('--cfg-options a', "'a' is not"),
@@ -139,4 +171,5 @@ def test_wrong_flags_list_the_allowed_ones(text, part, capsys):
     message = str(caught.value)
     assert message.startswith(allowed)
     assert part in message[len(allowed) :]
+    assert len(message) < 500
     assert capsys.readouterr() == ('', '')  # argparse prints usage, which nobody sees here

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+from datetime import date, datetime
+
 import pytest
 
 from executor.contract import parsers
 from executor.contract.shown import shown
 
-NUMBERS = "numbers with commas between them, such as '1.0,0.5'"
+HUGE = ['9' * 5000, '1' * 100_000, 10**5000, 10**400, 1e308]
+NUMBERS = "numbers from 0 to 9 with commas between them, such as '1.0,0.5'"
+NAMES = "a list of names, in quotation marks where YAML takes one for something else ('no', '2024-01-01')"
+NEITHER = [None, b'a', date(2024, 1, 1), datetime(2024, 1, 1), {'a'}, {'a': 1}, ('a',), [('a', 'b')], [['a']]]
 GPUS = "GPU numbers with commas between them, such as '0,1', or empty for CPU"
 
 
 @pytest.mark.parametrize(
     'parse, values, expected',
     [
-        (parsers.integer(), [0], 0),
-        (parsers.integer(), ['-3'], -3),
+        (parsers.integer(-3), [0], 0),
+        (parsers.integer(-3), ['-3'], -3),
+        (parsers.integer(0), [2**53], 2**53),
         (parsers.integer(1), ['16', ' 16 ', 16.0, '1.6e1'], 16),
         (parsers.integer(1, 4096), [1], 1),
         (parsers.integer(1, 4096), ['4096'], 4096),
@@ -29,10 +35,10 @@ GPUS = "GPU numbers with commas between them, such as '0,1', or empty for CPU"
         (parsers.texts, ['a'], ('a',)),
         (parsers.texts, ['a, b c ,d'], ('a', 'b c', 'd')),
         (parsers.texts, [['a', 1, 'b,c']], ('a', '1', 'b,c')),
-        (parsers.numbers, [[]], ()),
-        (parsers.numbers, ['1.0, 0.5,2'], (1.0, 0.5, 2.0)),
-        (parsers.numbers, [[1, '0.1']], (1.0, 0.1)),
-        (parsers.numbers, [0.5], (0.5,)),
+        (parsers.numbers(0, 9), [[]], ()),
+        (parsers.numbers(0, 9), ['1.0, 0.5,2'], (1.0, 0.5, 2.0)),
+        (parsers.numbers(0, 9), [[1, '0.1']], (1.0, 0.1)),
+        (parsers.numbers(0, 9), [0.5], (0.5,)),
         (parsers.patterns, [r'best.*\.pth, .*\.py'], (r'best.*\.pth', r'.*\.py')),
         (parsers.gpu_ids, [[]], ()),
         (parsers.gpu_ids, [0, '0'], (0,)),
@@ -48,21 +54,30 @@ def test_values_of_a_form(parse, values, expected):
 @pytest.mark.parametrize(
     'parse, values, wanted',
     [
-        (parsers.integer(), ['', '1.5', True, None, [1], 'nan', 'inf', 10**400], 'a whole number'),
+        (
+            parsers.integer(0),
+            ['', '1.5', True, [1], 'nan', 'inf', '1e308', *HUGE, *NEITHER],
+            'a whole number of at least 0',
+        ),
         (parsers.integer(1), [0], 'a whole number of at least 1'),
         (parsers.integer(0), ['-1'], 'a whole number of at least 0'),
         (parsers.integer(1, 8), [9, 0, 'x'], 'a whole number of at least 1 and at most 8'),
-        (parsers.integer(maximum=8), [9], 'a whole number and at most 8'),
+        (parsers.seed, ['²', 2**32], 'a whole number of at least 0 and at most 4294967295'),
         (parsers.number(0, 1), ['x', '1.5', 1.01, -0.01, float('nan'), False], 'a number from 0 to 1'),
-        (parsers.flag, ['', 2, [True]], 'true or false'),
-        (parsers.text, [['a'], {'a': 1}], 'text'),
-        (parsers.choice('a', 'b'), ['A'], 'one of a, b'),
+        (parsers.flag, ['', 2, [True], *NEITHER], 'true or false'),
+        (parsers.text, [['a'], True, *NEITHER], 'text'),
+        (parsers.choice('a', 'b'), ['A', *NEITHER], 'one of a, b'),
         (parsers.choice('a'), ['b'], 'a'),
-        (parsers.texts, [[['a']], ['a', None], {'a': 1}], 'a list of names'),
-        (parsers.numbers, ['1.0,x', '1.0;0.5', '1.0,inf'], NUMBERS),
+        (parsers.texts, [True, *NEITHER, *(['a', value] for value in (True, *NEITHER))], NAMES),
+        (parsers.texts, [['a'] * 10_001], f'{NAMES}, at most 10000'),
+        (parsers.numbers(0, 9), ['1.0,x', '1.0;0.5', '1.0,inf', '1,-1', '1,10', [1, True], *NEITHER], NUMBERS),
         # Dropping the empty one would give the third class the weight of the second.
-        (parsers.numbers, ['1.0,,0.1'], NUMBERS),
-        (parsers.gpu_ids, ['-1', '0,0', '0,00', 'cuda:0', '0;1', '\u00b2', 0.5, 1.5, True], GPUS),
+        (parsers.numbers(0, 9), ['1.0,,0.1'], NUMBERS),
+        (
+            parsers.gpu_ids,
+            ['-1', '0,0', '0,00', 'cuda:0', '0;1', '\u00b2', 0.5, 1.5, True, '99999', *HUGE[3:], *NEITHER],
+            GPUS,
+        ),
     ],
 )
 def test_values_that_do_not_fit(parse, values, wanted):
@@ -72,7 +87,13 @@ def test_values_that_do_not_fit(parse, values, wanted):
         assert str(caught.value) == wanted
 
 
-@pytest.mark.parametrize('pattern', ['best[', 'a{99999999999}', '(' * 5000 + ')' * 5000, 'x' * 100_000 + '['], ids=len)
+def test_a_text_that_is_too_long():
+    assert parsers.text('x' * 2**16) == 'x' * 2**16
+    with pytest.raises(ValueError, match='^text of at most 65536 characters$'):
+        parsers.text('x' * (2**16 + 1))
+
+
+@pytest.mark.parametrize('pattern', ['best[', 'a{99999999999}', '(' * 5000 + ')' * 5000, 'x' * 50_000 + '['], ids=len)
 def test_a_pattern_that_no_machine_can_compile(pattern):
     with pytest.raises(ValueError) as caught:
         parsers.patterns([r'.*\.py', pattern])

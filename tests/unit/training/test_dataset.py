@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from demo.task_folder import add_annotation, add_image, write_index
 from executor.config.patches import patch
 from executor.config.read import load_config
-from executor.contract.errors import ImageError
+from executor.contract.errors import DatasetError, ImageError
 from executor.models.families import register_parts
 from executor.process.explain import explained
 from executor.training.dataset import YmirDataset
@@ -63,8 +63,31 @@ def test_boxes_are_clipped_and_counted(dataset, caplog):
     assert '1 images, 2 boxes (1 clipped to their image, 1 wholly outside skipped, first in' in caplog.text
 
 
+UNUSABLE = {
+    '': 'hold no box at all: choose another dataset',
+    '1, 40, 2, 50, 9': 'hold class_id 1 (1); 1 outside of their image: choose class_names among these',
+    '1, 9, 9, 8, 9': 'hold class_id 1 (1); 1 no area: choose class_names among these',
+}
+
+
+@pytest.mark.parametrize('text, told', UNUSABLE.items())
+def test_without_a_box_there_is_no_training_and_no_map(dataset, text, told, caplog):
+    with pytest.raises(DatasetError) as caught:
+        dataset(text, text)
+    assert 'train-index.tsv: its 2 images have no box of cat, dog to learn from; its annotation' in str(caught.value)
+    assert told.replace('1)', '2)').replace('; 1', '; 2') in str(caught.value)
+    assert len(dataset(text, test_mode=True)) == 1
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING][-1:]
+    assert warning.endswith(f'to measure with; its annotation files {told.partition(": ")[0]}: mAP will be 0')
+
+
+def test_a_class_without_boxes_is_told(dataset, caplog):
+    dataset('', '1, 2, 3, 11, 12')
+    assert 'train-index.tsv: no box of 1 classes: cat' in caplog.text
+
+
 def test_an_image_broken_for_a_loading_worker_is_told_in_one_sentence(dataset, tmp_path, ymir_task):
-    made = dataset('')
+    made = dataset('0, 0, 0, 9, 9')
     break_image(tmp_path, 0)  # its header was good when the dataset was read
     with pytest.raises(ImageError) as caught:
         next(iter(DataLoader(made, num_workers=1, collate_fn=list)))
