@@ -84,6 +84,7 @@ FROM ${BASE_IMAGE}
 ENV PATH=/opt/ymir-mmdet/bin:$PATH \
     HOME=/tmp \
     LOGNAME=ymir \
+    PYTHONUTF8=1 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 COPY --from=builder /opt/ymir-mmdet /opt/ymir-mmdet

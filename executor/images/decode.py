@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -97,6 +98,8 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             stream.seek(0)
             yield stream
     except (OSError, ValueError, MemoryError, cv2.error) as error:  # ValueError: a path that no file can have
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # the process has too many files open, and the image may be sound
         raise ImageError(f'{path} cannot be read as an image ({first_line(error)})')
 
 

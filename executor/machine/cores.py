@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 
 def available_cores(processes: int = 1) -> int:
@@ -11,4 +12,5 @@ def available_cores(processes: int = 1) -> int:
     Called once, at the door of the worker: from there on the number travels as an argument.
     """
     chosen = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]  # OpenMP allows a number a level
-    return int(chosen) if chosen.isdigit() and int(chosen) else max(1, len(os.sched_getaffinity(0)) // processes)
+    own = len(os.sched_getaffinity(0)) // processes
+    return int(chosen) if re.fullmatch('0*[1-9][0-9]{0,3}', chosen, re.ASCII) else max(1, own)

@@ -13,6 +13,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 
+from executor.config.patches import patch
 from executor.contract.annotations import read_records
 from executor.contract.annotations.records import Record, Tally
 from executor.contract.errors import ImageError
@@ -26,6 +27,8 @@ ImageEntry = Dict[str, Any]  # an image and its boxes, in the form that mmdet's 
 
 _SIZE_THREADS = 8  # reading a header is mostly waiting
 _TOLERATED = 0.01  # fewer broken images than this are left out
+
+patch()  # here, too: this is what a loading process imports that is not forked
 
 
 @DATASETS.register_module()

@@ -75,20 +75,19 @@ def replace_downloads(node: object, will_load: bool) -> None:
     Raises:
         ModelError: a file that the config names holds more than weights, or none that can be used.
     """
-    if isinstance(node, (list, tuple)):
-        for item in node:
-            replace_downloads(item, will_load)
-    if not isinstance(node, dict):
-        return
-    init = node.get('init_cfg')
-    if isinstance(init, dict) and init.get('type') == 'Pretrained':
-        node['init_cfg'] = _at_hand(init, will_load)
-    elif isinstance(init, (list, tuple)):
-        several = ((one, isinstance(one, dict) and one.get('type') == 'Pretrained') for one in init)
-        made = [_at_hand(one, will_load) if loads else one for one, loads in several]
-        node['init_cfg'] = [one for one in made if one is not None]
-    for value in node.values():
+    if isinstance(node, dict):
+        for key, value in list(node.items()):
+            if _loads(value):
+                node[key] = _at_hand(value, will_load)
+    elif isinstance(node, list):  # of several initialisations, those that can be made
+        made = [(_at_hand(value, will_load) if _loads(value) else value, value) for value in node]
+        node[:] = [new for new, old in made if new is not None or old is None]
+    for value in node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ():
         replace_downloads(value, will_load)
+
+
+def _loads(init: object) -> bool:
+    return isinstance(init, dict) and str(init.get('type')).rpartition('.')[2] == 'Pretrained'
 
 
 def _at_hand(init: Dict[str, object], will_load: bool) -> Optional[Dict[str, object]]:

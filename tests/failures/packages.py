@@ -147,6 +147,7 @@ def program_in_state() -> Change:
 SHELL = {'type': 'os.system', 'command': TOUCH}
 CALL = {'type': 'mmengine.call_command', 'cmd': ['touch', '{root}/canary']}
 NMS = f"__import__('os').system('{TOUCH}')"
+MEMCACHED = {'backend': 'memcached', 'sys_path': '{root}', 'server_list_cfg': 'x', 'client_cfg': 'x'}
 EVIL = f'{{root}}/{PACKAGE}/evil.pth'
 EVIL_WEIGHTS = harmful_weights(shell, f'{PACKAGE}/evil.pth')
 EVIL_CONFIG = content(f'{PACKAGE}/evil.py', f'import os\nos.system("{TOUCH}")\nmodel = dict()\n')

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import socket
 import sys
+import types
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Collection, Iterable, List, Set, Tuple
@@ -91,9 +92,14 @@ class _Hook:
         if event == 'pickle.find_class':
             name = '.'.join(map(str, arguments))
             return '' if name.partition('.')[0] in self._allowed.pickled else name
-        if event == 'exec' and arguments[0].co_filename in ('', '<string>') and not self._allowed.evaluates:
-            return ', '.join(set(arguments[0].co_names) - set(_EVALUATED))
-        return ''
+        return self._executed(arguments[0]) if event == 'exec' else ''
+
+    def _executed(self, code: types.CodeType) -> str:
+        file = code.co_filename
+        if not file or file.startswith('<'):  # text, or a module that is part of Python itself
+            known = self._allowed.evaluates or file.startswith('<frozen') or {*code.co_names} <= {*_EVALUATED}
+            return '' if known else ', '.join(code.co_names)
+        return '' if _is_below(os.path.realpath(file), [str(REPOSITORY), *libraries()]) else file
 
     def _opened(self, path: object, flags: int) -> str:
         if path is None or isinstance(path, int):
@@ -101,9 +107,11 @@ class _Hook:
         name = os.path.realpath(os.fsdecode(path))  # type: ignore[arg-type]
         writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) != 0
         roots = self._writable if writes else self._readable
-        if any(name == root or name.startswith(f'{root}/') for root in roots):
-            return ''
-        return f'{name} ({"written" if writes else "read"})'
+        return '' if _is_below(name, roots) else f'{name} ({"written" if writes else "read"})'
+
+
+def _is_below(name: str, roots: Iterable[str]) -> bool:
+    return any(name == root or name.startswith(f'{root}/') for root in roots)
 
 
 def _roots(paths: Iterable[str]) -> List[str]:

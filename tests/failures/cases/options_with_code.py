@@ -33,6 +33,22 @@ CASES: Tuple[Case, ...] = (
         'os.system',
     ),
     _option(
+        'cfg_options names a compiler',
+        options('compile.backend=inductor', 'compile.options.cpp.cxx=/tmp/evil'),
+        'compile',
+    ),
+    _option(
+        'cfg_options names a way to read files',
+        options('train_dataloader.dataset.dataset.pipeline.0.backend_args.backend=memcached'),
+        'backend_args',
+    ),
+    _option(
+        'cfg_options names another file of annotations', options('train_dataloader.dataset.dataset.ann_file=x.pkl')
+    ),
+    _option('cfg_options names another index', options('val_dataloader.dataset.index_file=/etc/passwd'), 'index_file'),
+    _option('cfg_options sets the folder of a training', options('work_dir=/tmp'), 'work_dir'),
+    _option('cfg_options sets how ranks find each other', options('launcher=slurm'), 'launcher'),
+    _option(
         'cfg_options names a log processor outside mmdet',
         options(f'log_processor._delete_=true log_processor.type=os.system log_processor.command="{TOUCH}"'),
         'os.system',

@@ -10,21 +10,18 @@ from tests.failures.packages import (
     EVIL,
     EVIL_CONFIG,
     EVIL_WEIGHTS,
+    MEMCACHED,
     NMS,
     SHELL,
     TOUCH,
-    harmful_weights,
     plain_pickle,
     pretrained,
     set_in_config,
     shell,
-    through_numpy,
     with_teacher,
 )
 from tests.failures.task import CONFIG, INFERENCE, MINING, PACKAGE, TRAINING, Change, changes, more_lines
 
-_EVIL_FILE = f'{PACKAGE}/evil.pth'
-_LOADER = {'type': 'Pretrained', 'checkpoint': EVIL}
 _file = rows(300004, task=INFERENCE, heavy=True)
 
 
@@ -39,12 +36,6 @@ def _in_both(what: str, *steps: Any, value: Any, word: str) -> Tuple[Case, Case]
     inference = _file(what, set_in_config(CONFIG, *steps, value=value), word)
     what = what.replace('of the model', 'of the pretrained model')
     return inference, _pretrained(what, *steps, value=value, word=word)
-
-
-def _loading(what: str, init_cfg: Any, evil: Change = EVIL_WEIGHTS) -> Case:
-    """Another way to begin the backbone's weights."""
-    steps = ('model', 'backbone', 'init_cfg')
-    return _pretrained(what, *steps, value=init_cfg, word='evil.pth', before=(evil,))
 
 
 CASES: Tuple[Case, ...] = (
@@ -110,11 +101,6 @@ CASES: Tuple[Case, ...] = (
         value={'type': NMS, 'iou_threshold': 0.5},
         word='__import__',
     ),
-    _loading('the config of the pretrained model loads further weights, which hold a call', _LOADER),
-    _loading('the same, the call being one of numpy’s', _LOADER, harmful_weights(through_numpy, _EVIL_FILE)),
-    _loading('the same under another name of the loader', {**_LOADER, 'type': 'mmengine.Pretrained'}),
-    _loading('the same in a list', [_LOADER]),
-    _loading('the same for one layer', {'type': 'Kaiming', 'layer': 'Conv2d', 'override': {'name': 'stem', **_LOADER}}),
     _file(
         'the config of the model names a teacher whose weights hold a call',
         changes(EVIL_WEIGHTS, with_teacher(CONFIG, None, EVIL)),
@@ -146,6 +132,29 @@ CASES: Tuple[Case, ...] = (
         'a type in the config of the model is a module that can be imported',
         set_in_config(CONFIG, 'model', 'backbone', value={'type': 'importable_canary'}),
         'importable_canary',
+    ),
+    *_in_both(
+        'a part of the model is told to learn from a file',
+        'model',
+        'bbox_head',
+        'proposal_file',
+        value=EVIL,
+        word='a number, true, false, None or a word',
+    ),
+    _file(
+        'a transform within another is a way to read files',
+        set_in_config(
+            CONFIG,
+            *('val_dataloader', 'dataset', 'pipeline', 'append'),
+            value={'type': 'RandomChoice', 'transforms': [[{'type': 'InferencerLoader', 'backend_args': MEMCACHED}]]},
+        ),
+        'InferencerLoader',
+    ),
+    _pretrained(
+        'a hook that runs its settings, in the schedule that a training kept',
+        *('published_schedule', 'custom_hooks', 'append'),
+        value={'type': 'RFSearchHook', 'mode': 'search', 'config': {}},
+        word='RFSearchHook',
     ),
     _file(
         'a scope in the config of the model is a module',

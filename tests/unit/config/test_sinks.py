@@ -33,5 +33,5 @@ def test_they_would_without_the_patches(tmp_path):
     noted = '\n'.join(found['noted'])
     for what in ('load pkl: pickle.find_class', 'backend memcached: import: mc', 'task util CameraMotionCompensation'):
         assert what in noted
-    for what in ('dataset CocoCaptionDataset', 'read py: exec: open', 'backend http: urllib.Request', 'address http'):
+    for what in ('dataset CocoCaptionDataset', 'read py: exec: ', 'backend http: urllib.Request', 'address http'):
         assert what in noted

@@ -74,6 +74,23 @@ def test_backbone_weights_are_not_downloaded(tmp_path, monkeypatch, caplog):
     assert '/weights in the image holds no resnet50' in caplog.text
 
 
+@pytest.mark.parametrize(
+    'init, left',
+    [
+        ({'type': 'mmengine.Pretrained', 'checkpoint': 'https://x/a.pth'}, None),
+        ([None, {'type': 'Pretrained', 'checkpoint': 'a.pth'}], [None]),
+        (
+            {'type': 'Kaiming', 'override': {'type': 'Pretrained', 'checkpoint': 'a'}},
+            {'type': 'Kaiming', 'override': None},
+        ),
+    ],
+)
+def test_no_form_of_an_initialisation_is_downloaded(init, left):
+    model = {'backbone': [{'init_cfg': init}]}
+    replace_downloads(model, will_load=True)
+    assert model == {'backbone': [{'init_cfg': left}]}
+
+
 def test_backbone_weights_that_a_config_names_are_read_as_data_first(tmp_path):
     torch.save({'w': torch.zeros(1), 'x': Config}, str(tmp_path / 'evil.pth'))
     model = {'backbone': {'init_cfg': {'type': 'Pretrained', 'checkpoint': str(tmp_path / 'evil.pth')}}}
