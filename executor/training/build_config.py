@@ -8,7 +8,7 @@ import math
 from mmengine.config import Config
 
 from executor.config.blame import config_to_blame
-from executor.config.overrides import apply_options, chosen_number, set_classes, wrong_option
+from executor.config.overrides import apply_options, chosen_number, set_classes
 from executor.config.read import load_config
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
@@ -42,8 +42,6 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
         scale_learning_rate(config, total_batch)
         _set_run(config, env, params, max_epochs, ranks)
         apply_options(config, options)
-        if config['val_evaluator'].get('type') != 'DetectionMetric':
-            raise wrong_option('val_evaluator: the platform needs the numbers of DetectionMetric: leave its type')
         if params.args_options.no_validate:
             config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
         set_workers(config, ranks, use_gpu)

@@ -86,7 +86,7 @@ def test_seed_deterministic_and_no_validate(build):
 
 
 def test_the_platforms_evaluator_stays(build):
-    with pytest.raises(ConfigError, match='leave its type'):
+    with pytest.raises(ConfigError, match='cfg_options val_evaluator: no such key may be set'):
         build(cfg_options='val_evaluator.type=CocoMetric')
 
 
