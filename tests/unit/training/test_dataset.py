@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import pickle
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -183,3 +186,12 @@ def test_a_broken_validation_image_is_an_error(dataset, tmp_path):
     break_image(tmp_path, 7)
     with pytest.raises(ImageError, match='7.png'):
         made[7]
+
+
+def test_a_loading_process_that_is_not_forked_is_patched_before_it_reads(dataset):
+    """It imports what the dataset and its transforms are made of, and nothing else."""
+    made = pickle.dumps(dataset('0, 1, 1, 9, 9'))
+    look = 'from mmengine.fileio.backends.registry_utils import backends; print("backends", *sorted(backends))'
+    code = f'import pickle, sys; dataset = pickle.load(sys.stdin.buffer); {look}'
+    run = subprocess.run([sys.executable, '-c', code], input=made, stdout=subprocess.PIPE, check=True)
+    assert run.stdout.decode().splitlines()[-1] == 'backends local'
