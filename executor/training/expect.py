@@ -30,7 +30,7 @@ def whole(value: object, place: str, least: int = 0, most: int = MOST) -> int:
 
 def fraction(value: object, place: str) -> float:
     """Take a number from 0 to 1."""
-    if type(value) not in (int, float) or not (isinstance(value, (int, float)) and 0 <= value <= 1):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise wrong(place, 'a number from 0 to 1', value)
     return float(value)
 
@@ -54,6 +54,12 @@ def mapping(value: object, place: str) -> Dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise wrong(place, 'a dict with text as keys', value)
     return value
+
+
+def entries(value: object, place: str, take: Mapping[str, Callable[[object, str], object]]) -> Dict[str, Any]:
+    """Take a dict, and of it what is under each of these keys, by its function; None where it is not there."""
+    found = mapping(value, place)
+    return {key: take_one(found.get(key), f'{place}.{key}') for key, take_one in take.items()}
 
 
 def each(value: object, place: str, take: Callable[[object, str], T]) -> Tuple[T, ...]:
