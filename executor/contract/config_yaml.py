@@ -87,8 +87,9 @@ def _class_names(source: YamlMapping) -> Tuple[str, ...]:
     if len(names) != len(value if isinstance(value, list) else str(value).split(',')):
         raise ConfigError(f'{where}: class_names must be names, none of them empty, found {shown(value)}')
     if max(map(len, names)) > _LONGEST_NAME:
-        longest = f'must have at most {_LONGEST_NAME} characters each'
-        raise ConfigError(f'{where}: class_names {longest}, found {shown(value)}')
+        raise ConfigError(
+            f'{where}: class_names must have at most {_LONGEST_NAME} characters each, found {shown(value)}'
+        )
     # Names that look the same are the same: blanks side by side, and letters with their accents apart.
     doubled = sorted(name for name, count in Counter(map(_as_seen, names)).items() if count > 1)
     if doubled:

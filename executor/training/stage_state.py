@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import partial
-from typing import List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 from executor.contract.output.training_result import STAGE_NAME, Stage, is_plain_name
 from executor.evaluation.coco import ClassResult
-from executor.training.expect import each, entries, flag, fraction, mapping, text, whole, wrong
+from executor.training.expect import Take, each, entries, flag, fraction, mapping, text, whole, wrong
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,14 @@ def _trained_stage(value: object, place: str, config_name: str) -> TrainedStage:
 
 
 def _stage(value: object, place: str) -> Stage:
-    entry = {'validated': True, **mapping(value, place)}
-    numbers = {'mAP': fraction, 'mAR': fraction, 'tp': whole, 'fp': whole, 'fn': whole, 'timestamp': whole}
-    epoch = partial(whole, least=1)
-    stage = Stage(
-        **entries(entry, place, {'epoch': epoch, 'name': text, 'files': _file_names, **numbers, 'validated': flag})
-    )
+    stage = Stage(**entries({'validated': True, **mapping(value, place)}, place, _STAGE))
     if not STAGE_NAME.fullmatch(stage.name) or stage.name != f'epoch_{stage.epoch}':
         raise wrong(f'{place}.name', f'epoch_{stage.epoch}', stage.name)
     return stage
 
 
 def _class_result(value: object, place: str) -> ClassResult:
-    counts = {'true_boxes': whole, 'tp': whole, 'fp': whole, 'fn': whole}
-    return ClassResult(**entries(value, place, {'name': text, 'ap': fraction, 'ap_50': fraction, **counts}))
+    return ClassResult(**entries(value, place, _CLASS_RESULT))
 
 
 def _file_names(value: object, place: str) -> Tuple[str, ...]:
@@ -77,3 +71,18 @@ def _file_name(value: object, place: str) -> str:
     if not is_plain_name(value):
         raise wrong(place, 'the name of a file without a folder', value)
     return str(value)
+
+
+# What each field must be.
+_COUNTS: Dict[str, Take[object]] = {'tp': whole, 'fp': whole, 'fn': whole}
+_CLASS_RESULT: Dict[str, Take[object]] = {
+    'name': text,
+    'true_boxes': whole,
+    'ap': fraction,
+    'ap_50': fraction,
+    **_COUNTS,
+}
+_STAGE: Dict[str, Take[object]] = {
+    **{'name': text, 'epoch': partial(whole, least=1), 'files': _file_names, 'mAP': fraction, 'mAR': fraction},
+    **{**_COUNTS, 'timestamp': whole, 'validated': flag},
+}
