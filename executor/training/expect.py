@@ -14,7 +14,7 @@ from executor.contract.shown import shown
 MOST = 2**53  # beyond every count; a float holds each whole number up to it
 
 T = TypeVar('T')
-Take = Callable[[object, str], T]  # of a value and its place
+Form = Mapping[str, Callable[[object, str], object]]  # what takes the value under each key of a dict
 
 
 def wrong(place: str, expected: str, value: object) -> ValueError:
@@ -57,13 +57,13 @@ def mapping(value: object, place: str) -> Dict[str, Any]:
     return value
 
 
-def entries(value: object, place: str, take: Mapping[str, Take[object]]) -> Dict[str, Any]:
-    """Take a dict, and of it what is under each of these keys, by its function; None where it is not there."""
+def entries(value: object, place: str, form: Form) -> Dict[str, Any]:
+    """Take a dict, and of it the keys of a form alone; what is not there counts as None."""
     found = mapping(value, place)
-    return {key: take_one(found.get(key), f'{place}.{key}') for key, take_one in take.items()}
+    return {key: take(found.get(key), f'{place}.{key}') for key, take in form.items()}
 
 
-def each(value: object, place: str, take: Take[T]) -> Tuple[T, ...]:
+def each(value: object, place: str, take: Callable[[object, str], T]) -> Tuple[T, ...]:
     """Take a list or a tuple, and each of its elements by `take`."""
     if not isinstance(value, (list, tuple)):
         raise wrong(place, 'a list', value)

@@ -58,7 +58,11 @@ def find_resume_file(env: Env, params: TrainParams, config: Config) -> Optional[
             f'args_options --resume {file}: the file holds weights only, or the state of another program: resume from '
             f'the {RESUME_FILE} of a training, or use the weights as pretrained model'
         )
-    state = _sound(checkpoint, file, params)
+    _check_as_it_began(_sound(checkpoint, file, params), file, params, config)
+    return file
+
+
+def _check_as_it_began(state: Checkpoint, file: Path, params: TrainParams, config: Config) -> None:
     began, now = state['ymir_schedule'], schedule_of(config)
     changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
     if changed:
@@ -69,7 +73,6 @@ def find_resume_file(env: Env, params: TrainParams, config: Config) -> Optional[
         known, wanted = (clipped(', '.join(each)) for each in (names, params.class_names))
         problem = f'class_names are {wanted}, but args_options --resume {file} goes on with {known}'
         raise ParameterError('class_names', f'{problem}, in this order: {_SET_BACK}')
-    return file
 
 
 def schedule_of(config: Config) -> Dict[str, int]:

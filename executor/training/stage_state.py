@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import partial
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import List, Mapping, Sequence, Tuple
 
 from executor.contract.output.training_result import STAGE_NAME, Stage, is_plain_name
 from executor.evaluation.coco import ClassResult
-from executor.training.expect import Take, each, entries, flag, fraction, mapping, text, whole, wrong
+from executor.training.expect import Form, each, entries, flag, fraction, mapping, text, whole, wrong
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,9 @@ def _file_name(value: object, place: str) -> str:
 
 
 # What each field must be.
-_COUNTS: Dict[str, Take[object]] = {'tp': whole, 'fp': whole, 'fn': whole}
-_CLASS_RESULT: Dict[str, Take[object]] = {
-    'name': text,
-    'true_boxes': whole,
-    'ap': fraction,
-    'ap_50': fraction,
-    **_COUNTS,
-}
-_STAGE: Dict[str, Take[object]] = {
+_COUNTS: Form = {'tp': whole, 'fp': whole, 'fn': whole}
+_CLASS_RESULT: Form = {'name': text, 'true_boxes': whole, 'ap': fraction, 'ap_50': fraction, **_COUNTS}
+_STAGE: Form = {
     **{'name': text, 'epoch': partial(whole, least=1), 'files': _file_names, 'mAP': fraction, 'mAR': fraction},
     **{**_COUNTS, 'timestamp': whole, 'validated': flag},
 }
