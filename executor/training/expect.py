@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypeVar
 
 import torch
 
-from executor.contract.shown import shown
+from executor.contract.shown import listed, shown
 
 MOST = 2**53  # beyond every count; a float holds each whole number up to it
 
@@ -87,8 +87,7 @@ def same_keys(value: object, known: Mapping[str, object], place: str) -> Dict[st
     for names, others, what in ((known, found, 'lacks'), (found, known, 'has more than this training:')):
         left = [name for name in names if name not in others]
         if left:
-            more = ', ...' if len(left) > 1 else ''
-            raise ValueError(f'{place} {what} {len(left)} of {len(names)} ({shown(left[0])}{more})')
+            raise ValueError(f'{place} {what} {len(left)} of {len(names)} ({listed([*map(shown, left)], 1)})')
     return found
 
 
