@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import List, Mapping, Sequence, Tuple
 
-from executor.contract.output.training_result import STAGE_NAME, Stage, is_plain_name
+from executor.contract.output.training_result import Stage, is_plain_name
 from executor.evaluation.coco import ClassResult
 from executor.training.expect import Form, each, entries, flag, fraction, mapping, text, whole, wrong
 
@@ -54,7 +54,7 @@ def _trained_stage(value: object, place: str, config_name: str) -> TrainedStage:
 
 def _stage(value: object, place: str) -> Stage:
     stage = Stage(**entries({'validated': True, **mapping(value, place)}, place, _STAGE))
-    if not STAGE_NAME.fullmatch(stage.name) or stage.name != f'epoch_{stage.epoch}':
+    if stage.name != f'epoch_{stage.epoch}':
         raise wrong(f'{place}.name', f'epoch_{stage.epoch}', stage.name)
     return stage
 
