@@ -88,10 +88,12 @@ def _training_indexes(paths: InputPaths, params: TrainParams) -> Sequence[Path]:
     training, validation = paths.training_index_file, paths.val_index_file
     if training is None:
         raise ConfigError('env.yaml names no input.training_index_file: the platform writes it for a training')
-    if validation is None and not params.args_options.no_validate:
+    if params.args_options.no_validate:
+        return [training]
+    if validation is None:
         remedy = 'choose a validation set, or set args_options to --no-validate'
         raise ConfigError(f'env.yaml names no input.val_index_file: {remedy}')
-    return [training] if validation is None or params.args_options.no_validate else [training, validation]
+    return [training, validation]
 
 
 def _images(path: Path, paths: InputPaths) -> Dict[Path, IndexLine]:
