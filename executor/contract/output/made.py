@@ -11,7 +11,7 @@ from typing import Iterable, List, Sequence, Set
 from executor.contract.output.files import remove_file, replace_file
 from executor.contract.regular_file import read_regular
 
-_MOST_BYTES = 2**26  # some hundred thousand files
+_MOST_BYTES = 2**26  # a million files
 
 
 class MadeFiles:

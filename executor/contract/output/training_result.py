@@ -17,7 +17,7 @@ from executor.contract.output.files import remove_file, replace_file
 from executor.contract.output.made import MadeFiles
 from executor.contract.regular_file import read_regular
 
-_MOST_BYTES = 2**18  # as of other YAML that is read
+_MOST_BYTES = 2**20  # of a result.yaml that was there before
 LATEST_STAGES = 10  # beside the best one; the platform takes 11 at most
 
 # At which tp, fp and fn are counted; the platform shows both numbers beside the model.
