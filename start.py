@@ -52,17 +52,15 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             ignore_termination()
             monitor.running(1.0)
             return 0
-        except Terminated:
-            raise
         except BaseException as error:  # whatever happens, the platform is told
             if isinstance(error, SystemExit) and error.code == 0:  # --help
                 raise
             return _fail(monitor, error)
-    except Terminated as error:  # at whatever moment
-        return _fail(monitor, error, error.status)
+    except Terminated as error:  # in the moment before that
+        return _fail(monitor, error)
 
 
-def _fail(monitor: Monitor, error: BaseException, status: int = 1) -> int:
+def _fail(monitor: Monitor, error: BaseException) -> int:
     ignore_termination()
     failure = error.failure if isinstance(error, WorkerFailed) else failure_of(explained(error))
     try:
@@ -72,7 +70,7 @@ def _fail(monitor: Monitor, error: BaseException, status: int = 1) -> int:
         logger.error('%s cannot be written (%s)', monitor.path, trouble)
     print(failure.traceback, flush=True)
     logger.error('%s (code %d)', failure.message, failure.code)
-    return status
+    return error.status if isinstance(error, Terminated) else 1
 
 
 class _Parser(argparse.ArgumentParser):

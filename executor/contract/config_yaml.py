@@ -14,7 +14,7 @@ from executor.contract import parsers
 from executor.contract.env import Env
 from executor.contract.errors import ConfigError, ModelError
 from executor.contract.params import InferParams, Job, MiningParams, TaskParams, TrainParams
-from executor.contract.shown import clipped, shown
+from executor.contract.shown import clipped, listed, shown
 from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
 
 logger = logging.getLogger(__name__)
@@ -87,8 +87,9 @@ def _class_names(source: YamlMapping) -> Tuple[str, ...]:
     if len(names) != len(value if isinstance(value, list) else str(value).split(',')):
         raise ConfigError(f'{where}: class_names must be names, none of them empty, found {shown(value)}')
     if max(map(len, names)) > _LONGEST_NAME:
-        longest = f'must have at most {_LONGEST_NAME} characters each'
-        raise ConfigError(f'{where}: class_names {longest}, found {shown(value)}')
+        raise ConfigError(
+            f'{where}: class_names must have at most {_LONGEST_NAME} characters each, found {shown(value)}'
+        )
     # Names that look the same are the same: blanks side by side, and letters with their accents apart.
     doubled = sorted(name for name, count in Counter(map(_as_seen, names)).items() if count > 1)
     if doubled:
@@ -116,12 +117,11 @@ def _model_files(source: YamlMapping, key: str, models_dir: Path) -> Tuple[Path,
     if _missing(source, key):
         return ()
     files = tuple(models_dir / name for name in source.parse(key, parsers.texts))
-    lost = [str(file) for file in files if not os.path.isfile(file)]  # Path.is_file fails on impossible names
+    lost = [clipped(str(file)) for file in files if not os.path.isfile(file)]  # Path.is_file fails on impossible names
     if lost:
-        more = ', ...' if len(lost) > 5 else ''
         raise ModelError(
             f'{source.where(key)}: {len(lost)} of {len(files)} files of {key} {"is" if len(lost) == 1 else "are"} not '
-            f'there, or may not be read: {", ".join(map(clipped, lost[:5]))}{more}: choose a model whose files the '
+            f'there, or may not be read: {listed(lost)}: choose a model whose files the '
             'container sees'
         )
     return files

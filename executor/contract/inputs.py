@@ -49,9 +49,9 @@ def check_listed(index: Path, files: Iterable[Tuple[int, str]], place: Callable[
     for number, path in files:
         # Most paths need no more than the first look.
         if not (path.startswith(inside) and '..' not in path) and not os.path.normpath(path).startswith(inside):
-            outside.add(path, place, number)
+            outside.add(path, place(number))
         elif not os.path.isfile(path):  # Path.is_file fails on names that no file can have
-            lost.add(path, place, number)
+            lost.add(path, place(number))
     if outside.count:
         folder_names = ', '.join(dict.fromkeys(map(str, given)))
         raise DatasetError(f'{index} lists {outside} outside of the input folders {folder_names}: {_REMEDY}')
@@ -66,10 +66,10 @@ class _FirstFiles:
         self.count = 0
         self._first: List[str] = []
 
-    def add(self, path: str, place: Callable[[int], str], number: int) -> None:
+    def add(self, path: str, place: str) -> None:
         self.count += 1
         if len(self._first) < 5:
-            self._first.append(f'{clipped(path)} ({place(number)})')
+            self._first.append(f'{clipped(path)} ({place})')
 
     def __str__(self) -> str:
         more = ', ...' if self.count > len(self._first) else ''
@@ -88,10 +88,12 @@ def _training_indexes(paths: InputPaths, params: TrainParams) -> Sequence[Path]:
     training, validation = paths.training_index_file, paths.val_index_file
     if training is None:
         raise ConfigError('env.yaml names no input.training_index_file: the platform writes it for a training')
-    if validation is None and not params.args_options.no_validate:
+    if params.args_options.no_validate:
+        return [training]
+    if validation is None:
         remedy = 'choose a validation set, or set args_options to --no-validate'
         raise ConfigError(f'env.yaml names no input.val_index_file: {remedy}')
-    return [training] if validation is None or params.args_options.no_validate else [training, validation]
+    return [training, validation]
 
 
 def _images(path: Path, paths: InputPaths) -> Dict[Path, IndexLine]:
@@ -100,7 +102,7 @@ def _images(path: Path, paths: InputPaths) -> Dict[Path, IndexLine]:
     check_listed(path, _files(lines), lambda number: lines[number].place, paths)
     images: Dict[Path, IndexLine] = {}
     again = _FirstFiles()
-    for number, line in enumerate(lines):
+    for line in lines:
         first = images.setdefault(line.image, line)
         if first.annotation != line.annotation:
             raise DatasetError(
@@ -108,7 +110,7 @@ def _images(path: Path, paths: InputPaths) -> Dict[Path, IndexLine]:
                 f'right: {_REMEDY}'
             )
         if first is not line:
-            again.add(str(line.image), lambda number: lines[number].place, number)
+            again.add(str(line.image), line.place)
     if again.count:
         logger.warning('%s lists %s again: they count as often as they are listed', path, again)
     return images
@@ -116,10 +118,10 @@ def _images(path: Path, paths: InputPaths) -> Dict[Path, IndexLine]:
 
 def _tell_overlap(training: Dict[Path, IndexLine], validation: Optional[Dict[Path, IndexLine]] = None) -> None:
     """Warn of images to validate with that are trained on: what validation says of them is too good."""
-    both = [line for image, line in (validation or {}).items() if image in training]
     known = _FirstFiles()
-    for number, line in enumerate(both):
-        known.add(str(line.image), lambda number: both[number].place, number)
+    for image, line in (validation or {}).items():
+        if image in training:
+            known.add(str(image), line.place)
     if known.count:
         logger.warning('%s of the validation set are in the training set as well: mAP will be too good', known)
 

@@ -15,8 +15,8 @@ def read_regular(path: Path, most: int) -> bytes:
         OSError: it cannot be read, is no regular file, or is larger.
     """
     found = os.stat(path)
-    if stat.S_ISREG(found.st_mode) and found.st_size > most:
-        raise OSError(errno.EFBIG, f'{found.st_size} bytes, where {most} are the most', str(path))
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):  # reading a folder fails in its own words
         raise OSError(errno.EINVAL, 'not a regular file', str(path))
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, f'{found.st_size} bytes, where {most} are the most', str(path))
     return path.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from typing import Sequence
 
 _MOST = 200  # characters
 
@@ -23,6 +24,11 @@ def shown(value: object) -> str:
 def clipped(text: str, most: int = _MOST) -> str:
     """Cut a text to some `most` characters by leaving out its middle."""
     return text if len(text) <= most else f'{text[: most // 2]}...{text[-most // 2 :]}'
+
+
+def listed(texts: Sequence[str], most: int = 5, between: str = ', ') -> str:
+    """Write the first of some texts, and `...` for the others."""
+    return between.join([*texts[:most], *(['...'] if len(texts) > most else [])])
 
 
 def first_line(error: BaseException) -> str:

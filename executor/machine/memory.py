@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from executor.machine.limits import limit_reached
+
 _BETWEEN_RANKS = 'NCCL|gloo|TCPStore|socket|Connection (closed|reset|refused|was)|Broken pipe'
 # torch has one type for nearly all its failures, so the words decide. What it says of a tensor's "memory format" or
 # "memory location" is about a model.
 _OF_THE_MACHINE = re.compile(
-    f'{_BETWEEN_RANKS}|CUDA|cuDNN|DataLoader|bus error|(out of|allocate|shared|pin) memory|'
-    'open files|ancdata|new thread',
-    re.IGNORECASE,
+    f'{_BETWEEN_RANKS}|CUDA|cuDNN|DataLoader|bus error|(out of|allocate|shared|pin) memory', re.IGNORECASE
 )
 _LOSS_OF_A_RANK = re.compile(_BETWEEN_RANKS, re.IGNORECASE)
 _LOADER_DEATH = re.compile(r'DataLoader worker \(pid|bus error', re.IGNORECASE)
@@ -39,7 +39,7 @@ def is_loss_of_a_rank(error: BaseException) -> bool:
 
 def is_of_the_machine(error: BaseException) -> bool:
     """Say whether a failure is the machine's, and no fault of a config or a model."""
-    if isinstance(error, (OSError, MemoryError)):
+    if isinstance(error, (OSError, MemoryError)) or limit_reached(error):
         return True
     return isinstance(error, RuntimeError) and _OF_THE_MACHINE.search(str(error)) is not None
 

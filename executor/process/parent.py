@@ -19,6 +19,7 @@ from executor.machine.lifetime import die_with_parent
 from executor.process.reports import report
 from executor.process.temporary_folder import temporary_folder
 from executor.process.termination import STOPS, heeded, raise_terminated
+from executor.process.worker import work
 
 # Makes of a job that failed the one to begin again with, or None where that would not help.
 Retry = Callable[[Job, Failure], Optional[Job]]
@@ -89,8 +90,6 @@ def _work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         hold(job.env.output.root_dir)
         die_with_parent()
-        from executor.process.worker import work  # imports torch, so only in the worker
-
         work(job, cpu_ranks, reports)
     except BaseException as error:
         report(error, job, reports)

@@ -18,6 +18,7 @@ from executor.contract.annotations import read_records
 from executor.contract.annotations.records import Record, Tally
 from executor.contract.errors import ImageError
 from executor.contract.index import read_training_index
+from executor.contract.shown import listed
 from executor.images.decode import image_size, read_image
 from executor.training.usable_boxes import check_usable_boxes
 
@@ -90,7 +91,7 @@ class YmirDataset(BaseDetDataset):
 
     def _tell_broken(self, errors: Sequence[ImageError], of: int) -> None:
         """Warn of images that are left out, or end the task where they are too many to be an accident."""
-        named = '; '.join(str(error) for error in errors[:5]) + ('; ...' if len(errors) > 5 else '')
+        named = listed([str(error) for error in errors], between='; ')
         words = f'{self._index_file}: {len(errors)} of {of} images cannot be decoded: {named}'
         if len(errors) >= _TOLERATED * of:
             raise ImageError(f'{words} (fewer than {_TOLERATED:.0%} would be left out)')

@@ -9,11 +9,12 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypeVar
 
 import torch
 
-from executor.contract.shown import shown
+from executor.contract.shown import listed, shown
 
 MOST = 2**53  # beyond every count; a float holds each whole number up to it
 
 T = TypeVar('T')
+Form = Mapping[str, Callable[[object, str], object]]  # what takes the value under each key of a dict
 
 
 def wrong(place: str, expected: str, value: object) -> ValueError:
@@ -30,7 +31,7 @@ def whole(value: object, place: str, least: int = 0, most: int = MOST) -> int:
 
 def fraction(value: object, place: str) -> float:
     """Take a number from 0 to 1."""
-    if type(value) not in (int, float) or not (isinstance(value, (int, float)) and 0 <= value <= 1):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise wrong(place, 'a number from 0 to 1', value)
     return float(value)
 
@@ -54,6 +55,12 @@ def mapping(value: object, place: str) -> Dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise wrong(place, 'a dict with text as keys', value)
     return value
+
+
+def entries(value: object, place: str, form: Form) -> Dict[str, Any]:
+    """Take a dict, and of it the keys of a form alone; what is not there counts as None."""
+    found = mapping(value, place)
+    return {key: take(found.get(key), f'{place}.{key}') for key, take in form.items()}
 
 
 def each(value: object, place: str, take: Callable[[object, str], T]) -> Tuple[T, ...]:
@@ -80,8 +87,7 @@ def same_keys(value: object, known: Mapping[str, object], place: str) -> Dict[st
     for names, others, what in ((known, found, 'lacks'), (found, known, 'has more than this training:')):
         left = [name for name in names if name not in others]
         if left:
-            more = ', ...' if len(left) > 1 else ''
-            raise ValueError(f'{place} {what} {len(left)} of {len(names)} ({shown(left[0])}{more})')
+            raise ValueError(f'{place} {what} {len(left)} of {len(names)} ({listed([*map(shown, left)], 1)})')
     return found
 
 

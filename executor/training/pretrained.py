@@ -9,11 +9,11 @@ from typing import Optional
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from executor.contract.errors import ModelError
 from executor.contract.params import TrainParams
+from executor.training.resume_state import unwrapped_model
 from executor.weights.choose import choose_weights
 from executor.weights.match import load_weights
 
@@ -27,8 +27,7 @@ class PretrainedHook(Hook):
         self._weights = weights
 
     def before_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        load_weights(model, self._weights)
+        load_weights(unwrapped_model(runner), self._weights)
 
 
 def starting_weights(params: TrainParams, config: Config) -> Optional[Path]:

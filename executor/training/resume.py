@@ -18,7 +18,8 @@ from executor.contract.output.files import is_full, remove_halves, replaced_path
 from executor.contract.params import TrainParams
 from executor.contract.shown import clipped, first_line
 from executor.machine.memory import is_of_the_machine
-from executor.training.resume_state import fitting_state, sound_state
+from executor.training.resume_state import EMPTY_MESSAGE_HUB, fitting_state, sound_state
+from executor.training.stage_state import plain_stages
 from executor.training.stage_store import StageStore
 from executor.weights.checkpoint import Checkpoint, meta_of, read_checkpoint
 
@@ -57,7 +58,11 @@ def find_resume_file(env: Env, params: TrainParams, config: Config) -> Optional[
             f'args_options --resume {file}: the file holds weights only, or the state of another program: resume from '
             f'the {RESUME_FILE} of a training, or use the weights as pretrained model'
         )
-    state = _sound(checkpoint, file, params)
+    _check_as_it_began(_sound(checkpoint, file, params), file, params, config)
+    return file
+
+
+def _check_as_it_began(state: Checkpoint, file: Path, params: TrainParams, config: Config) -> None:
     began, now = state['ymir_schedule'], schedule_of(config)
     changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
     if changed:
@@ -68,7 +73,6 @@ def find_resume_file(env: Env, params: TrainParams, config: Config) -> Optional[
         known, wanted = (clipped(', '.join(each)) for each in (names, params.class_names))
         problem = f'class_names are {wanted}, but args_options --resume {file} goes on with {known}'
         raise ParameterError('class_names', f'{problem}, in this order: {_SET_BACK}')
-    return file
 
 
 def schedule_of(config: Config) -> Dict[str, int]:
@@ -108,9 +112,8 @@ class ResumeHook(Hook):
         self._goes_on = file is None  # a step was taken
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: Checkpoint) -> None:
-        # mmengine's message hub holds objects; without them the file can be read as plain data.
-        checkpoint['message_hub'] = {'log_scalars': {}, 'runtime_info': {}, 'resumed_keys': {}}
-        checkpoint['ymir_stages'] = self._store.state()
+        checkpoint['message_hub'] = dict(EMPTY_MESSAGE_HUB)  # so that the file can be read as plain data
+        checkpoint['ymir_stages'] = plain_stages(self._store.stages)
         checkpoint['ymir_schedule'] = schedule_of(self._config)
         checkpoint['ymir_classes'] = list(self._params.class_names)
 

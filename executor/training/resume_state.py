@@ -6,48 +6,43 @@ parameters. So it gets a dict of ours, with what is listed here and nothing else
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+from functools import partial
+from typing import Any, Dict, List, Mapping, Optional
 
 import torch
 from mmengine.hooks import EMAHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from executor.training.expect import each, like, mapping, tensor, text, whole, wrong
+from executor.training.expect import each, entries, like, mapping, tensor, text, whole, wrong
 from executor.training.stage_state import read_stages
 from executor.weights.checkpoint import Checkpoint, class_names_of
 
+# mmengine's own holds objects. It wants one, and need not take anything from it.
+EMPTY_MESSAGE_HUB: Mapping[str, object] = {'log_scalars': {}, 'runtime_info': {}, 'resumed_keys': {}}
 _MOST_SEED = 2**32 - 1
 
 
 def sound_state(checkpoint: Mapping[str, object], config_name: str) -> Checkpoint:
     """Take what a training goes on from out of a resume file; `config_name` is that of this training.
 
-    `ymir_classes` are None where the file does not tell them.
+    `ymir_stages` are `TrainedStage`; `ymir_classes` are None where the file does not tell them.
 
     Raises:
         ValueError: something is not what a training writes.
     """
-    meta = mapping(checkpoint.get('meta'), 'meta')
-    epoch = whole(meta.get('epoch'), 'meta.epoch', least=1)
+    meta = entries(checkpoint.get('meta'), 'meta', {'epoch': partial(whole, least=1), 'iter': whole, 'seed': _seed})
     stages = read_stages(checkpoint.get('ymir_stages', []), config_name)
-    if stages and stages[-1].stage.epoch > epoch:
-        raise wrong('ymir_stages', f'of epochs up to {epoch}', stages[-1].stage.name)
+    if stages and stages[-1].stage.epoch > meta['epoch']:
+        raise wrong('ymir_stages', f'of epochs up to {meta["epoch"]}', stages[-1].stage.name)
     names = checkpoint.get('ymir_classes', class_names_of(checkpoint))
-    seed = meta.get('seed')
     return {
-        'meta': {
-            'epoch': epoch,
-            'iter': whole(meta.get('iter'), 'meta.iter'),
-            'seed': None if seed is None else whole(seed, 'meta.seed', most=_MOST_SEED),
-        },
-        # mmengine's own holds objects. It wants one, and need not take anything from it.
-        'message_hub': {'log_scalars': {}, 'runtime_info': {}, 'resumed_keys': {}},
+        'meta': meta,
         'state_dict': mapping(checkpoint.get('state_dict'), 'state_dict'),
         'ema_state_dict': mapping(checkpoint.get('ema_state_dict', {}), 'ema_state_dict'),
         'optimizer': mapping(checkpoint.get('optimizer'), 'optimizer'),
         'param_schedulers': checkpoint.get('param_schedulers', []),
-        'ymir_stages': checkpoint.get('ymir_stages', []),
+        'ymir_stages': stages,
         'ymir_schedule': {
             key: whole(value, f'ymir_schedule.{key}')
             for key, value in mapping(checkpoint.get('ymir_schedule', {}), 'ymir_schedule').items()
@@ -62,21 +57,34 @@ def fitting_state(state: Checkpoint, runner: Runner) -> Checkpoint:
     Raises:
         ValueError: the state is of another detector, or of none.
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    averages = [hook.ema_model.state_dict() for hook in runner.hooks if isinstance(hook, EMAHook)]
+    averages = [hook.ema_model.state_dict() for hook in averaging_hooks(runner)]
     epoch = whole(state['meta']['epoch'], 'meta.epoch', most=runner.max_epochs)
-    like(state['state_dict'], model.state_dict(), 'state_dict')
+    like(state['state_dict'], unwrapped_model(runner).state_dict(), 'state_dict')
     like(state['ema_state_dict'], averages[0] if averages else {}, 'ema_state_dict')
     schedulers = [scheduler.state_dict() for scheduler in runner.param_schedulers or ()]
     like(state['param_schedulers'], schedulers, 'param_schedulers')
     return {
         'meta': {**state['meta'], 'iter': epoch * len(runner.train_dataloader)},  # of the images that there are now
-        'message_hub': state['message_hub'],
+        'message_hub': dict(EMPTY_MESSAGE_HUB),
         'state_dict': state['state_dict'],
         **({'ema_state_dict': state['ema_state_dict']} if averages else {}),
         'optimizer': _optimizer(state['optimizer'], runner),
         'param_schedulers': list(state['param_schedulers']),
     }
+
+
+def unwrapped_model(runner: Runner) -> torch.nn.Module:
+    """Return the model that is trained, without what wraps it for several ranks."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def averaging_hooks(runner: Runner) -> List[EMAHook]:
+    """Return the hooks that average weights: one, where the config has one."""
+    return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+
+
+def _seed(value: object, place: str) -> Optional[int]:
+    return None if value is None else whole(value, place, most=_MOST_SEED)
 
 
 def _optimizer(found: Dict[str, Any], runner: Runner) -> Dict[str, object]:

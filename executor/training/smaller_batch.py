@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Optional
+from typing import Optional, cast
 
 from executor.contract.errors import GpuMemoryError, ValidationMemoryError
 from executor.contract.failure import Failure
 from executor.contract.options import RESUME_LATEST
-from executor.contract.params import Job, TrainParams
+from executor.contract.params import Job
 
 logger = logging.getLogger(__name__)
 
@@ -25,34 +25,24 @@ def with_half_the_batch(job: Job, failure: Failure) -> Optional[Job]:
     training = job.training
     if training is None:
         return None
+    options, batch = training.config_options, training.samples_per_gpu
     if failure.kind == ValidationMemoryError.__name__:
-        smaller = _with_half_the_validation_batch(training)
-    elif failure.kind == GpuMemoryError.__name__ and not job.env.output.training_result_file.exists():
-        smaller = _with_half_the_training_batch(training)
+        batch = cast(int, options.get(_VALIDATION_BATCH, batch))
+        smaller = dataclasses.replace(
+            training,
+            args_options=dataclasses.replace(training.args_options, resume=RESUME_LATEST),
+            cfg_options={**training.cfg_options, _VALIDATION_BATCH: batch // 2},
+        )
+        words = f'going on with half of it: {_VALIDATION_BATCH}'
+    elif failure.kind == GpuMemoryError.__name__ and not (
+        job.env.output.training_result_file.exists() or 'train_dataloader.batch_size' in options
+    ):
+        smaller = dataclasses.replace(training, samples_per_gpu=batch // 2)
+        words = 'beginning again with half the batch: samples_per_gpu'
     else:
         return None
-    if smaller is None:
+    if batch == 1:
         return None
     logger.warning('%s', failure.message)
-    if smaller.samples_per_gpu == training.samples_per_gpu:
-        logger.warning('going on with half of it: %s %d', _VALIDATION_BATCH, smaller.config_options[_VALIDATION_BATCH])
-    else:
-        logger.warning('beginning again with half the batch: samples_per_gpu %d', smaller.samples_per_gpu)
+    logger.warning('%s %d', words, batch // 2)
     return dataclasses.replace(job, training=smaller)
-
-
-def _with_half_the_training_batch(training: TrainParams) -> Optional[TrainParams]:
-    if training.samples_per_gpu == 1 or 'train_dataloader.batch_size' in training.config_options:
-        return None
-    return dataclasses.replace(training, samples_per_gpu=training.samples_per_gpu // 2)
-
-
-def _with_half_the_validation_batch(training: TrainParams) -> Optional[TrainParams]:
-    batch = training.config_options.get(_VALIDATION_BATCH, training.samples_per_gpu)
-    if not isinstance(batch, int) or batch <= 1:
-        return None
-    return dataclasses.replace(
-        training,
-        args_options=dataclasses.replace(training.args_options, resume=RESUME_LATEST),
-        cfg_options={**training.cfg_options, _VALIDATION_BATCH: batch // 2},
-    )

@@ -9,8 +9,7 @@ from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 import torch
 from mmengine.config import Config
-from mmengine.hooks import EMAHook, Hook
-from mmengine.model import is_model_wrapper
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from executor.contract.errors import ValidationMemoryError
@@ -21,6 +20,7 @@ from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult
 from executor.machine.memory import is_out_of_gpu_memory
 from executor.training.metric import DetectionMetric
 from executor.training.resume import RESUME_FILE, save_resume_state
+from executor.training.resume_state import averaging_hooks, unwrapped_model
 from executor.training.stage_files import StageContent, Writer, write_stage_config, write_stage_weights
 from executor.training.stage_state import TrainedStage
 from executor.training.stage_store import StageStore
@@ -49,13 +49,13 @@ class StageHook(Hook):
         self.samples: Sequence[Tuple[str, ImageResult]] = ()  # (image path, result)
 
     def before_train(self, runner: Runner) -> None:
-        result = self._store.result
-        if runner.rank == 0 and runner.epoch == 0:
-            remove_file(self._work_dir / RESUME_FILE)
-            result.clear()
-        elif runner.rank == 0:
-            result.adopt_listed()
         if runner.rank == 0:
+            result = self._store.result
+            if runner.epoch == 0:
+                remove_file(self._work_dir / RESUME_FILE)
+                result.clear()
+            else:
+                result.adopt_listed()
             result.adopt_curves()
         if self._store.not_validated == runner.epoch and runner.val_loop is not None:
             runner.val_loop.run()  # it was not through when the training before ended
@@ -71,7 +71,8 @@ class StageHook(Hook):
         self._validating = True
         if runner.rank == 0:
             # By now other hooks have put in what is validated: averages of iterations, statistics of all ranks.
-            self._validated = {name: value.to('cpu', copy=True) for name, value in _model(runner).state_dict().items()}
+            validated = unwrapped_model(runner).state_dict()
+            self._validated = {name: value.to('cpu', copy=True) for name, value in validated.items()}
             with _training_weights(runner):
                 self._save(runner, runner.epoch, NOTHING_MEASURED, self._validated)
 
@@ -135,24 +136,16 @@ class StageHook(Hook):
 
 def _deployed_parameters(runner: Runner) -> Mapping[str, torch.Tensor]:
     """Return what inference should use: the averaged weights where the config averages them."""
-    for hook in _averaging(runner):
+    for hook in averaging_hooks(runner):
         return hook.ema_model.module.state_dict()
-    return _model(runner).state_dict()
-
-
-def _model(runner: Runner) -> torch.nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
-def _averaging(runner: Runner) -> Sequence[EMAHook]:
-    return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+    return unwrapped_model(runner).state_dict()
 
 
 @contextmanager
 def _training_weights(runner: Runner) -> Iterator[None]:
     """Give the model the weights that it trains with, in the middle of a validation: those of the state to resume."""
-    for hook in _averaging(runner):
+    for hook in averaging_hooks(runner):
         hook.after_val_epoch(runner)
     yield
-    for hook in _averaging(runner):
+    for hook in averaging_hooks(runner):
         hook.before_val_epoch(runner)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Sequence, Tuple
+from functools import partial
+from typing import List, Mapping, Sequence, Tuple
 
-from executor.contract.output.training_result import STAGE_NAME, Stage, is_plain_name
+from executor.contract.output.training_result import Stage, is_plain_name
 from executor.evaluation.coco import ClassResult
-from executor.training.expect import each, flag, fraction, mapping, text, whole, wrong
+from executor.training.expect import Form, each, entries, flag, fraction, mapping, text, whole, wrong
 
 
 @dataclass(frozen=True)
@@ -34,49 +35,48 @@ def read_stages(state: object, config_name: str) -> Tuple[TrainedStage, ...]:
     Raises:
         ValueError: a value is none that we write: above all names, which become those of folders and files.
     """
-    stages = each(state, 'ymir_stages', lambda entry, place: _trained_stage(mapping(entry, place), place, config_name))
+    stages = each(state, 'ymir_stages', lambda value, place: _trained_stage(value, place, config_name))
     epochs = [trained.stage.epoch for trained in stages]
     if epochs != sorted(set(epochs)):
         raise wrong('ymir_stages', 'in the order of their epochs, each once', epochs)
     return stages
 
 
-def _trained_stage(entry: Dict[str, object], place: str, config_name: str) -> TrainedStage:
-    stage = _stage(mapping(entry.get('stage'), f'{place}.stage'), f'{place}.stage')
+def _trained_stage(value: object, place: str, config_name: str) -> TrainedStage:
+    entry = mapping(value, place)
+    stage = _stage(entry.get('stage'), f'{place}.stage')
     classes = each(entry.get('classes'), f'{place}.classes', _class_result)
     # The version before this one wrote these two, whatever it listed, and did not save what it wrote.
     usual = tuple(dict.fromkeys((*stage.files, f'{stage.name}.pth', config_name)))
-    written = each(entry['written'], f'{place}.written', _file_name) if 'written' in entry else usual
+    written = _file_names(entry['written'], f'{place}.written') if 'written' in entry else usual
     return TrainedStage(stage, classes, written)
 
 
-def _stage(entry: Dict[str, object], place: str) -> Stage:
-    epoch = whole(entry.get('epoch'), f'{place}.epoch', least=1)
-    name = text(entry.get('name'), f'{place}.name')
-    if not STAGE_NAME.fullmatch(name) or name != f'epoch_{epoch}':
-        raise wrong(f'{place}.name', f'epoch_{epoch}', name)
-    return Stage(
-        name,
-        epoch,
-        files=each(entry.get('files'), f'{place}.files', _file_name),
-        mAP=fraction(entry.get('mAP'), f'{place}.mAP'),
-        mAR=fraction(entry.get('mAR'), f'{place}.mAR'),
-        **{key: whole(entry.get(key), f'{place}.{key}') for key in ('tp', 'fp', 'fn', 'timestamp')},
-        validated=flag(entry.get('validated', True), f'{place}.validated'),
-    )
+def _stage(value: object, place: str) -> Stage:
+    stage = Stage(**entries({'validated': True, **mapping(value, place)}, place, _STAGE))
+    if stage.name != f'epoch_{stage.epoch}':
+        raise wrong(f'{place}.name', f'epoch_{stage.epoch}', stage.name)
+    return stage
 
 
 def _class_result(value: object, place: str) -> ClassResult:
-    entry = mapping(value, place)
-    return ClassResult(
-        name=text(entry.get('name'), f'{place}.name'),
-        ap=fraction(entry.get('ap'), f'{place}.ap'),
-        ap_50=fraction(entry.get('ap_50'), f'{place}.ap_50'),
-        **{key: whole(entry.get(key), f'{place}.{key}') for key in ('true_boxes', 'tp', 'fp', 'fn')},
-    )
+    return ClassResult(**entries(value, place, _CLASS_RESULT))
+
+
+def _file_names(value: object, place: str) -> Tuple[str, ...]:
+    return each(value, place, _file_name)
 
 
 def _file_name(value: object, place: str) -> str:
     if not is_plain_name(value):
         raise wrong(place, 'the name of a file without a folder', value)
     return str(value)
+
+
+# What each field must be.
+_COUNTS: Form = {'tp': whole, 'fp': whole, 'fn': whole}
+_CLASS_RESULT: Form = {'name': text, 'true_boxes': whole, 'ap': fraction, 'ap_50': fraction, **_COUNTS}
+_STAGE: Form = {
+    **{'name': text, 'epoch': partial(whole, least=1), 'files': _file_names, 'mAP': fraction, 'mAR': fraction},
+    **{**_COUNTS, 'timestamp': whole, 'validated': flag},
+}

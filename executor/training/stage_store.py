@@ -11,7 +11,7 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 from executor.contract.output.training_result import Stage, TrainingResult, best_stage
 from executor.contract.params import TrainParams
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation
-from executor.training.stage_state import PlainStage, TrainedStage, plain_stages, read_stages
+from executor.training.stage_state import TrainedStage
 
 logger = logging.getLogger(__name__)
 
@@ -68,19 +68,11 @@ class StageStore:
         """Rewrite result.yaml for the stages on disk."""
         self.result.write([trained.stage for trained in self.stages], attachments)
 
-    def state(self) -> List[PlainStage]:
-        """Return the stages as plain values, for `restore` in a training that goes on with this one."""
-        return plain_stages(self.stages)
-
-    def restore(self, state: object) -> None:
-        """Take over the stages of the training that this one goes on with, as far as their files are still there.
-
-        Raises:
-            ValueError: a value is not what `state` returns.
-        """
+    def restore(self, stages: Sequence[TrainedStage]) -> None:
+        """Take over the stages of the training that this one goes on with, as far as their files are still there."""
         self.stages = [
             trained
-            for trained in read_stages(state, Path(self._params.config_file).name)
+            for trained in stages
             if all(path.is_file() for path in self._paths(trained.stage.name, trained.stage.files))
         ]
 

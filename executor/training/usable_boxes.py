@@ -9,7 +9,7 @@ from typing import Any, Mapping, Sequence
 
 from executor.contract.annotations.records import Record, Tally
 from executor.contract.errors import DatasetError
-from executor.contract.shown import clipped
+from executor.contract.shown import clipped, listed
 
 logger = logging.getLogger(__name__)
 
@@ -54,5 +54,4 @@ def check_usable_boxes(
 
 
 def _named(names: Sequence[str]) -> str:
-    more = ', ...' if len(names) > _MOST_CLASSES else ''
-    return ', '.join(clipped(name, _LONGEST_NAME + 20) for name in names[:_MOST_CLASSES]) + more
+    return listed([clipped(name, _LONGEST_NAME + 20) for name in names], _MOST_CLASSES)

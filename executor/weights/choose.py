@@ -50,8 +50,9 @@ def _merit(file: Path) -> Tuple[float, float, str]:
 
 def _finite(value: object) -> float:
     """Give -1 for what is no number, or none that can be compared."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return value if number else -1  # type: ignore[return-value]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return -1
+    return value
 
 
 def architecture(config_file: str) -> str:

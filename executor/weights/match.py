@@ -11,6 +11,7 @@ from torch.nn import Module
 
 from executor.contract.errors import ModelError
 from executor.contract.params import DetectionParams
+from executor.contract.shown import listed
 from executor.weights.checkpoint import model_parameters, read_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -99,4 +100,4 @@ def _number_of_classes(name: str, found: Mapping[str, Tensor], own: Mapping[str,
 
 
 def _first(names: Sequence[str]) -> str:
-    return (names[0] + (', ...' if len(names) > 1 else '')) if names else 'none'
+    return listed(names, 1) or 'none'

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 from executor.contract.output.files import is_full, replace_file
+from executor.contract.regular_file import read_regular
 
 STANDARD_MONITOR_FILE = Path('/out/monitor.txt')  # used when env.yaml itself cannot be read
 STATE_RUNNING = 2  # also when done, at percent 1.00
 STATE_FAILED = 4
-MAX_TRACEBACK_LINES = 100
+_MOST_BYTES = 2**20
 
 
 class Monitor:
@@ -28,9 +29,8 @@ class Monitor:
         self._write(percent, STATE_RUNNING)
 
     def failed(self, code: int, message: str, traceback: str) -> None:
-        """Tell that the task failed: percent stays as last told, `message` becomes one line."""
-        lines = traceback.strip().splitlines()[-MAX_TRACEBACK_LINES:]
-        self._write(self.last_percent(), STATE_FAILED, str(code), ' '.join(message.split()), below=lines)
+        """Tell that the task failed, as a `Failure` says it; percent stays as last told."""
+        self._write(self.last_percent(), STATE_FAILED, str(code), message, below=traceback.splitlines())
 
     def _write(self, percent: float, state: int, *more: str, below: Sequence[str] = ()) -> None:
         record = '\t'.join((self._task_id, f'{self._clock():.6f}', f'{percent:.2f}', str(state), *more))
@@ -47,10 +47,8 @@ class Monitor:
 
     def last_percent(self) -> float:
         """Read the percent of the record, 0 where there is none."""
-        if not self.path.is_file():  # reading a pipe may never end
-            return 0.0
         try:
-            record = self.path.read_text(encoding='utf-8')
+            record = read_regular(self.path, _MOST_BYTES).decode('utf-8')
             return min(1.0, max(0.0, float(record.split('\t')[2])))
         except (OSError, ValueError, IndexError):
             return 0.0

@@ -15,13 +15,15 @@ import yaml
 from executor.contract.env import NO_PROTOCOL, Env
 from executor.contract.output.files import remove_file, replace_file
 from executor.contract.output.made import MadeFiles
+from executor.contract.regular_file import read_regular
 
+_MOST_BYTES = 2**20  # of a result.yaml that was there before
 LATEST_STAGES = 10  # beside the best one; the platform takes 11 at most
 
 # At which tp, fp and fn are counted; the platform shows both numbers beside the model.
 EVALUATE_CONFIG = {'iou_thr': 0.5, 'conf_thr': 0.005}
 
-STAGE_NAME = re.compile('epoch_([1-9][0-9]{0,8})')
+_STAGE_NAME = re.compile('epoch_([1-9][0-9]{0,8})')
 
 Attachments = Mapping[str, Sequence[str]]  # file names by section
 
@@ -99,7 +101,7 @@ class TrainingResult:
         """Yield the files that result.yaml lists, as far as it has the form that we write."""
         content = self._read()
         for name, stage in _mapping(content.get('model_stages')).items():
-            if isinstance(name, str) and STAGE_NAME.fullmatch(name):
+            if isinstance(name, str) and _STAGE_NAME.fullmatch(name):
                 yield from _inside(self.stage_dir(name), _mapping(stage).get('files'))
         yield from _inside(self._models_dir, content.get('model'))
         for section, files in _mapping(content.get('attachments')).items():
@@ -108,7 +110,7 @@ class TrainingResult:
 
     def _read(self) -> Mapping[object, Any]:
         try:
-            return _mapping(yaml.safe_load(self._result_file.read_text(encoding='utf-8')))
+            return _mapping(yaml.safe_load(read_regular(self._result_file, _MOST_BYTES).decode('utf-8')))
         except (OSError, ValueError, RecursionError, yaml.YAMLError):
             return {}
 

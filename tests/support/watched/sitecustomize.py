@@ -24,9 +24,7 @@ def _note(what: str) -> None:
 watch(
     _note,
     Allowed(
-        readable=[
-            Path(name) for name in ('/proc', '/sys', '/etc', '/dev/urandom', '/usr/share', '/usr/lib/os-release')
-        ],
+        readable=[Path(name) for name in _READABLE],
         writable=[Path(os.environ['WATCH_FOLDER']), Path(tempfile.gettempdir()), Path('/dev/shm'), Path('/dev/null')],
         modules=installed_modules(),
         pickled=_PICKLED,

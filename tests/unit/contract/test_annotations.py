@@ -144,12 +144,13 @@ def test_voc_in_the_encoding_it_declares(tmp_path):
 
 def test_voc_other_classes_and_boxes_without_area_are_counted(tmp_path):
     others = [voc_object(name, 1, 2, 3, 4) for name in ('Cat', 'bird')]
-    path = write(tmp_path, 'a.xml', voc(CAT, *others, voc_object('dog', 9, 2, 8, 4)))
+    flat = [voc_object('dog', *corners) for corners in ((9, 2, 8, 4), (1, 5, 3, 4))]
+    path = write(tmp_path, 'a.xml', voc(CAT, *others, *flat))
     boxes, told = found_in(path, read_voc)
     assert boxes == (TrueBox(0, 1, 2, 4, 5),)
     assert told == (
         f'2 boxes skipped: class not in class_names, first {path}, object 2: Cat',
-        f'1 boxes skipped: no area, first {path}, object 4',
+        f'2 boxes skipped: no area, first {path}, object 4',
     )
 
 

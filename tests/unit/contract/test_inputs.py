@@ -142,8 +142,9 @@ def test_one_image_with_two_annotations(exported: TaskFolder):
 
 def test_images_listed_again_and_in_both_sets_are_told(exported: TaskFolder, caplog):
     inside = exported.root / 'in'
-    rows = [(f'{inside}/assets/{name}.jpg', f'{inside}/annotations/{name}.txt') for name in 'abbd']
+    *rows, alone = [(f'{inside}/assets/{name}.jpg', f'{inside}/annotations/{name}.txt') for name in 'abbdc']
     path = write_index(exported.root, 'train-index.tsv', rows)
+    write_index(exported.root, 'val-index.tsv', [rows[3], alone])
     check_inputs(exported.job())
     assert [record.getMessage() for record in caplog.records] == [
         f'{path} lists 1 file ({rows[1][0]} ({path}:3)) again: they count as often as they are listed',

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from executor.contract.shown import clipped, first_line, shown
+from executor.contract.shown import clipped, first_line, listed, shown
 
 PLAIN = [None, '', "it's", 'a\tb\n', 1.5, True, 10**50, 'x' * 198]  # the last has 200 characters with its quotes
 NESTED = [[], ['a', 1, None], {'a': {'b': [1]}}, date(2020, 1, 2)]
@@ -64,6 +64,13 @@ def test_clipped():
     assert [clipped(text) for text in ('', 'x' * 200)] == ['', 'x' * 200]
     for text in ('a' * 100 + 'x' + 'b' * 100, 'a' * 1000 + 'b' * 1000):
         assert clipped(text) == 'a' * 100 + '...' + 'b' * 100
+
+
+@pytest.mark.parametrize('count, text', [(0, ''), (1, '0'), (5, '0, 1, 2, 3, 4'), (6, '0, 1, 2, 3, 4, ...')])
+def test_the_first_of_many_are_listed(count, text):
+    texts = [str(n) for n in range(count)]
+    assert listed(texts) == text
+    assert listed(texts, most=count, between='; ') == '; '.join(texts)
 
 
 @pytest.mark.parametrize(

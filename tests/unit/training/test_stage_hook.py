@@ -120,7 +120,7 @@ def test_a_validation_that_failed_is_made_up_for_when_the_training_goes_on(new):
     runner, store = new()
     runner.validate(fails=True)
     after, resumed = new()
-    resumed.restore(store.state())
+    resumed.restore(store.stages)
     after.hooks[0].before_train(after)
     assert [(one.stage.epoch, one.stage.mAP, one.stage.validated) for one in resumed.stages] == [(1, 0.25, True)]
     after.hooks[0].before_train(after)  # only once
@@ -131,7 +131,7 @@ def test_without_validation_nothing_is_made_up_for(new):
     runner, store = new()
     runner.validate(fails=True)
     after, resumed = new()
-    resumed.restore(store.state())
+    resumed.restore(store.stages)
     after.val_loop = None
     after.hooks[0].before_train(after)
     assert after.saved == []
