@@ -41,8 +41,9 @@ def test_a_failed_task_begins_again_as_its_retry_says(ymir_task, monkeypatch, fi
 
 @pytest.fixture
 def stops():
-    """What signals do and which are put off, put back afterwards."""
-    before, mask = {number: signal.getsignal(number) for number in STOPS}, signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    """None is ignored, as where the tests run in the background; what signals do and which are put off is put back."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STOPS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
