@@ -260,18 +260,24 @@ def _registered() -> Dict[str, List[str]]:
     for module in (mmengine.registry, mmdet.registry):
         for registry in vars(module).values():
             for name, part in registry.module_dict.items() if isinstance(registry, Registry) else ():
-                found[name] = _parameters(part)
+                found[name] = _names(part)
     return found
 
 
-def _parameters(part: Any) -> List[str]:
-    keys: List[str] = []
-    for one in (part, *getattr(part, '__mro__', ())):  # what is passed on as **kwargs, too
-        try:
-            keys += inspect.signature(one).parameters
-        except (TypeError, ValueError):
-            continue
-    return sorted(set(keys) - {'self', 'args', 'kwargs', 'kwds'})
+def parameters_of(part: Any) -> List[inspect.Parameter]:
+    """List the parameters of a class's constructor, or of a function, but for *args and **kwargs."""
+    try:
+        # Of a generic class, Python 3.8 sees *args and **kwds alone.
+        found = list(inspect.signature(part.__init__ if isinstance(part, type) else part).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [parameter for parameter in found if parameter.kind in kinds and parameter.name != 'self']
+
+
+def _names(part: Any) -> List[str]:
+    """List the parameters of a part by name, those that it passes on as **kwargs, too."""
+    return sorted({parameter.name for one in getattr(part, '__mro__', (part,)) for parameter in parameters_of(one)})
 
 
 def _nasty_values(folder: Path) -> List[Any]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import inspect
 import json
 import logging
 import os
@@ -31,7 +30,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from executor.config import patches
 from executor.models.families import register_parts
-from tests.support.fuzz import Nasty
+from tests.support.fuzz import Nasty, parameters_of
 from tests.support.watch import Allowed, installed_modules, watch
 
 
@@ -105,11 +104,7 @@ def _parts(nasty: Nasty) -> Iterator[Tuple[str, Callable[[], Any]]]:
 
 def _given(part: Any, nasty: Nasty) -> Iterator[Dict[str, Any]]:
     """Arguments for a part: those that it must have, and one after the other those that may name something."""
-    try:
-        parameters = inspect.signature(part).parameters.values()
-    except (TypeError, ValueError):
-        return
-    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    named = parameters_of(part)
     must = {p.name: next(iter(nasty.fitting(p.name)), 1) for p in named if p.default is p.empty}
     for parameter in named:
         for value in nasty.fitting(parameter.name):
