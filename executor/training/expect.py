@@ -75,8 +75,8 @@ def tensor(value: object, place: str, shape: Optional[torch.Size] = None) -> tor
 
 
 def same_keys(value: object, known: Mapping[str, object], place: str) -> Dict[str, Any]:
-    """Take a dict with the keys of a known one, no more and no less."""
-    found = mapping(value, place)
+    """Take a dict with the keys of a known one, no more and no less; those of milestones are numbers."""
+    found = value if isinstance(value, dict) else mapping(value, place)
     for names, others, what in ((known, found, 'lacks'), (found, known, 'has more than this training:')):
         left = [name for name in names if name not in others]
         if left:
