@@ -268,6 +268,7 @@ _TRANSFORMS: Mapping[str, Place] = _types(
     transforms=_pipeline,
     policies=_pipeline,
     aug_space=_pipeline,
+    pad_cfg=_pipeline,
     resize_type=_one_of(*_RESIZES),
 )
 
@@ -315,6 +316,7 @@ _CURVES = (
 )
 _OPTIMIZERS = ('SGD', 'Adam', 'AdamW', 'Adamax', 'Adadelta', 'Adagrad', 'ASGD', 'NAdam', 'RAdam', 'RMSprop', 'Rprop')
 _WRAPPER = 'optimizer constructor paramwise_cfg clip_grad accumulative_counts'
+_CLIPPING = 'type max_norm norm_type error_if_nonfinite foreach clip_value'
 _AVERAGES = ('ExponentialMovingAverage', 'ExpMomentumEMA', 'MomentumAnnealingEMA', 'StochasticWeightAverage')
 _LOOP = 'by_epoch max_epochs max_iters val_interval val_begin dynamic_intervals'
 
@@ -344,6 +346,7 @@ _SCHEDULE: Mapping[str, Place] = {
         _types(
             {'OptimWrapper': _WRAPPER, 'AmpOptimWrapper': f'{_WRAPPER} loss_scale dtype'},
             optimizer=_part(dict.fromkeys(_OPTIMIZERS, _plain)),
+            clip_grad=_section(_keys(_CLIPPING, type=_one_of('norm', 'value'))),
             constructor=_one_of('DefaultOptimWrapperConstructor', 'LearningRateDecayOptimizerConstructor'),
         )
     ),
