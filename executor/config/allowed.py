@@ -419,8 +419,11 @@ def _without_folders(value: object) -> object:
 
 
 def put_our_data(config: MutableMapping[str, object]) -> None:
-    """Replace the innermost dataset of each loader by ours under the same pipeline, and drop how files are read."""
-    for key in (*LOADERS, 'custom_hooks', 'published_schedule'):
+    """Replace the innermost dataset of each loader by ours under the same pipeline, and drop how files are read.
+
+    Types lose their scope: what is done with a loader, a schedule or an image depends on some of their names.
+    """
+    for key in set(PACKAGE).difference(('model',)):
         if key in config:
             config[key] = _without_reading(config[key])
     for loader in (config[key] for key in LOADERS if key in config):
@@ -430,7 +433,8 @@ def put_our_data(config: MutableMapping[str, object]) -> None:
 
 def _without_reading(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _without_reading(item) for key, item in value.items() if key not in _HOW_FILES_ARE_READ}
+        read = {key: _without_reading(item) for key, item in value.items() if key not in _HOW_FILES_ARE_READ}
+        return {**read, 'type': _unscoped(read['type'])} if isinstance(read.get('type'), str) else read
     return type(value)(map(_without_reading, value)) if isinstance(value, (list, tuple)) else value
 
 

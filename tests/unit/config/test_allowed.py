@@ -200,7 +200,9 @@ OURS = {'type': 'YmirDataset', 'pipeline': [{'type': 'Resize', 'scale': 1}]}
         (innermost(type='RefCocoDataset', split_file='x.pkl'), OURS),
         (innermost(type='evil.Dataset'), OURS),
         (innermost(('RepeatDataset', {'times': 3})), {'type': 'RepeatDataset', 'times': 3, 'dataset': OURS}),
-        (innermost(('mmdet.RepeatDataset', {})), {'type': 'mmdet.RepeatDataset', 'dataset': OURS}),
+        (innermost(('mmdet.RepeatDataset', {})), {'type': 'RepeatDataset', 'dataset': OURS}),
+        (innermost(pipeline=[{'type': 'mmdet.Resize', 'scale': 1}]), OURS),
+        (innermost(pipeline=[{'type': 'evil.Resize'}]), {'type': 'YmirDataset', 'pipeline': [{'type': 'evil.Resize'}]}),
         (innermost(('ConcatDataset', {'lazy_init': 1})), {'type': 'ConcatDataset', 'datasets': [OURS]}),
         (
             innermost(('ClassBalancedDataset', {'oversample_thr': 0.1}), ('MultiImageMixDataset', {'pipeline': []})),
