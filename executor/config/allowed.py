@@ -434,7 +434,8 @@ def put_our_data(config: MutableMapping[str, object]) -> None:
 def _without_reading(value: object) -> object:
     if isinstance(value, dict):
         read = {key: _without_reading(item) for key, item in value.items() if key not in _HOW_FILES_ARE_READ}
-        return {**read, 'type': _unscoped(read['type'])} if isinstance(read.get('type'), str) else read
+        kind = read.get('type')
+        return {**read, 'type': _unscoped(kind)} if isinstance(kind, str) else read
     return type(value)(map(_without_reading, value)) if isinstance(value, (list, tuple)) else value
 
 

@@ -17,8 +17,8 @@ import torch
 
 from executor.contract.shown import shown
 
-# The state of the largest detector takes some hundred thousand, see pickletools.dis. What a call copies counts as steps,
-# for a small file could ask for copies that take all memory, or years.
+# The state of the largest detector takes some hundred thousand, see pickletools.dis. What a call copies counts, too: a
+# small file could ask for copies that take all memory, or years.
 MOST_STEPS = 5_000_000
 _LONGEST_NUMBER = 16  # bytes; the mark of torch's older files takes 10
 _LONGEST_KEY = 60  # bits, of a whole number
