@@ -88,7 +88,7 @@ def same_keys(value: object, known: Mapping[str, object], place: str) -> Dict[st
 def like(value: object, known: object, place: str) -> None:
     """Check that a value is of the form of a known one: the same keys, lengths, shapes and types, numbers finite.
 
-    Where `known` has None, any flag or number does.
+    Where `known` has None, any flag or number does; text is the name of a setting, and must be the same.
     """
     if isinstance(known, dict):
         found = same_keys(value, known, place)
@@ -108,7 +108,7 @@ def like(value: object, known: object, place: str) -> None:
 
 def _fits(value: object, known: object) -> bool:
     if value is None or isinstance(known, str):
-        return type(value) is type(known)
+        return value == known
     if isinstance(value, bool):
         return known is None or isinstance(known, bool)
     return isinstance(value, (int, float)) and not isinstance(known, bool) and abs(value) <= MOST  # which NaN is not

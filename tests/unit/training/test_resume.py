@@ -308,6 +308,7 @@ GROUP, SCHEDULE = 'optimizer/param_groups/1', 'param_schedulers/0'
         (f'{SCHEDULE}/last_step', 2**60, 'last_step must be such as 0'),
         (f'{SCHEDULE}/base_values', [0.1], 'base_values has 1 elements where this training has 3'),
         (f'{SCHEDULE}/param_name', 7, "param_name must be such as 'lr'"),
+        (f'{SCHEDULE}/param_name', 'weight_decay', "param_name must be such as 'lr', found 'weight_decay'"),
     ],
 )
 def test_what_does_not_fit_the_training_is_refused(path, value, words):
