@@ -268,6 +268,7 @@ _TRANSFORMS: Mapping[str, Place] = _types(
     transforms=_pipeline,
     policies=_pipeline,
     aug_space=_pipeline,
+    pad_cfg=_pipeline,
     resize_type=_one_of(*_RESIZES),
 )
 
@@ -315,6 +316,7 @@ _CURVES = (
 )
 _OPTIMIZERS = ('SGD', 'Adam', 'AdamW', 'Adamax', 'Adadelta', 'Adagrad', 'ASGD', 'NAdam', 'RAdam', 'RMSprop', 'Rprop')
 _WRAPPER = 'optimizer constructor paramwise_cfg clip_grad accumulative_counts'
+_CLIPPING = 'type max_norm norm_type error_if_nonfinite foreach clip_value'
 _AVERAGES = ('ExponentialMovingAverage', 'ExpMomentumEMA', 'MomentumAnnealingEMA', 'StochasticWeightAverage')
 _LOOP = 'by_epoch max_epochs max_iters val_interval val_begin dynamic_intervals'
 
@@ -344,6 +346,7 @@ _SCHEDULE: Mapping[str, Place] = {
         _types(
             {'OptimWrapper': _WRAPPER, 'AmpOptimWrapper': f'{_WRAPPER} loss_scale dtype'},
             optimizer=_part(dict.fromkeys(_OPTIMIZERS, _plain)),
+            clip_grad=_section(_keys(_CLIPPING, type=_one_of('norm', 'value'))),
             constructor=_one_of('DefaultOptimWrapperConstructor', 'LearningRateDecayOptimizerConstructor'),
         )
     ),
@@ -416,8 +419,11 @@ def _without_folders(value: object) -> object:
 
 
 def put_our_data(config: MutableMapping[str, object]) -> None:
-    """Replace the innermost dataset of each loader by ours under the same pipeline, and drop how files are read."""
-    for key in (*LOADERS, 'custom_hooks', 'published_schedule'):
+    """Replace the innermost dataset of each loader by ours under the same pipeline, and drop how files are read.
+
+    Types lose their scope: what is done with a loader, a schedule or an image depends on some of their names.
+    """
+    for key in set(PACKAGE).difference(('model',)):
         if key in config:
             config[key] = _without_reading(config[key])
     for loader in (config[key] for key in LOADERS if key in config):
@@ -427,7 +433,9 @@ def put_our_data(config: MutableMapping[str, object]) -> None:
 
 def _without_reading(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _without_reading(item) for key, item in value.items() if key not in _HOW_FILES_ARE_READ}
+        read = {key: _without_reading(item) for key, item in value.items() if key not in _HOW_FILES_ARE_READ}
+        kind = read.get('type')
+        return {**read, 'type': _unscoped(kind)} if isinstance(kind, str) else read
     return type(value)(map(_without_reading, value)) if isinstance(value, (list, tuple)) else value
 
 

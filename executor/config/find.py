@@ -30,7 +30,7 @@ def mmdet_configs() -> Path:
 
 def is_trusted(file: Path) -> bool:
     """Tell whether a config is ours or mmdet's own, so that it may run as the Python it is."""
-    return any(root in Path(os.path.realpath(file)).parents for root in (OUR_CONFIGS, mmdet_configs()))
+    return any(root in Path(os.path.realpath(file)).parents for root in (OUR_CONFIGS, mmdet_configs() / 'configs'))
 
 
 def find_config(name: str, package_files: Sequence[Path]) -> Path:

@@ -48,7 +48,7 @@ _SCHEMES = [
 def patch() -> None:
     """Apply every patch; once more changes nothing."""
     # mmengine's `load_from_local` unpickles, which runs what a file holds.
-    CheckpointLoader.register_scheme('', loader=_read_as_data, force=True)
+    CheckpointLoader.register_scheme('', loader=load_from_data, force=True)
     # mmengine would download from addresses, and without a network that only ends after a time-out.
     CheckpointLoader.register_scheme(_SCHEMES, loader=_refuse, force=True)
     # For a `type` with dots, `Registry.get` would import the module before the first dot, and then the whole name where
@@ -93,7 +93,7 @@ def _keep_a_pixel(img: NDArray[Any], size: Tuple[int, int], *arguments: Any, **n
     return _imresize(img, (max(1, size[0]), max(1, size[1])), *arguments, **named)
 
 
-def _read_as_data(filename: str, map_location: object = None) -> Checkpoint:
+def load_from_data(filename: str, map_location: object = None) -> Checkpoint:  # mmengine logs what follows `load_from_`
     return read_checkpoint(Path(filename))
 
 

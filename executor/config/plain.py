@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any, Dict, Mapping
 
 from executor.contract.errors import ModelError
+from executor.contract.regular_file import read_regular
+
+_MOST_BYTES = 2**21  # Python's parser takes 500 times as much memory; with a thousand classes it is a tenth of this
 
 ConfigDict = Dict[str, Any]  # a config or a part of one: dicts, lists, tuples, text, numbers and None, nested
 
@@ -30,7 +33,7 @@ def read_plain_config(path: Path) -> ConfigDict:
         ModelError: with file and line, where something else than a plain assignment is found.
     """
     try:
-        tree = ast.parse(path.read_text(encoding='utf-8'))
+        tree = ast.parse(read_regular(path, _MOST_BYTES).decode('utf-8'))
     # MemoryError: of Python's parser, where brackets or signs are nested without end.
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = str(error) or 'nested too deeply'

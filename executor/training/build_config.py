@@ -7,8 +7,9 @@ import math
 
 from mmengine.config import Config
 
+from executor.config.allowed import LOADERS
 from executor.config.blame import config_to_blame
-from executor.config.overrides import apply_options, chosen_number, set_classes
+from executor.config.overrides import apply_options, chosen_number, set_classes, wrong_option
 from executor.config.read import load_config
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
@@ -42,6 +43,7 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
         scale_learning_rate(config, total_batch)
         _set_run(config, env, params, max_epochs, ranks)
         apply_options(config, options)
+        _check_samplers(config)
         if params.args_options.no_validate:
             config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
         set_workers(config, ranks, use_gpu)
@@ -51,6 +53,12 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
             _scale_chosen_learning_rate(config, total_batch)
         logger.info('schedule: %s', describe_schedule(config, total_batch))
     return config
+
+
+def _check_samplers(config: Config) -> None:
+    for name in LOADERS:
+        if str(config[name]['sampler'].get('type')).rpartition('.')[2] == 'InfiniteSampler':
+            raise wrong_option(f'{name}.sampler.type is InfiniteSampler, which never ends an epoch: use DefaultSampler')
 
 
 def _set_wrapper(config: Config, use_gpu: bool) -> None:

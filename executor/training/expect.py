@@ -82,8 +82,8 @@ def tensor(value: object, place: str, shape: Optional[torch.Size] = None) -> tor
 
 
 def same_keys(value: object, known: Mapping[str, object], place: str) -> Dict[str, Any]:
-    """Take a dict with the keys of a known one, no more and no less."""
-    found = mapping(value, place)
+    """Take a dict with the keys of a known one, no more and no less; those of milestones are numbers."""
+    found = value if isinstance(value, dict) else mapping(value, place)
     for names, others, what in ((known, found, 'lacks'), (found, known, 'has more than this training:')):
         left = [name for name in names if name not in others]
         if left:
@@ -94,7 +94,7 @@ def same_keys(value: object, known: Mapping[str, object], place: str) -> Dict[st
 def like(value: object, known: object, place: str) -> None:
     """Check that a value is of the form of a known one: the same keys, lengths, shapes and types, numbers finite.
 
-    Where `known` has None, any flag or number does.
+    Where `known` has None, any flag or number does; text is the name of a setting, and must be the same.
     """
     if isinstance(known, dict):
         found = same_keys(value, known, place)
@@ -114,7 +114,7 @@ def like(value: object, known: object, place: str) -> None:
 
 def _fits(value: object, known: object) -> bool:
     if value is None or isinstance(known, str):
-        return type(value) is type(known)
+        return value == known
     if isinstance(value, bool):
         return known is None or isinstance(known, bool)
     return isinstance(value, (int, float)) and not isinstance(known, bool) and abs(value) <= MOST  # which NaN is not

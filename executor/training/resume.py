@@ -18,7 +18,7 @@ from executor.contract.output.files import is_full, remove_halves, replaced_path
 from executor.contract.params import TrainParams
 from executor.contract.shown import clipped, first_line
 from executor.machine.memory import is_of_the_machine
-from executor.training.resume_state import EMPTY_MESSAGE_HUB, fitting_state, sound_state
+from executor.training.resume_state import EMPTY_MESSAGE_HUB, fitting_state, plain_schedulers, sound_state
 from executor.training.stage_state import plain_stages
 from executor.training.stage_store import StageStore
 from executor.weights.checkpoint import Checkpoint, meta_of, read_checkpoint
@@ -113,6 +113,7 @@ class ResumeHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: Checkpoint) -> None:
         checkpoint['message_hub'] = dict(EMPTY_MESSAGE_HUB)  # so that the file can be read as plain data
+        checkpoint['param_schedulers'] = plain_schedulers(checkpoint.get('param_schedulers', ()))
         checkpoint['ymir_stages'] = plain_stages(self._store.stages)
         checkpoint['ymir_schedule'] = schedule_of(self._config)
         checkpoint['ymir_classes'] = list(self._params.class_names)

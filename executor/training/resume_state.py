@@ -7,7 +7,7 @@ parameters. So it gets a dict of ours, with what is listed here and nothing else
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import torch
 from mmengine.hooks import EMAHook
@@ -61,7 +61,7 @@ def fitting_state(state: Checkpoint, runner: Runner) -> Checkpoint:
     epoch = whole(state['meta']['epoch'], 'meta.epoch', most=runner.max_epochs)
     like(state['state_dict'], unwrapped_model(runner).state_dict(), 'state_dict')
     like(state['ema_state_dict'], averages[0] if averages else {}, 'ema_state_dict')
-    schedulers = [scheduler.state_dict() for scheduler in runner.param_schedulers or ()]
+    schedulers = plain_schedulers([scheduler.state_dict() for scheduler in runner.param_schedulers or ()])
     like(state['param_schedulers'], schedulers, 'param_schedulers')
     return {
         'meta': {**state['meta'], 'iter': epoch * len(runner.train_dataloader)},  # of the images that there are now
@@ -85,6 +85,11 @@ def averaging_hooks(runner: Runner) -> List[EMAHook]:
 
 def _seed(value: object, place: str) -> Optional[int]:
     return None if value is None else whole(value, place, most=_MOST_SEED)
+
+
+def plain_schedulers(states: Sequence[Mapping[str, Any]]) -> List[Dict[str, Any]]:
+    """Leave out the functions in the states of schedulers, such as OneCycleLR's curve: each scheduler has its own."""
+    return [{key: value for key, value in state.items() if not callable(value)} for state in states]
 
 
 def _optimizer(found: Dict[str, Any], runner: Runner) -> Dict[str, object]:

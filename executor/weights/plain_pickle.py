@@ -15,9 +15,13 @@ from typing import Any, BinaryIO, Callable, Dict, List, Tuple
 
 import torch
 
-# The state of the largest detector takes some hundred thousand, see pickletools.dis.
+from executor.contract.shown import shown
+
+# The state of the largest detector takes some hundred thousand, see pickletools.dis. What a call copies counts, too: a
+# small file could ask for copies that take all memory, or years.
 MOST_STEPS = 5_000_000
 _LONGEST_NUMBER = 16  # bytes; the mark of torch's older files takes 10
+_LONGEST_KEY = 60  # bits, of a whole number
 _LONGEST_NAME = 200  # bytes of a module's or a class's
 
 DTYPES = {
@@ -90,7 +94,9 @@ class PlainPickle:
         self._stack: List[Any] = []
         self._marks: List[int] = []
         self._memo: Dict[int, Any] = {}
-        for _ in range(MOST_STEPS):
+        self._steps_left = MOST_STEPS
+        while True:
+            self._count(1)
             code = self._read(1)
             if code == pickle.STOP:
                 return self._stack.pop()
@@ -100,7 +106,11 @@ class PlainPickle:
                 _STEPS[code](self)
             else:
                 raise UnpicklingError(f'invalid load key, {code.decode("latin-1")!r}')
-        raise UnpicklingError(f'it has more than {MOST_STEPS} steps')
+
+    def _count(self, steps: int) -> None:
+        self._steps_left -= steps
+        if self._steps_left < 0:
+            raise UnpicklingError(f'it has more than {MOST_STEPS} steps')
 
     def _read(self, count: int) -> bytes:
         data = self._file.read(count) if count <= self._size else b''
@@ -145,10 +155,13 @@ class PlainPickle:
         self._of_type(list).extend(items)
 
     def _fill(self, items: List[Any]) -> None:
-        """Put keys and values, in turn, into a dict; a key that is nested would be hashed without end."""
+        """Put keys and values, in turn, into a dict.
+
+        A key that is nested would be hashed without end, and long numbers can be chosen to have all the same hash.
+        """
         mapping = self._of_type(dict)
         for key, value in zip(items[::2], items[1::2]):
-            if type(key) not in (str, int):
+            if not (type(key) is str or (type(key) is int and key.bit_length() <= _LONGEST_KEY)):
                 raise UnpicklingError(f'a key is of type {type(key).__name__}, expected text')
             mapping[key] = value
 
@@ -163,15 +176,20 @@ class PlainPickle:
         return self._stack.pop()
 
     def _storage(self, entry: Any) -> StorageEntry:
+        if type(entry) is not tuple or not 5 <= len(entry) <= 6:
+            raise UnpicklingError('a storage is not described')
         kind, name, key, _, count, *view = entry
-        if kind != 'storage' or not isinstance(name, Name) or name.name not in DTYPES:
-            raise UnpicklingError(f'{kind} is no storage')
+        # Of anything nested the text could be without end.
+        if kind != 'storage' or type(key) not in (str, int) or not isinstance(name, Name) or name.name not in DTYPES:
+            raise UnpicklingError(f'a storage is described as {shown(kind)}, {shown(name)}, {shown(key)}')
         start, count = (view[0][1], view[0][2]) if view and view[0] else (0, count)
         storage = StorageEntry(str(key), DTYPES[name.name], start, count)
         self.storages.setdefault(storage.key, storage.dtype)
         return storage
 
-    def _named(self, module: str, name: str) -> Name:
+    def _named(self, module: Any, name: Any) -> Name:
+        if any(type(text) is not str or len(text) > _LONGEST_NAME for text in (module, name)):
+            raise UnpicklingError('a name is no text, or too long for one')
         known = (module, name)
         storage = module in ('torch', 'torch.cuda') and name in DTYPES
         numpys = module.partition('.')[0] == 'numpy' and (name in _NUMPY or name.endswith('DType'))
@@ -183,6 +201,10 @@ class PlainPickle:
     def _called(self, named: object, arguments: Any) -> object:
         """Give what stands for the result of a call."""
         known = (named.module, named.name) if isinstance(named, Name) else None
+        if type(arguments) is not tuple:
+            raise UnpicklingError(f'{type(arguments).__name__} is taken for arguments')
+        parts = [part for part in arguments if type(part) in (dict, list, tuple)]
+        self._count(len(arguments) + sum(map(len, parts)))
         if known in _TENSORS:
             storage, start, size, stride, *_ = arguments
             if not isinstance(storage, StorageEntry) or any(arguments[6:]):  # a flag for numbers stored negated
@@ -191,11 +213,11 @@ class PlainPickle:
         if known in _DICTS:
             (content,) = arguments or ({},)
             pairs: Any = content.items() if type(content) is dict else content  # Python 2 writes pairs
-            return self._dict_of([part for pair in pairs for part in pair])
+            return self._dict_of([part for key, value in pairs for part in (key, value)])
         if known == _PARAMETER:
             return arguments[0]
         if known == _SIZE:
-            return tuple(arguments[0])
+            return tuple(*parts)
         if known is None:
             raise UnpicklingError(f'{type(named).__name__} is called')
         return None

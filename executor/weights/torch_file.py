@@ -94,8 +94,8 @@ def _read_before_1_6(file: BinaryIO, size: int) -> Tuple[object, Records]:
     keys: Any = pickles.load()
     records: Records = {}
     for key in keys:
-        count = int.from_bytes(file.read(8), 'little') * _itemsize(pickles.storages[str(key)])
-        records[str(key)] = (file.tell(), count)
+        count = int.from_bytes(file.read(8), 'little') * _itemsize(pickles.storages[key])
+        records[key] = (file.tell(), count)
         file.seek(count, os.SEEK_CUR)
     return content, records
 

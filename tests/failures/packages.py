@@ -126,6 +126,14 @@ def harmful_weights(call: Callable[[Task], Call], name: str = WEIGHTS, **more: A
 
 
 @change
+def copies_without_end(task: Task, name: str = WEIGHTS) -> None:
+    """A few hundred kilobytes that ask for terabytes: one list, copied by call after call."""
+    copied = b']q\0(' + b'N' * 100_000 + b'e'
+    with zipfile.ZipFile(task.path(name), 'w') as archive:
+        archive.writestr('archive/data.pkl', b'(' + copied + b'ctorch\nSize\nh\0\x85R' * 10_000 + b't.')
+
+
+@change
 def plain_pickle(task: Task, call: Callable[[Task], Call], name: str = WEIGHTS) -> None:
     """The call as a file of pickle's own, without torch's form."""
     task.path(name).write_bytes(pickle.dumps({'state_dict': call(task)}))

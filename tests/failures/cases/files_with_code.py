@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Tuple
 
 from tests.failures.case import Case, rows
-from tests.failures.packages import harmful_weights, plain_pickle, pretrained, program_in_state, shell, through_numpy
+from tests.failures.packages import (
+    copies_without_end,
+    harmful_weights,
+    plain_pickle,
+    pretrained,
+    program_in_state,
+    shell,
+    through_numpy,
+)
 from tests.failures.task import INFERENCE, MINING, TRAINING, WEIGHTS, changes, config
 
 _file = rows(300004, task=INFERENCE, heavy=True)
@@ -24,6 +32,12 @@ CASES: Tuple[Case, ...] = (
         f'/{WEIGHTS}',
         'not loaded for safety',
         task=MINING,
+    ),
+    _file(
+        'the weights ask for copies without end',
+        copies_without_end(),
+        f'/{WEIGHTS}',
+        'not loaded for safety (it has more than 5000000 steps)',
     ),
     _file(
         'the pretrained weights hold a call',

@@ -93,6 +93,12 @@ CASES: Tuple[Case, ...] = (
         code=300004,
         heavy=True,
     ),
+    _deep(
+        'cfg_options name a sampler that never ends an epoch',
+        'train_dataloader.sampler.type=InfiniteSampler',
+        'train_dataloader.sampler.type is InfiniteSampler, which never ends an epoch',
+        'use DefaultSampler',
+    ),
     _deep('cfg_options has a key of mmdet 2', 'optimizer.lr=0.1', 'optimizer', 'use keys of the config'),
     _deep(
         'cfg_options has a key that does not exist, in inference',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any, Iterator, Tuple
 
@@ -34,6 +35,7 @@ NOT_ALLOWED = [
     ('custom_hooks.2.ema_type', 'YOLOX'),
     ('optim_wrapper.type', 'ApexOptimWrapper'),
     ('optim_wrapper.constructor', 'os.system'),
+    ('optim_wrapper.clip_grad.type', 'os.system'),
     ('optim_wrapper.optimizer.type', 'ZeroRedundancyOptimizer'),
     ('param_scheduler.0.type', 'evil'),
     ('train_cfg.type', 'TeacherStudentValLoop'),
@@ -144,6 +146,22 @@ def test_the_keys_of_a_model_are_names(name):
     assert [part.key for part in refused_parts({'model': {'type': 'YOLOX', name: 1}})] == [f'model.{name}']
 
 
+@pytest.mark.parametrize(
+    'key, value',
+    [
+        ('optim_wrapper.clip_grad', {'type': 'value', 'clip_value': 0.2}),
+        ('optim_wrapper.clip_grad', {'max_norm': 35, 'norm_type': 2}),
+        ('val_dataloader.dataset.pipeline.1', {'type': 'CenterCrop', 'crop_size': 64, 'pad_cfg': {'type': 'Pad'}}),
+    ],
+)
+def test_what_a_part_takes_by_a_type_of_its_own_is_allowed(key, value):
+    config = load_config(NANO)
+    place, _, last = key.rpartition('.')
+    part = functools.reduce(lambda part, word: part[int(word) if word.isdigit() else word], place.split('.'), config)
+    part[int(last) if last.isdigit() else last] = value
+    assert not [part for part in refused_parts(config) if part.key.startswith(key)]
+
+
 def test_below_a_type_that_is_not_allowed_nothing_is():
     config = Config({'train_dataloader': {'dataset': {'type': 'Evil', 'dataset': {'type': 'YmirDataset'}}}})
     keys = [part.key for part in refused_parts(config)]
@@ -182,7 +200,9 @@ OURS = {'type': 'YmirDataset', 'pipeline': [{'type': 'Resize', 'scale': 1}]}
         (innermost(type='RefCocoDataset', split_file='x.pkl'), OURS),
         (innermost(type='evil.Dataset'), OURS),
         (innermost(('RepeatDataset', {'times': 3})), {'type': 'RepeatDataset', 'times': 3, 'dataset': OURS}),
-        (innermost(('mmdet.RepeatDataset', {})), {'type': 'mmdet.RepeatDataset', 'dataset': OURS}),
+        (innermost(('mmdet.RepeatDataset', {})), {'type': 'RepeatDataset', 'dataset': OURS}),
+        (innermost(pipeline=[{'type': 'mmdet.Resize', 'scale': 1}]), OURS),
+        (innermost(pipeline=[{'type': 'evil.Resize'}]), {'type': 'YmirDataset', 'pipeline': [{'type': 'evil.Resize'}]}),
         (innermost(('ConcatDataset', {'lazy_init': 1})), {'type': 'ConcatDataset', 'datasets': [OURS]}),
         (
             innermost(('ClassBalancedDataset', {'oversample_thr': 0.1}), ('MultiImageMixDataset', {'pipeline': []})),

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from demo.task_folder import add_model_file
-from executor.config.find import OUR_CONFIGS, REPOSITORY, check_config_file, find_config, mmdet_configs, our_configs
+from executor.config.find import (
+    OUR_CONFIGS,
+    REPOSITORY,
+    check_config_file,
+    find_config,
+    is_trusted,
+    mmdet_configs,
+    our_configs,
+)
 from executor.contract.errors import ConfigError, ParameterError
 from tests.support.refusal import refusal
 from tests.support.task_folder import TaskFolder, line_of
@@ -22,6 +30,14 @@ def test_one_of_ours_and_one_of_mmdet():
     assert find_config(NANO, []) == OUR_CONFIGS / 'yolox/yolox_nano_8x8_300e_coco.py'
     assert find_config(str(REPOSITORY / NANO), []) == REPOSITORY / NANO
     assert find_config(RETINANET, []) == mmdet_configs() / RETINANET
+
+
+def test_of_what_mmdet_brings_its_configs_alone_are_trusted(tmp_path):
+    tool = mmdet_configs() / 'tools/train.py'
+    assert tool.is_file() and not is_trusted(tool)
+    assert is_trusted(mmdet_configs() / 'configs/retinanet/retinanet_r50_fpn_1x_coco.py')
+    (tmp_path / 'link.py').symlink_to(tool)
+    assert not is_trusted(tmp_path / 'link.py') and not is_trusted(OUR_CONFIGS / '../executor/log.py')
 
 
 def test_ours_are_listed_from_the_folder(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from mmengine.config import Config
 
-from executor.config import patches
+from executor.config import patches, plain
 from executor.config.plain import config_text, read_plain_config
 from executor.config.read import load_config
 from executor.contract.errors import ModelError
@@ -32,6 +32,15 @@ def test_what_could_run_is_refused_with_its_line(tmp_path, monkeypatch, text, li
     with pytest.raises(ModelError, match=rf'package\.py:{line}:'):
         read_plain_config(file)
     assert not (tmp_path / 'hacked').exists()
+
+
+def test_a_file_that_would_take_all_memory_is_not_parsed(tmp_path, monkeypatch):
+    file = tmp_path / 'package.py'
+    file.write_text('a = [' + '[],' * 100 + ']\n')
+    assert len(read_plain_config(file)['a']) == 100
+    monkeypatch.setattr(plain, '_MOST_BYTES', 200)
+    with pytest.raises(ModelError, match='package.py:1: not a config file .*307 bytes, where 200 are the most'):
+        read_plain_config(file)
 
 
 def test_literals_of_every_kind(tmp_path):

@@ -56,6 +56,13 @@ def test_the_learning_rate_follows_the_total_batch(build, values, rate):
     assert build(**values).optim_wrapper.optimizer.lr == pytest.approx(rate)
 
 
+@pytest.mark.parametrize('loader', ['train_dataloader', 'val_dataloader'])
+@pytest.mark.parametrize('kind', ['InfiniteSampler', 'mmengine.InfiniteSampler'])
+def test_a_sampler_that_never_ends_an_epoch_is_refused(build, loader, kind):
+    with pytest.raises(ConfigError, match=f'cfg_options {loader}.sampler.type is InfiniteSampler, which never ends'):
+        build(cfg_options=f'{loader}.sampler.type={kind} {loader}.sampler.seed=3')
+
+
 def test_cfg_options_have_the_last_word(build, caplog):
     with caplog.at_level(logging.INFO, logger='executor'):
         config = build(

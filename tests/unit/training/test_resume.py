@@ -14,11 +14,13 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import EMAHook
-from mmengine.optim import LinearLR, OptimWrapper
+from mmengine.optim import OptimWrapper
+from mmengine.registry import PARAM_SCHEDULERS
 
 from executor.contract.errors import ModelError, ParameterError
 from executor.training.resume import RESUME_FILE, ResumeHook, find_resume_file, save_resume_state
-from executor.training.resume_state import fitting_state, sound_state
+from executor.training.resume_state import fitting_state, plain_schedulers, sound_state
+from executor.weights.checkpoint import read_checkpoint, save_weights
 from tests.support.refusal import refusal
 from tests.support.task_folder import names_in
 
@@ -63,19 +65,22 @@ def test_a_disk_without_room_for_the_state_does_not_end_the_training(tmp_path, c
 class Training(SimpleNamespace):
     """What a runner is to the state: a detector of one layer with its average, its optimizer, its schedule."""
 
-    def __init__(self, outputs: int = 2, averaged: bool = True, epochs: int = 9) -> None:
+    def __init__(
+        self, outputs: int = 2, averaged: bool = True, epochs: int = 9, schedule: str = 'LinearLR', **curve: object
+    ) -> None:
         model = torch.nn.Linear(3, outputs)
         groups = [{'params': [parameter], 'weight_decay': 0.0} for parameter in model.parameters()]
         optimizer = OptimWrapper(torch.optim.SGD(groups, lr=0.1, momentum=0.9))
         hook = EMAHook()
         if averaged:
             hook.before_run(SimpleNamespace(model=model))
-        schedule = LinearLR(optimizer, start_factor=0.5, end=20)
+        curve = curve or {'start_factor': 0.5, 'end': 20}
+        curve = PARAM_SCHEDULERS.build({'type': schedule, 'optimizer': optimizer, **curve})
         super().__init__(
             model=model,
             hooks=[hook] if averaged else [],
             optim_wrapper=optimizer,
-            param_schedulers=[schedule],
+            param_schedulers=[curve],
             max_epochs=epochs,
             train_dataloader=range(7),
         )
@@ -93,7 +98,7 @@ class Training(SimpleNamespace):
             'message_hub': {'log_scalars': {}, 'runtime_info': {}, 'resumed_keys': {}},
             'state_dict': self.model.state_dict(),
             'optimizer': self.optim_wrapper.state_dict(),
-            'param_schedulers': [schedule.state_dict() for schedule in self.param_schedulers],
+            'param_schedulers': plain_schedulers([schedule.state_dict() for schedule in self.param_schedulers]),
             'ymir_stages': [stage(epoch) for epoch in (1, 2, 4)],
             'ymir_schedule': {'max_epochs': 9, 'batch_size': 4, 'ranks': 1},
             'ymir_classes': ['cat', 'dog'],
@@ -212,6 +217,35 @@ def test_what_a_training_writes_is_taken():
 
 
 @pytest.mark.parametrize(
+    'curve',
+    [
+        {'schedule': 'MultiStepLR', 'milestones': [3, 5, 5]},
+        {'schedule': 'OneCycleLR', 'eta_max': 0.1, 'total_steps': 9},
+        {'schedule': 'CosineAnnealingLR', 'T_max': 9},
+    ],
+    ids=lambda curve: curve['schedule'],
+)
+def test_every_schedule_goes_on_from_its_file(tmp_path, curve):
+    training, fresh = Training(**curve).step(), Training(**curve)
+    save_weights(tmp_path / 'weights.pth', {}, training.state())
+    state = read_checkpoint(tmp_path / 'weights.pth')['meta']
+    found = fitting_state(sound_state(state, CONFIG), fresh)
+    fresh.optim_wrapper.load_state_dict(found['optimizer'])
+    fresh.param_schedulers[0].load_state_dict(found['param_schedulers'][0])
+    assert (found['param_schedulers'][0]['last_step'], fresh.param_schedulers[0].last_step) == (1, 1)
+    for each in (training, fresh):
+        each.optim_wrapper.optimizer.step()
+        each.param_schedulers[0].step()
+    assert fresh.param_schedulers[0].get_last_value() == training.param_schedulers[0].get_last_value()
+
+
+def test_other_milestones_are_refused():
+    state = Training(schedule='MultiStepLR', milestones=[3, 5]).state()
+    with pytest.raises(ValueError, match=r'milestones lacks 1 of 2 \(6\)'):
+        fitting_state(sound_state(state, CONFIG), Training(schedule='MultiStepLR', milestones=[3, 6]))
+
+
+@pytest.mark.parametrize(
     'path, value',
     [
         ('meta/config', 'import os; os.abort()'),  # which mmengine runs
@@ -274,6 +308,7 @@ GROUP, SCHEDULE = 'optimizer/param_groups/1', 'param_schedulers/0'
         (f'{SCHEDULE}/last_step', 2**60, 'last_step must be such as 0'),
         (f'{SCHEDULE}/base_values', [0.1], 'base_values has 1 elements where this training has 3'),
         (f'{SCHEDULE}/param_name', 7, "param_name must be such as 'lr'"),
+        (f'{SCHEDULE}/param_name', 'weight_decay', "param_name must be such as 'lr', found 'weight_decay'"),
     ],
 )
 def test_what_does_not_fit_the_training_is_refused(path, value, words):

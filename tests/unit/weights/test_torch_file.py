@@ -26,6 +26,9 @@ END = b'PK\x05\x06'
 NESTED = b'\x80\x02' + b']' * 200 + b'a' * 199 + b'.'
 ENDLESS = b'\x80\x02}(X\x01\x00\x00\x00a]q\x00h\x00au.'  # a list that holds itself
 LAUGHS = b'\x80\x02}(X\x01\x00\x00\x00a]q\x00' + b''.join(b'0](' + b'h%c' % n * 9 + b'eq%c' % (n + 1) for n in range(9))
+TWICE = b']q\x00' + b''.join(b'](h%ch%ceq%c' % (n, n, n + 1) for n in range(8))  # as text 2**8 times as long
+HUNDRED = b'(' + b'N' * 100 + b'tq\x00'
+STORAGE = b'\x8c\x07storagectorch\nFloatStorage\n\x8c\x010\x8c\x03cpuK\x04t'
 DEEP_KEY = b'\x80\x02})' + b'\x85' * 200_000 + b'K\x01s.'  # to be hashed down to its end
 
 
@@ -148,6 +151,13 @@ def test_mappings_become_plain_dicts(tmp_path):
         (b'I1\n.', "invalid load key, 'I'"),
         (b'cos\nsystem\n(X\x01\x00\x00\x00atR.', 'os.system is no tensor and no plain value'),
         (b'\x80\x02]]\x85R.', 'list is called'),
+        (b'\x80\x02ctorch\nSize\n]R.', 'list is taken for arguments'),
+        (TWICE + b'0(h\x08' + STORAGE[9:] + b'Q.', r'a storage is described as \[\[\[\[\.\.\.\]'),
+        (TWICE + b'0(' + STORAGE[:-11] + b'h\x08\x8c\x03cpuK\x04tQ.', r"described as 'storage', Name.*\[\[\[\["),
+        (HUNDRED + b'Q.', 'a storage is not described'),
+        (b'X\xc9\x00\x00\x00' + b'numpy.'.ljust(201, b'a') + b'\x8c\x05dtype\x93.', 'a name is no text, or too long'),
+        (b'K\x01\x8c\x05dtype\x93.', 'a name is no text'),
+        (pickled({2**60: 1}), 'a key is of type int, expected text'),
     ],
 )
 def test_pickles_that_never_end_or_call_are_refused(tmp_path, content, words):
@@ -178,6 +188,25 @@ def test_a_pickle_of_too_many_steps_is_refused(tmp_path, monkeypatch):
     assert len(read_checkpoint(path)['a']) == 50
     monkeypatch.setattr(plain_pickle, 'MOST_STEPS', 50)
     with pytest.raises(ModelError, match='more than 50 steps'):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    'copied, call',
+    [
+        (b']q\x00(' + b'N' * 100 + b'e', b'ctorch\nSize\nh\x00\x85R'),
+        (b'}q\x00(' + b''.join(b'K%cN' % n for n in range(100)) + b'u', b'ccollections\nOrderedDict\nh\x00\x85R'),
+        (b'((' + STORAGE + b'QK\x00))' + b'N' * 100 + b'tq\x00', b'ctorch._utils\n_rebuild_tensor\nh\x00R'),
+    ],
+    ids=['size', 'dict', 'tensor'],
+)
+def test_what_a_call_copies_counts_as_steps(tmp_path, monkeypatch, copied, call):
+    monkeypatch.setattr(plain_pickle, 'MOST_STEPS', 1000)
+    path = write(tmp_path / 'w.pth', b'(' + copied + call + b't.')
+    with pytest.raises(ModelError, match='expected the parameters'):
+        read_checkpoint(path)
+    write(path, b'(' + copied + call * 20 + b't.')
+    with pytest.raises(ModelError, match='more than 1000 steps'):
         read_checkpoint(path)
 
 
