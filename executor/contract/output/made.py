@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Iterable, List, Sequence, Set
 
 from executor.contract.output.files import remove_file, replace_file
+from executor.contract.regular_file import read_regular
+
+_MOST_BYTES = 2**26  # a million files
 
 
 class MadeFiles:
@@ -57,7 +60,7 @@ class MadeFiles:
 
     def _read(self) -> Set[str]:
         try:
-            names = json.loads(self._account.read_text(encoding='utf-8'))
+            names = json.loads(read_regular(self._account, _MOST_BYTES).decode('utf-8'))
         except (OSError, ValueError, RecursionError):
             return set()
         return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()

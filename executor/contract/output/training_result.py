@@ -15,7 +15,9 @@ import yaml
 from executor.contract.env import NO_PROTOCOL, Env
 from executor.contract.output.files import remove_file, replace_file
 from executor.contract.output.made import MadeFiles
+from executor.contract.regular_file import read_regular
 
+_MOST_BYTES = 2**20  # of a result.yaml that was there before
 LATEST_STAGES = 10  # beside the best one; the platform takes 11 at most
 
 # At which tp, fp and fn are counted; the platform shows both numbers beside the model.
@@ -108,7 +110,7 @@ class TrainingResult:
 
     def _read(self) -> Mapping[object, Any]:
         try:
-            return _mapping(yaml.safe_load(self._result_file.read_text(encoding='utf-8')))
+            return _mapping(yaml.safe_load(read_regular(self._result_file, _MOST_BYTES).decode('utf-8')))
         except (OSError, ValueError, RecursionError, yaml.YAMLError):
             return {}
 
