@@ -22,7 +22,7 @@ logger = logging.getLogger('executor.start')
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the task that env.yaml asks for; returns the exit status."""
-    monitor = Monitor(STANDARD_MONITOR_FILE, 'unknown')
+    monitor: Optional[Monitor] = None  # env.yaml names it
     try:
         try:
             set_up_logging()
@@ -60,17 +60,24 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return _fail(monitor, error)
 
 
-def _fail(monitor: Monitor, error: BaseException) -> int:
+def _fail(monitor: Optional[Monitor], error: BaseException) -> int:
     ignore_termination()
     failure = error.failure if isinstance(error, WorkerFailed) else failure_of(explained(error))
     try:
         if not isinstance(error, InUseError):  # monitor.txt is the other task's
-            monitor.failed(failure.code, failure.message, failure.traceback)
+            (monitor or _usual_monitor()).failed(failure.code, failure.message, failure.traceback)
     except Exception as trouble:
-        logger.error('%s cannot be written (%s)', monitor.path, trouble)
+        logger.error('%s cannot be written (%s)', monitor.path if monitor else STANDARD_MONITOR_FILE, trouble)
     print(failure.traceback, flush=True)
     logger.error('%s (code %d)', failure.message, failure.code)
     return error.status if isinstance(error, Terminated) else 1
+
+
+def _usual_monitor() -> Monitor:
+    """Return the one for a task that cannot say where its own is."""
+    if STANDARD_MONITOR_FILE.parent.is_dir():
+        claim(STANDARD_MONITOR_FILE.parent)  # it may be that of a task which runs
+    return Monitor(STANDARD_MONITOR_FILE, 'unknown')
 
 
 class _Parser(argparse.ArgumentParser):

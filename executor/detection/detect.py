@@ -42,7 +42,6 @@ def detect(job: Job, progress: Progress, cores: int) -> None:
     index = read_candidate_index(env.input.candidate_index_file)
     keys: Optional[ResultKeys] = None
     if dist.rank() == 0:
-        clear_candidate_results(env)
         keys = ResultKeys(index)
         if keys.first_repeated is not None:
             logger.warning(
@@ -50,9 +49,12 @@ def detect(job: Job, progress: Progress, cores: int) -> None:
                 'apart (the first is %s, %s): in infer-result.json they stand under their whole path',
                 *(keys.repeated, len(index), index[keys.first_repeated], index.place(keys.first_repeated)),
             )
-    dist.wait_for_all()
+    work = compose(job.infer, job.mining, cores)
+    if dist.rank() == 0:
+        clear_candidate_results(env)  # only now: a model that cannot be used costs no result of an earlier run
+    dist.wait_for_all()  # before any rank opens its part
     try:
-        statistics = _sweep(job, index, keys, progress, cores)
+        statistics = _sweep(job, index, work, keys, progress)
     finally:
         if dist.rank() == 0:
             remove_parts(env)
@@ -70,12 +72,13 @@ def compose(infer: Optional[InferParams], mining: Optional[MiningParams], cores:
     return DetectAndScore(detector, scorer, ALGORITHMS[mining.mining_algorithm])
 
 
-def _sweep(job: Job, index: CandidateIndex, keys: Optional[ResultKeys], progress: Progress, cores: int) -> Statistics:
+def _sweep(
+    job: Job, index: CandidateIndex, work: DetectAndScore, keys: Optional[ResultKeys], progress: Progress
+) -> Statistics:
     """Detect in every candidate and leave the results; returns the statistics of all ranks."""
     infer, mining = job.infer, job.mining
     params = infer or mining
     assert params is not None
-    work = compose(infer, mining, cores)
     with ExitStack() as stack:
         sinks: List[Sink] = []
         if mining is not None:

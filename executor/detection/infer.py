@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
@@ -96,7 +97,8 @@ class InferSink:
             logger.info('boxes of each class:\n%s', box_table(self._params.class_names, boxes, images))
         logger.info('result: %s', self._env.output.infer_result_file)
         file = self._env.output.root_dir / _PICTURE_FILE
-        file.unlink(missing_ok=True)  # an earlier run's
+        with suppress(OSError):  # what cannot be removed does no harm, and there may be none
+            file.unlink()  # an earlier run's
         names, threshold = self._params.class_names, self._params.conf_threshold
         if self._examples and write_picture(file, lambda: draw_detections(self._examples, names, threshold)):
             logger.info('pictures of some images with their boxes: %s', file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import List, NamedTuple, Sequence, Tuple
 
@@ -83,7 +84,8 @@ class MiningSink:
     def _show(self, highest: Sequence[_Ranked], lowest: Sequence[_Ranked]) -> None:
         """Name the images at the two ends in the log, and draw them."""
         file = self._env.output.root_dir / _PICTURE_FILE
-        file.unlink(missing_ok=True)  # an earlier run's
+        with suppress(OSError):  # what cannot be removed does no harm, and there may be none
+            file.unlink()  # an earlier run's
         for words, end in (('highest', highest), ('lowest', lowest)):
             told = ', '.join(f'{self._path(item).name} {item.score:.4g}' for item in end)
             logger.info('%s: %s', words, told)

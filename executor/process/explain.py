@@ -34,8 +34,16 @@ def explained(error: BaseException, job: Optional[Job] = None) -> BaseException:
 def _explanation(error: BaseException, job: Optional[Job]) -> Optional[ExecutorError]:
     if job is not None and isinstance(error, ParameterError):
         return job.placed(error)
-    if job is not None and isinstance(error, OSError) and is_full(error):
-        return _full(error, job.env.output.root_dir)
+    if job is not None and isinstance(error, OSError):
+        output = job.env.output
+        if is_full(error):
+            return _full(error, output.root_dir)
+        # Below is what nobody has looked at yet: a folder in the way of a file, a file in that of a folder.
+        place = Path(str(error.filename2 or error.filename or ''))
+        if {output.root_dir, output.models_dir, output.tensorboard_dir}.intersection((place, *place.parents)):
+            from executor.contract.output.writable import unwritable  # reads YAML, which the entry may lack
+
+            return unwritable(place, error)
     if isinstance(error, ExecutorError) and str(error).startswith('Caught '):
         # A loading worker raised it; torch put the worker's whole traceback into the message. Its last line is ours.
         return type(error)(str(error).rstrip().splitlines()[-1].partition(': ')[2])

@@ -51,6 +51,7 @@ def check_told(case: Case, outcome: Outcome) -> None:
     if not case.told:
         assert all(word in last for word in (*case.words, str(case.code))), last
         assert 'unexpected ' not in last, last
+        assert not outcome.monitor, 'it was told all the same, where it may be read as what another task says'
         return
     message = check_record(outcome.monitor, case.code)
     lost = [word for word in case.words if word not in message]

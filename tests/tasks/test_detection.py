@@ -104,6 +104,26 @@ def test_inference_leaves_what_the_platform_reads(tmp_path, model, images, proto
     assert f'{len(boxes)} boxes of score 0.6 and above' in output
 
 
+def test_a_model_that_cannot_be_used_costs_no_result_of_an_earlier_run(tmp_path, images):
+    broken = tmp_path / 'in/models/model.pth'
+    env_file = write_task(tmp_path, broken, images, mining=True, infer=True)
+    for file in (broken, tmp_path / 'out/result.tsv', tmp_path / 'out/infer-result.json'):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('earlier')
+    run(env_file, status=1)
+    assert monitor_of(env_file)[3:5] == ['4', '300004']
+    assert [(tmp_path / 'out' / name).read_text() for name in ('result.tsv', 'infer-result.json')] == ['earlier'] * 2
+
+
+def test_a_folder_in_the_place_of_a_picture_costs_no_result(tmp_path, model, images):
+    env_file = write_task(tmp_path, model, images, mining=True, infer=True, mining_algorithm='entropy')
+    for name in ('infer-examples.jpg', 'mining-examples.jpg'):
+        (tmp_path / 'out' / name).mkdir(parents=True)
+    output = run(env_file)
+    assert output.count('-examples.jpg could not be drawn') == 2
+    assert len(detections_of(env_file)) == 10
+
+
 def test_ten_images_on_any_number_of_ranks_give_one_file(tmp_path, model, images, ran):
     options = {'mining': True, 'mining_algorithm': 'entropy', 'seed': 3, 'conf_threshold': 0.6}
     one = ran(**options)

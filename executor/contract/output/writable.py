@@ -32,7 +32,7 @@ def check_writable(env: Env) -> None:
     for file in files:
         try:
             if stat.S_ISDIR(file.stat().st_mode):
-                raise OutputError(f'{file} is a folder, but the task writes a file there: remove it, or rename it')
+                raise unwritable(file, IsADirectoryError())
         except FileNotFoundError:
             continue
         except OSError as error:  # such as a name that no file can have
@@ -54,6 +54,8 @@ def unwritable(path: Path, error: OSError) -> OutputError:
     if is_full(error):
         remedy = 'free some space there, and start the task again'
         return OutputError(f'{path} cannot be written, the disk is full: {remedy}')
+    if isinstance(error, IsADirectoryError):
+        return OutputError(f'{path} is a folder, but the task writes a file there: remove it, or rename it')
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         blocking = next((place for place in (path, *path.parents) if place.exists() and not place.is_dir()), path)
         return OutputError(f'{blocking} is a file, but the task writes a folder there: remove it, or rename it')

@@ -85,6 +85,28 @@ CASES: Tuple[Case, ...] = (
         heavy=False,
     ),
     _case(
+        '/out/training is a file',
+        content('out/training', 'a file'),
+        160004,
+        '/out/training is a file, but the task writes a folder there',
+        'remove it',
+    ),
+    _case(
+        '/out/training/resume.pth is a folder',
+        folder('out/training/resume.pth'),
+        160004,
+        '/out/training/resume.pth is a folder, but the task writes a file there',
+        'remove it',
+    ),
+    _case(
+        '/out/.parts is a file',
+        content('out/.parts', 'a file'),
+        160004,
+        '/out/.parts is a file, but the task writes a folder there',
+        'remove it',
+        task=INFERENCE,
+    ),
+    _case(
         '/out/monitor.txt is a folder',
         folder('out/monitor.txt'),
         160004,

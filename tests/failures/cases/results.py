@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Tuple
 from demo import shapes
 from tests.failures.case import Case, rows
 from tests.failures.packages import saved
-from tests.failures.task import INFERENCE, Change, Task, changes, config, content
+from tests.failures.task import INFERENCE, Change, Task, changes, config, content, removed
 
 _STATE = 'out/training/resume.pth'
 
@@ -47,6 +47,15 @@ CASES: Tuple[Case, ...] = (
     _in_use('another task works in /out', another_task, '/out is in use by another task', 'a folder of its own'),
     _in_use(
         'a training works in the /out of an inference', another_task, '/out is in use by another task', task=INFERENCE
+    ),
+    _in_use(
+        'another task works in /out, and env.yaml is not there',
+        changes(another_task, removed('in/env.yaml')),
+        '/in/env.yaml cannot be read',
+        code=300001,
+    ),
+    _in_use(
+        'another task works in /out, and an argument is none', another_task, '--gpu', code=300001, arguments=('--gpu',)
     ),
     _state(
         'a state to resume from has a stage called ..',

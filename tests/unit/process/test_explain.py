@@ -61,6 +61,26 @@ def test_what_is_full_is_told(ymir_task, monkeypatch, number, file, free, kind, 
     assert str(ours).startswith(told.format(root=ymir_task.root, error=error))
 
 
+@pytest.mark.parametrize(
+    'error, told',
+    [
+        ((errno.EISDIR, 'Is a directory', '/out/training/resume.pth'), 'is a folder, but the task writes a file there'),
+        ((errno.EISDIR, '', '/out/.r.7', None, '/out/r.yaml'), 'r.yaml is a folder, but the task writes a file there'),
+        ((errno.EEXIST, 'File exists', '/out/.parts'), '/out/.parts is a file, but the task writes a folder there'),
+        ((errno.EPERM, 'Operation not permitted', '/out/result.tsv'), 'result.tsv cannot be written (Operation not'),
+    ],
+)
+def test_what_is_in_the_way_in_the_output_folder_is_told(ymir_task, error, told):
+    ymir_task.write('out/.parts', 'a file')
+    number, words, *files = error
+    placed = [file and f'{ymir_task.root}{file}' for file in files]
+    ours = explained(OSError(number, words, *placed), ymir_task.job())
+    assert type(ours) is errors.OutputError
+    assert told in str(ours)
+    outside = OSError(number, words, f'{ymir_task.root}/in/env.yaml')
+    assert explained(outside, ymir_task.job()) is outside
+
+
 def test_before_there_is_a_job_as_much_is_explained_as_can_be():
     """A parameter has no line yet, and nobody knows which disk is full."""
     for error in (ParameterError('cfg_options', 'no'), OSError(errno.ENOSPC, 'No space left on device')):

@@ -263,6 +263,16 @@ def test_an_account_that_cannot_be_read_takes_nothing_with_it(ymir_task: TaskFol
     assert names_in(ymir_task.models_dir) == []
 
 
+def test_no_pipe_is_waited_for(ymir_task: TaskFolder):
+    (ymir_task.root / 'out/training').mkdir()
+    for name in ('models/result.yaml', 'training/made.json'):
+        os.mkfifo(ymir_task.root / 'out' / name)
+    result = TrainingResult(ymir_task.env())
+    result.clear()
+    result.made.add([ymir_task.models_dir / 'a.pth'])
+    assert result.made.all() == [ymir_task.root / 'out/models/a.pth']
+
+
 def test_only_curves_that_this_process_began_are_ours(ymir_task: TaskFolder):
     result = TrainingResult(ymir_task.env())
     host, pid = socket.gethostname(), os.getpid()
