@@ -26,8 +26,9 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from numpy.typing import NDArray
 
 from executor.config.allowed import HOOKS as ALLOWED_HOOKS
-from executor.config.allowed import OUR_DATASET, SCOPES, WRAPPERS
+from executor.config.allowed import OUR_DATASET, WRAPPERS
 from executor.config.find import is_trusted
+from executor.config.places import SCOPES
 from executor.contract.errors import ModelError
 from executor.models.families import model_part_names
 from executor.weights.checkpoint import Checkpoint, read_checkpoint

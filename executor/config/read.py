@@ -7,8 +7,9 @@ from typing import Sequence
 
 from mmengine.config import Config
 
-from executor.config.allowed import kept_of_package, put_our_data, refused_parts
+from executor.config.allowed import refused_parts
 from executor.config.find import find_config, is_trusted
+from executor.config.our_data import kept_of_package, put_our_data
 from executor.config.plain import ConfigDict, read_plain_config
 from executor.contract.errors import ModelError
 from executor.contract.params import TrainParams
