@@ -174,6 +174,8 @@ def _stdout(kind: str, log: Path) -> BinaryIO:
 
 def _prepare(case: Case) -> None:
     """In the process of the task, before it begins."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # which tests in the background ignore
+        signal.signal(number, signal.SIG_DFL)
     if not case.heavy:
         resource.setrlimit(resource.RLIMIT_AS, (_LIGHT_BYTES, _LIGHT_BYTES))
     if case.open_files is not None:
