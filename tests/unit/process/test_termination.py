@@ -12,8 +12,8 @@ from executor.process.termination import STOPS, Terminated, heed_termination, he
 
 @pytest.fixture(autouse=True)
 def signals():
-    """What signals do, put back afterwards."""
-    before = {number: signal.getsignal(number) for number in STOPS}
+    """None is ignored, as where the tests run in the background; what signals do is put back afterwards."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STOPS}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
