@@ -44,11 +44,6 @@ if __name__ == '__main__':
 
 
 @pytest.fixture
-def at_once(monkeypatch):
-    monkeypatch.setattr(sole_use, '_PATIENCE', 0)
-
-
-@pytest.fixture
 def processes(tmp_path):
     """The numbers of task, worker and loading process that work in `out`."""
     (tmp_path / 'task.py').write_text(TASK)
@@ -63,26 +58,21 @@ def processes(tmp_path):
     task.communicate()
 
 
-def end(number: int) -> None:
-    """Kill a process and wait until its files are closed."""
-    os.kill(number, signal.SIGKILL)
-    while Path(f'/proc/{number}/fd').exists() and os.path.exists(f'/proc/{number}/exe'):
-        pass
-
-
-def test_a_folder_is_one_tasks_until_its_last_process_is_gone(tmp_path, processes, at_once):
+def test_a_folder_is_one_tasks_until_its_last_process_is_gone(tmp_path, processes, monkeypatch):
     out, link = tmp_path / 'out', tmp_path / 'link'
     link.symlink_to(out)
     task, worker, _ = processes
+    monkeypatch.setattr(sole_use, '_PATIENCE', 0)
     for name in (out, link, out / '..' / 'out'):
         assert refusal(InUseError, claim, name) == (
             f'{name} is in use by another task, which goes on: wait until that has ended, or give this one a folder of '
             'its own'
         )
-    end(task)
+    os.kill(task, signal.SIGKILL)
     assert InUseError.code == 160004
     refusal(InUseError, claim, out)  # the worker is still there
-    end(worker)
+    os.kill(worker, signal.SIGKILL)
+    monkeypatch.setattr(sole_use, '_PATIENCE', 60)  # the kernel closes the files of a killed process when it comes to it
     claim(out)  # its loading process does not count
     assert names_in(out) == []
 
