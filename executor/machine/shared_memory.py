@@ -5,6 +5,7 @@ A process that writes there when it is full dies of a bus error; docker's defaul
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Tuple
 
@@ -24,6 +25,11 @@ def workers_that_fit(wanted: int, batch_bytes: int, free_bytes: int) -> Tuple[in
     return (wanted, 2) if batches >= 2 * wanted else (min(wanted, batches), 1)
 
 
+def shared_memory_for(workers: int, batch_bytes: int, ranks: int, use_gpu: bool) -> int:
+    """Count the bytes of /dev/shm in which so many loading processes a rank fit, two batches ahead each."""
+    return ranks * (math.ceil((2 * workers + _BATCHES_HELD) * batch_bytes / _USABLE) + _nccl_bytes(ranks, use_gpu))
+
+
 def free_shared_memory(ranks: int, use_gpu: bool) -> int:
     """Count the bytes of /dev/shm free for the loaders of one rank."""
     try:
@@ -31,4 +37,8 @@ def free_shared_memory(ranks: int, use_gpu: bool) -> int:
     except OSError:
         return 2**62  # torch uses other means, and any number fits
     free = stat.f_bavail * stat.f_frsize // ranks
-    return max(0, free - _FOR_NCCL) if use_gpu and ranks > 1 else free
+    return max(0, free - _nccl_bytes(ranks, use_gpu))
+
+
+def _nccl_bytes(ranks: int, use_gpu: bool) -> int:
+    return _FOR_NCCL if use_gpu and ranks > 1 else 0

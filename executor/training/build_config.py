@@ -16,7 +16,7 @@ from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
 from executor.training.data import set_datasets
 from executor.training.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
-from executor.training.workers import set_workers
+from executor.training.workers import choose_workers, set_workers
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
         # For what is not part of a model, such as the state to resume from.
         config['work_dir'] = str(env.output.root_dir / 'training')
         set_datasets(config, env, params)
+        choose_workers(config, params.workers_per_gpu, ranks, use_gpu)
         max_epochs = chosen_number(options, 'train_cfg.max_epochs', params.max_epochs)
         total_batch = chosen_number(options, 'train_dataloader.batch_size', params.samples_per_gpu) * ranks
         scale_schedule(config, max_epochs, math.ceil(train_images / total_batch))

@@ -22,7 +22,7 @@ def set_datasets(config: Config, env: Env, params: TrainParams) -> None:
         loader = config[f'{name}_dataloader']
         data = {**common, 'index_file': str(index), 'test_mode': name == 'val'}
         loader['dataset'] = _with_data(loader['dataset'], data)
-        loader.update(batch_size=params.samples_per_gpu, num_workers=params.workers_per_gpu)
+        loader['batch_size'] = params.samples_per_gpu
     # The true boxes, in pixels of the original image, have to reach the metric.
     pack = config['val_dataloader']['dataset']['pipeline'][-1]
     usual = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')

@@ -26,6 +26,8 @@ from executor.training.progress_hook import ProgressHook, raise_as_not_finite
 from executor.training.resume import ResumeHook, find_resume_file
 from executor.training.stage_hook import StageHook
 from executor.training.stage_store import StageStore
+from executor.training.waiting_hook import WaitingHook
+from executor.training.workers import Loading
 from executor.weights.choose import replace_downloads
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ def train(job: Job, progress: Progress) -> None:
     env, params = job.env, job.training
     assert params is not None and env.input.training_index_file is not None, 'the inputs have been checked'
     train_images = len(read_training_index(env.input.training_index_file))
+    use_gpu = bool(params.gpu_ids)
     register_parts()
     patch()
     config = build_config(env, params, train_images, dist.world_size())
@@ -55,6 +58,7 @@ def train(job: Job, progress: Progress) -> None:
     runner.register_hook(resumption)
     runner.register_hook(stages)
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
+    runner.register_hook(WaitingHook(Loading.of(config, dist.world_size(), use_gpu)))
     if weights is not None:
         runner.register_hook(PretrainedHook(weights))
     try:

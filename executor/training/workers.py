@@ -1,28 +1,44 @@
-"""Give the loaders of a training as many workers as /dev/shm has room for."""
+"""Give the loaders of a training their workers: as many as asked for, as the cores take and /dev/shm has room for."""
 
 from __future__ import annotations
 
 import logging
-from typing import Iterator, Sequence
+import math
+from dataclasses import dataclass
+from typing import Iterator, Optional, Sequence
 
 from mmengine.config import Config
 
+from executor.config.allowed import LOADERS
 from executor.config.plain import ConfigDict
 from executor.config.read import outer_pipeline
-from executor.machine.shared_memory import free_shared_memory, workers_that_fit
+from executor.contract.params import TrainParams
+from executor.machine.cores import share_of_cores
+from executor.machine.shared_memory import free_shared_memory, shared_memory_for, workers_that_fit
 
 logger = logging.getLogger(__name__)
+
+
+def choose_workers(config: Config, wanted: int, ranks: int, use_gpu: bool) -> None:
+    """Ask for the workers that the user wants; of the default no more than there are cores."""
+    cores = share_of_cores(ranks)
+    if wanted == TrainParams.workers_per_gpu and cores < wanted:
+        logger.info('workers_per_gpu: %d instead of the default %d, as many as there are cores', cores, wanted)
+        wanted = cores
+    for name in LOADERS:
+        # Only from pinned memory does a copy go on beside what the GPU computes.
+        config[name].update(num_workers=wanted, pin_memory=use_gpu)
 
 
 def set_workers(config: Config, ranks: int, use_gpu: bool) -> None:
     """Leave each loader no more workers than fit."""
     free = free_shared_memory(ranks, use_gpu)
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for name in LOADERS:
         loader = config[name]
         if loader is None:
             continue
         wanted = loader['num_workers']
-        batch = image_bytes(outer_pipeline(loader['dataset'])) * loader['batch_size']
+        batch = _batch_bytes(loader)
         workers, ahead = workers_that_fit(wanted, batch, free)
         loader.pop('prefetch_factor', None)
         loader.update(num_workers=workers, persistent_workers=workers > 0)
@@ -34,6 +50,44 @@ def set_workers(config: Config, ranks: int, use_gpu: bool) -> None:
                 'raise shm_size (docker run --shm-size) for full speed',
                 *(free // 10**6, wanted, batch // 10**6, workers, ' with one batch each' if workers else ''),
             )
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What a rank loads its training images with."""
+
+    workers: int
+    cores: int
+    batch_bytes: int
+    free_bytes: int  # of /dev/shm, for a rank, before its workers start
+    ranks: int
+    use_gpu: bool
+
+    @classmethod
+    def of(cls, config: Config, ranks: int, use_gpu: bool) -> Loading:
+        """Look at a config whose workers are set."""
+        loader, free = config['train_dataloader'], free_shared_memory(ranks, use_gpu)
+        return cls(loader['num_workers'], share_of_cores(ranks), _batch_bytes(loader), free, ranks, use_gpu)
+
+    def advice(self, waiting: float) -> Optional[str]:
+        """Say what would help a training that waits this share of its time, up to 1; None where nothing is known to."""
+        # Its workers load without a pause, yet only for the rest of the time is there something to train on.
+        busy = max(1e-3, 1 - waiting)
+        enough = min(math.ceil(max(self.workers, waiting) / busy), self.cores)
+        each = ' a GPU' if self.use_gpu else ''
+        if enough <= self.workers:
+            # A CPU without a GPU trains on the same cores: it does not idle when it waits.
+            return f'all {self.cores} cores{each} load them: give the container more cores' if self.use_gpu else None
+        more = f'set workers_per_gpu to {enough} (used: {self.workers}, cores{each}: {self.cores})'
+        if workers_that_fit(enough, self.batch_bytes, self.free_bytes)[0] == enough:
+            return more
+        size = math.ceil(shared_memory_for(enough, self.batch_bytes, self.ranks, self.use_gpu) / 2**30)
+        return f'/dev/shm has no room for more workers: raise shm_size (docker run --shm-size) to {size}G and {more}'
+
+
+def _batch_bytes(loader: ConfigDict) -> int:
+    """Bound the bytes of a batch, which a worker writes to /dev/shm."""
+    return image_bytes(outer_pipeline(loader['dataset'])) * int(loader['batch_size'])
 
 
 def image_bytes(pipeline: Sequence[ConfigDict]) -> int:

@@ -65,6 +65,7 @@ def test_the_end_is_told(two_epochs):
     env_file, output = two_epochs
     assert monitor_of(env_file)[2:] == ['1.00', '2']
     assert 'epoch 2 of 2, iteration 2 of 2: loss' in output
+    assert re.search(r'epoch 2 of 2: [0-9.]+ images/s, waited for images [0-9]+ % of the time', output)
     assert '| triangle |' in output
     assert 'best stage epoch_' in output
     assert 'no pretrained weights: training from scratch' in output
@@ -76,6 +77,7 @@ def test_tensorboard_has_losses_rate_and_metrics(two_epochs):
     assert {'loss', 'loss_cls', 'lr', 'coco/bbox_mAP_50', 'coco/AP_50/circle'} <= set(scalars)
     assert len(scalars['coco/bbox_mAP_50']) == 2
     assert scalars['coco/images'] == [5, 5]
+    assert len(scalars['waiting']) == 2 and all(0 <= share < 1 for share in scalars['waiting'])
     assert all(math.isfinite(value) for values in scalars.values() for value in values)
 
 
@@ -228,6 +230,7 @@ def test_two_ranks_evaluate_every_image_once_and_write_one_set(tmp_path):
     run(env_file, '--cpu-ranks', '2')
     scalars = scalars_of(env_file)
     assert scalars['coco/images'] == [5, 5]
+    assert len(scalars['waiting']) == 2
     assert all(math.isfinite(value) for value in scalars['loss'])
     assert len(list((tmp_path / 'out/tensorboard').iterdir())) == 1
     assert monitor_of(env_file)[2:] == ['1.00', '2']

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executor.machine.shared_memory import workers_that_fit
+from executor.machine.shared_memory import shared_memory_for, workers_that_fit
 
 MB = 2**20
 
@@ -25,3 +25,12 @@ MB = 2**20
 )
 def test_workers_that_fit(wanted, batch_mb, free_mb, expected):
     assert workers_that_fit(wanted, int(batch_mb * MB), free_mb * MB) == expected
+
+
+def test_the_memory_asked_for_is_what_the_workers_fit_into():
+    needed = shared_memory_for(7, 10 * MB, ranks=1, use_gpu=True)
+    assert needed == pytest.approx(16 * 10 * MB / 0.85, abs=1)
+    assert workers_that_fit(7, 10 * MB, needed) == (7, 2)
+    assert workers_that_fit(7, 10 * MB, needed - MB) == (7, 1)
+    assert shared_memory_for(7, 10 * MB, ranks=4, use_gpu=False) == 4 * needed
+    assert shared_memory_for(7, 10 * MB, ranks=4, use_gpu=True) == 4 * (needed + 32 * MB)  # NCCL takes some

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 import torch
@@ -126,7 +127,41 @@ def test_precision_on_cpu_and_gpu(build, caplog):
     assert '--amp needs a GPU' in caplog.text
 
 
+@pytest.mark.parametrize(
+    'cores, ranks, chosen, expected',
+    [
+        (1, 1, {}, 1),
+        (2, 1, {}, 2),
+        (64, 1, {}, 4),
+        (8, 4, {}, 2),
+        (2, 4, {}, 1),
+        (2, 1, {'workers_per_gpu': 8}, 8),
+        (2, 1, {'workers_per_gpu': 3}, 3),
+        (2, 1, {'workers_per_gpu': 0}, 0),
+        (2, 1, {'cfg_options': 'train_dataloader.num_workers=4'}, 4),
+    ],
+)
+def test_the_default_workers_are_no_more_than_the_cores(build, monkeypatch, caplog, cores, ranks, chosen, expected):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: set(range(cores)))
+    with caplog.at_level(logging.INFO, logger='executor'):
+        config = build(ranks=ranks, **{'workers_per_gpu': 4, **chosen})
+    assert config.train_dataloader.num_workers == expected
+    told = f'workers_per_gpu: {cores // ranks or 1} instead of the default 4, as many as there are cores'
+    assert (told in caplog.text) == ('workers_per_gpu' not in chosen and cores // ranks < 4)
+    if 'cfg_options' not in chosen:
+        assert config.val_dataloader.num_workers == expected
+
+
+def test_batches_are_pinned_for_a_gpu(build):
+    for gpu in ({}, {'gpu_id': '0', 'gpu_count': 1}):
+        config = build(config_file='configs/rtmdet/rtmdet_tiny_8xb32-300e_coco.py', **gpu)  # says pin_memory=True
+        assert (config.train_dataloader.pin_memory, config.val_dataloader.pin_memory) == (bool(gpu), bool(gpu))
+    config = build(gpu_id='0', gpu_count=1, cfg_options='train_dataloader.pin_memory=False')
+    assert not config.train_dataloader.pin_memory
+
+
 def test_little_shared_memory_means_fewer_workers_and_a_warning(build, monkeypatch, caplog):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda pid: set(range(4)))
     monkeypatch.setattr(workers, 'free_shared_memory', lambda ranks, use_gpu: 64 * 2**20)
     with caplog.at_level(logging.WARNING, logger='executor'):
         config = build(workers_per_gpu=4)
