@@ -14,7 +14,7 @@ _OF_THE_MACHINE = re.compile(
     f'{_BETWEEN_RANKS}|CUDA|cuDNN|DataLoader|bus error|(out of|allocate|shared|pin) memory', re.IGNORECASE
 )
 _LOSS_OF_A_RANK = re.compile(_BETWEEN_RANKS, re.IGNORECASE)
-_LOADER_DEATH = re.compile(r'DataLoader worker \(pid|bus error', re.IGNORECASE)
+_LOADER_DEATH = re.compile(r'DataLoader worker \(pid|pin memory thread|bus error', re.IGNORECASE)
 
 
 def is_out_of_gpu_memory(error: BaseException) -> bool:

@@ -21,6 +21,7 @@ from executor.models.families import register_parts
 from executor.report.pictures import draw_grid, write_picture
 from executor.report.table import class_table
 from executor.training.build_config import build_config
+from executor.training.copy_ahead import CopyAheadHook
 from executor.training.pretrained import PretrainedHook, starting_weights
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
 from executor.training.resume import ResumeHook, find_resume_file
@@ -59,6 +60,8 @@ def train(job: Job, progress: Progress) -> None:
     runner.register_hook(stages)
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
     runner.register_hook(WaitingHook(Loading.of(config, dist.world_size(), use_gpu)))
+    if use_gpu:
+        runner.register_hook(CopyAheadHook())
     if weights is not None:
         runner.register_hook(PretrainedHook(weights))
     try:

@@ -31,7 +31,7 @@ LOADER = (
         (RuntimeError(LOADER), False, False, True, True),
         (RuntimeError('DataLoader worker (pid(s) 7, 8) exited unexpectedly'), False, False, True, True),
         (RuntimeError('unable to open shared memory object </torch_1> in read-write mode'), False, False, False, True),
-        (RuntimeError('Pin memory thread exited unexpectedly'), False, False, False, True),
+        (RuntimeError('Pin memory thread exited unexpectedly'), False, False, True, True),
         (RuntimeError('NCCL error in: ProcessGroupNCCL.cpp:1269'), False, False, False, True),
         (RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED'), False, False, False, True),
         (RuntimeError('[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed'), *3 * (False,), True),
