@@ -7,8 +7,8 @@ from typing import Iterator, Sequence
 
 from mmengine.config import Config
 
+from executor.config.our_data import outer_pipeline
 from executor.config.plain import ConfigDict
-from executor.config.read import outer_pipeline
 from executor.machine.shared_memory import free_shared_memory, workers_that_fit
 
 logger = logging.getLogger(__name__)
