@@ -48,5 +48,5 @@ def config_to_blame(config: Config, options: Mapping[str, object]) -> Iterator[N
             raise
         raise ModelError(
             f'{file}: the detector cannot be built or run from this config ({reason}): use the config that the '
-            'training wrote'
+            'training wrote, or set config_file to one of this image'
         ) from error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from pathlib import Path
-from typing import List, Sequence, Union
+from typing import Dict, List, Optional, Sequence, Set, Union
 
+from executor.config.names import former_names, nearest_names, todays_name
 from executor.contract.errors import ParameterError
 from executor.contract.params import DetectionParams, Job, TrainParams
 from executor.contract.shown import shown
@@ -34,7 +36,7 @@ def is_trusted(file: Path) -> bool:
 
 
 def find_config(name: str, package_files: Sequence[Path]) -> Path:
-    """Find the file that `config_file` names: of the model package (by base name), else ours, mmdet's, or any path.
+    """Find the file that `config_file` names: of the model package (by base name), else of the image, or any path.
 
     Raises:
         ParameterError: no such file.
@@ -44,13 +46,41 @@ def find_config(name: str, package_files: Sequence[Path]) -> Path:
     for candidate in candidates:
         if candidate.suffix == '.py' and os.path.isfile(candidate):
             return candidate.resolve()
+    found = find_of_image(name) if name.endswith('.py') and not os.path.isabs(name) else None
+    if found is not None:
+        return found
     packaged = ', '.join(file.name for file in package_files if file.suffix == '.py')
     raise ParameterError(
         'config_file',
-        f'config_file {shown(name)} does not exist: use one of {", ".join(our_configs())}; a config of mmdet such as '
-        f'configs/retinanet/retinanet_r50_fpn_1x_coco.py; or a config of the pretrained model '
+        f'config_file {shown(name)} does not exist{nearest_of_image(name)}: use one of {", ".join(our_configs())}; a '
+        'config of mmdet such as configs/retinanet/retinanet_r50_fpn_1x_coco.py; or a config of the pretrained model '
         f'({packaged or "it has none"})',
     )
+
+
+def find_of_image(name: str) -> Optional[Path]:
+    """Find the config of this image that a file name of mmdet 2 or 3 means: ours, else mmdet's; None without one."""
+    ours, mmdets = our_configs(), _mmdets_configs()
+    found = todays_name(name, (ours, mmdets), _former_names())
+    return None if found is None else (REPOSITORY if found in ours else mmdet_configs()) / found
+
+
+def nearest_of_image(name: str) -> str:
+    """Name the configs of this image that a name is most like, for a message; nothing where it is like none."""
+    near = nearest_names(name, [*our_configs(), *_mmdets_configs()])
+    return f' (the nearest are {", ".join(near)})' if near else ''
+
+
+@functools.lru_cache
+def _mmdets_configs() -> List[str]:
+    files = (mmdet_configs() / 'configs').glob('[!_]*/*.py')
+    # What tests on several copies of an image is a part of a config.
+    return [file.relative_to(mmdet_configs()).as_posix() for file in files if not file.stem.endswith('tta')]
+
+
+@functools.lru_cache
+def _former_names() -> Dict[str, Set[str]]:
+    return former_names((mmdet_configs() / 'configs').glob('**/metafile.yml'))
 
 
 def check_config_file(job: Job) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, MutableMapping
+from typing import Mapping, MutableMapping, Sequence
 
 from executor.config.allowed import LOADERS, OUR_DATASET, PACKAGE, WRAPPERS
 from executor.config.places import unscoped
@@ -61,3 +61,12 @@ def _with_our_dataset(dataset: object) -> object:
     if isinstance(wrapper.get('datasets'), (list, tuple)):
         wrapper['datasets'] = [_with_our_dataset(one) for one in wrapper['datasets'][:1]]  # an epoch is once through
     return wrapper
+
+
+def outer_pipeline(dataset: ConfigDict) -> Sequence[ConfigDict]:
+    """Find the transforms that make what the model gets: those of the outermost dataset that has some."""
+    while 'pipeline' not in dataset:
+        if not {'dataset', 'datasets'} & set(dataset):
+            raise ValueError(f'the dataset ({dataset.get("type")}) has no pipeline')
+        dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
+    return dataset['pipeline']

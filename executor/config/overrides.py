@@ -8,6 +8,7 @@ from typing import List, Mapping, Optional, Sequence, Tuple, Union
 from mmengine.config import Config
 
 from executor.config.allowed import OPTIONS, refused_parts
+from executor.config.former_options import todays_options
 from executor.config.plain import ConfigDict
 from executor.contract import parsers
 from executor.contract.errors import ParameterError
@@ -79,13 +80,16 @@ def _box_stage(config: Config) -> Tuple[str, ConfigDict]:
 def apply_options(config: Config, options: Mapping[str, object]) -> None:
     """Merge `a.b.0.c: value` entries into the config; a list index must exist.
 
-    A first word that mmengine does not know would be merged and never looked at, such as mmdet 2's `optimizer.lr`.
+    A first word that mmengine does not know would be merged and never looked at.
     """
     if 'resume' in options:
         raise wrong_option('resume: use args_options --resume, which finds or takes the file to resume from')
     for key in options:
         if key.rpartition('.')[2] == 'num_classes':
             raise wrong_option(f'{key}: the number of classes is that of class_names: leave it out')
+    former = todays_options(options)
+    if former:
+        raise wrong_option(f'{clipped(former, 1000)}: use what it is called today')
     unknown = sorted({key.partition('.')[0] for key in options} - set(OPTIONS))
     if unknown:
         raise wrong_option(

@@ -13,6 +13,7 @@ from executor.contract.errors import ModelError
 from executor.contract.regular_file import read_regular
 
 _MOST_BYTES = 2**21  # Python's parser takes 500 times as much memory; with a thousand classes it is a tenth of this
+_MOST_GPUS = 1000  # which mmdet 2 writes as a range, and nothing else
 
 ConfigDict = Dict[str, Any]  # a config or a part of one: dicts, lists, tuples, text, numbers and None, nested
 
@@ -27,20 +28,31 @@ SAVED_KEYS = (
 def read_plain_config(path: Path) -> ConfigDict:
     """Read a config that consists of `name = literal` lines, without running it.
 
-    Literals are Python's, and `dict(key=literal)`, the form in which mmengine dumps a config.
-
     Raises:
-        ModelError: with file and line, where something else than a plain assignment is found.
+        ModelError: see `plain_config`, or the file cannot be read.
     """
     try:
-        tree = ast.parse(read_regular(path, _MOST_BYTES).decode('utf-8'))
+        text = read_regular(path, _MOST_BYTES).decode('utf-8')
+    except (OSError, ValueError) as error:
+        raise _no_config(path, error)
+    return plain_config(text, path)
+
+
+def plain_config(text: str, path: Path) -> ConfigDict:
+    """Read the text of a config as `read_plain_config` does its file.
+
+    Literals are Python's, and `dict(key=literal)`, the form in which mmengine and mmcv dump a config.
+
+    Raises:
+        ModelError: with `path` and line, where something else than a plain assignment is found.
+    """
+    try:
+        if len(text) > _MOST_BYTES:
+            raise ValueError(f'{len(text)} characters, where {_MOST_BYTES} are the most')
+        tree = ast.parse(text)
     # MemoryError: of Python's parser, where brackets or signs are nested without end.
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        reason = str(error) or 'nested too deeply'
-        raise ModelError(
-            f'{path}:{getattr(error, "lineno", None) or 1}: not a config file ({reason}): use the config that the '
-            'training wrote'
-        )
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise _no_config(path, error)
     values: ConfigDict = {}
     for statement in tree.body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
@@ -59,6 +71,11 @@ def read_plain_config(path: Path) -> ConfigDict:
     return values
 
 
+def _no_config(path: Path, error: BaseException) -> ModelError:
+    line, reason = getattr(error, 'lineno', None) or 1, str(error) or 'nested too deeply'
+    return ModelError(f'{path}:{line}: not a config file ({reason}): use the config that the training wrote')
+
+
 def _literal(node: ast.expr, path: Path) -> Any:
     if isinstance(node, ast.Constant):
         return node.value
@@ -75,6 +92,8 @@ def _literal(node: ast.expr, path: Path) -> Any:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         if node.func.id == 'dict' and not node.args and all(keyword.arg for keyword in node.keywords):
             return {keyword.arg: _literal(keyword.value, path) for keyword in node.keywords}
+        if node.func.id == 'range' and not node.keywords:
+            return tuple(range(*(_literal(number, path) for number in node.args))[:_MOST_GPUS])
         # Infinity has no literal.
         if node.func.id == 'float' and len(node.args) == 1 and not node.keywords:
             return float(_literal(node.args[0], path))

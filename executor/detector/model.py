@@ -10,13 +10,15 @@ from typing import Mapping, Optional, Sequence, Tuple
 
 import torch
 from mmdet.registry import MODELS
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from executor.config.blame import config_to_blame
+from executor.config.our_data import outer_pipeline
 from executor.config.overrides import set_classes, set_thresholds
 from executor.config.patches import patch
 from executor.config.plain import ConfigDict
-from executor.config.read import load_config, outer_pipeline
+from executor.config.read import load_config, load_config_of_weights
 from executor.contract.errors import ModelError
 from executor.contract.params import DetectionParams, TrainParams
 from executor.contract.shown import clipped
@@ -61,7 +63,7 @@ def load_model(params: DetectionParams, score_threshold: Optional[float] = None,
         )
     checkpoint = read_checkpoint(weights)
     _check_class_names(class_names_of(checkpoint), params.class_names, weights)
-    config = load_config(_config_name(params, checkpoint, weights), params.model_files)
+    config = _config_of(params, checkpoint, weights)
     with config_to_blame(config, params.cfg_options):
         set_classes(config, params.class_names)
         if 'test_dataloader' not in config:
@@ -93,20 +95,23 @@ def _check_class_names(known: Optional[Sequence[str]], wanted: Sequence[str], we
         logger.warning('class_names are not those of the model: %s', ', '.join(other))
 
 
-def _config_name(params: DetectionParams, checkpoint: Mapping[str, object], weights: Path) -> str:
-    """Choose the config by the name the task gives, else the weights, else the package's only one."""
-    if params.config_file:
-        return params.config_file
+def _config_of(params: DetectionParams, checkpoint: Mapping[str, object], weights: Path) -> Config:
+    """Load the config that the task names, else that of the weights, else the package's only one."""
     packaged = sorted({file.name for file in params.model_files if file.suffix == '.py'})
     named = meta_of(checkpoint).get('config_file')
+    if params.config_file:
+        return load_config(params.config_file, params.model_files)
     if isinstance(named, str) and named in packaged:
-        return named
+        return load_config(named, params.model_files)
     if len(packaged) == 1:
-        return packaged[0]
-    raise ModelError(
-        f'{weights} comes with {"several configs: " + ", ".join(packaged) if packaged else "no config"}: set '
-        f'config_file to the one it was trained with, such as {TrainParams.config_file}'
-    )
+        return load_config(packaged[0], params.model_files)
+    config = None if packaged else load_config_of_weights(weights, meta_of(checkpoint))
+    if config is None:
+        raise ModelError(
+            f'{weights} comes with {"several configs: " + ", ".join(packaged) if packaged else "no config"}: set '
+            f'config_file to the one it was trained with, such as {TrainParams.config_file}'
+        )
+    return config
 
 
 def _check_sizes(pipeline: Sequence[ConfigDict]) -> None:

@@ -10,8 +10,8 @@ from typing import Iterator, Optional, Sequence
 from mmengine.config import Config
 
 from executor.config.allowed import LOADERS
+from executor.config.our_data import outer_pipeline
 from executor.config.plain import ConfigDict
-from executor.config.read import outer_pipeline
 from executor.contract.params import TrainParams
 from executor.machine.cores import share_of_cores
 from executor.machine.shared_memory import free_shared_memory, shared_memory_for, workers_that_fit

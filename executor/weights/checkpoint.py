@@ -71,6 +71,9 @@ def model_parameters(checkpoint: Mapping[str, object], path: Path) -> Dict[str, 
     parameters = {
         name[len('module.') :] if name.startswith('module.') else name: value for name, value in parameters.items()
     }
+    # mmdet 2 writes under `ema_backbone_stem...` what stood there before it put the averages in its place.
+    not_averaged = {f'ema_{name.replace(".", "_")}' for name in parameters}
+    parameters = {name: value for name, value in parameters.items() if name not in not_averaged}
     layouts = [layout for family in families.FAMILIES for layout in family.layouts]
     if not parameters:
         known = ' or of '.join(['mmdet', *(layout.name for layout in layouts)])

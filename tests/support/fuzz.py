@@ -30,15 +30,19 @@ import mmdet.registry
 import mmengine.registry
 import numpy as np
 from mmdet.registry import DATASETS, HOOKS, MODELS
+from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import FUNCTIONS, Registry, init_default_scope
 
 from demo import shapes
+from executor.config import read
 from executor.config.blame import config_to_blame
+from executor.config.find import OUR_CONFIGS
+from executor.config.our_data import outer_pipeline
 from executor.config.overrides import set_classes, set_thresholds
 from executor.config.patches import patch
 from executor.config.plain import config_text
-from executor.config.read import load_config, outer_pipeline
+from executor.config.read import load_config
 from executor.contract.config_yaml import read_job
 from executor.contract.env import read_env
 from executor.contract.errors import ExecutorError
@@ -48,6 +52,7 @@ from executor.machine.memory import is_of_the_machine
 from executor.models.families import register_parts
 from executor.training.build_config import build_config
 from executor.weights.choose import replace_downloads
+from tests.support import mmdet2
 from tests.support.watch import Allowed, watch
 
 _MOST_CHANGES = 3
@@ -81,9 +86,12 @@ def main(folder: Path, cases: int, seed: int) -> None:
     package, outside = folder / 'package', folder / 'outside'
     package.mkdir()
     nasty = Nasty(outside, random.Random(seed))
-    sound = _sound_config(package / 'config.py')
+    sound = {package / 'config.py': _sound_config(package / 'config.py'), package / mmdet2.CONFIG: _former_config()}
+    _base_is_read_once()
     # What is imported only when it is first used is imported now.
-    assert _read(package / 'config.py', job, set()) == 'read', 'the sound package cannot be read'
+    for file, config in sound.items():
+        _write(file, config)
+        assert _read(file, job, set()) == 'read', f'the sound package with {file.name} cannot be read'
     noted: collections.Counter[str] = collections.Counter()
     case = -1
     watch(
@@ -100,13 +108,14 @@ def main(folder: Path, cases: int, seed: int) -> None:
     signal.signal(signal.SIGALRM, _too_slow)
     ends: collections.Counter[str] = collections.Counter()
     for case in range(cases):  # noqa: B007  (what is noted names it)
-        config = copy.deepcopy(sound)
+        file = package / (mmdet2.CONFIG if case % 4 == 0 else 'config.py')
+        config = copy.deepcopy(sound[file])
         for _ in range(nasty.random.randint(1, _MOST_CHANGES)):
             nasty.change(config)
-        changed = {key for key in config if config[key] != sound.get(key)}
-        (package / 'config.py').write_text(''.join(f'{key} = {_literal(value)}\n' for key, value in config.items()))
+        changed = {key for key in config if config[key] != sound[file].get(key)}
+        _write(file, config)
         signal.alarm(_MOST_SECONDS)
-        ends[_read(package / 'config.py', job, changed)] += 1
+        ends[_read(file, job, changed)] += 1
         signal.alarm(0)
     traces = sorted(path.name for path in outside.glob('trace*'))
     print(json.dumps({'ends': ends, 'noted': sorted(noted), 'traces': traces}))
@@ -132,6 +141,23 @@ def _sound_config(file: Path) -> Dict[str, Any]:
     return whole
 
 
+def _former_config() -> Dict[str, Any]:
+    """The same as mmdet 2 writes it."""
+    config = Config(mmdet2.nano_config(len(shapes.CLASS_NAMES), side=64))
+    config.merge_from_dict({**_SMALL, **_HEAD})
+    return {**config.to_dict(), 'gpu_ids': [0]}
+
+
+def _base_is_read_once() -> None:
+    """The base is a config of ours, which runs as the Python it is."""
+    base = Config.fromfile(str(OUR_CONFIGS / 'yolox' / mmdet2.CONFIG))
+    read._run = lambda path: copy.deepcopy(base)
+
+
+def _write(file: Path, config: Dict[str, Any]) -> None:
+    file.write_text(''.join(f'{key} = {_literal(value)}\n' for key, value in config.items()))
+
+
 def _literal(value: Any) -> str:
     """Write a value as `read_plain_config` reads it."""
     if isinstance(value, dict):
@@ -148,12 +174,12 @@ def _read(file: Path, job: Job, changed: Set[str]) -> str:
     end = 'refused'
     try:
         init_default_scope('mmdet')
-        detection = load_config('config.py', [file])
+        detection = load_config(file.name, [file])
         end = 'not built'
         with config_to_blame(detection, {}):
             _build_for_detection(detection, not changed or 'model' in changed)
         assert job.training is not None
-        training = dataclasses.replace(job.training, model_files=(file,))
+        training = dataclasses.replace(job.training, model_files=(file,), config_file=file.name)
         config = build_config(job.env, training, train_images=1, ranks=1)
         with config_to_blame(config, {}):
             _build_for_training(config)

@@ -20,6 +20,8 @@ from executor.config import patches
 from executor.config.plain import read_plain_config
 from executor.contract.env import read_env
 from executor.weights.checkpoint import read_checkpoint
+from tests.support import mmdet2
+from tests.support.random_model import write_random_weights
 from tests.support.start import monitor_of, result_of, run, scalars_of, start, wait_for
 
 pytestmark = pytest.mark.slow
@@ -308,6 +310,19 @@ def test_other_detectors_of_mmdet_train(tmp_path, config_file, options):
     assert 'the backbone starts from random weights' in output
     files = result_of(env_file)['model_stages']['epoch_1']['files']
     assert files == ['epoch_1.pth', Path(config_file).name]
+
+
+def test_training_goes_on_from_a_package_of_the_predecessor(tmp_path):
+    """With its config; what it leaves is a package of today, by the same name."""
+    random = write_random_weights(tmp_path / 'random.pth', shapes.CONFIG_FILE, ('one', 'two'))
+    files = mmdet2.write_package(tmp_path, read_checkpoint(random)['state_dict'], ('one', 'two'), side=96)
+    env_file = write_small_task(tmp_path, pretrained_model_params=[str(file) for file in files], config_file=NANO)
+    output = run(env_file)
+    assert f'weights: {tmp_path / mmdet2.BEST}, 636 of 642 parameters loaded' in output
+    assert 'of the file are not in the model' not in output
+    (stage,) = result_of(env_file)['model_stages'].values()
+    left = read_plain_config(tmp_path / 'out/models' / stage['stage_name'] / NANO)
+    assert 'data' not in left and left['model']['bbox_head']['num_classes'] == 3
 
 
 def test_patterns_choose_what_is_listed(tmp_path):

@@ -51,7 +51,8 @@ ROOMS = {
     'executor/config': (
         'executor.contract executor.machine executor.models.families executor.weights mmcv mmdet mmengine numpy'
     ),
-    'executor/config/find.py': 'executor.contract',
+    'executor/config/find.py': 'executor.config.names executor.contract',
+    'executor/config/names.py': '',
     'executor/weights': 'executor.contract executor.models.families torch',
     'executor/models': (
         'executor.detections executor.images.prepare executor.network.dense mmcv mmdet mmengine numpy torch'

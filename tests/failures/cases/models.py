@@ -32,8 +32,6 @@ from tests.failures.task import (
 )
 
 _CONFIG = f'{PACKAGE}/{CONFIG}'
-_MMDET_2 = "model = dict(type='YOLOX')\ndata = dict(samples_per_gpu=2)\noptimizer = dict(type='SGD')\n"
-
 
 _case = rows(300004, task=INFERENCE)
 _heavy = rows(300004, task=INFERENCE, heavy=True)
@@ -166,13 +164,6 @@ CASES: Tuple[Case, ...] = (
         'comes with no config',
         'set config_file',
         task=MINING,
-    ),
-    _heavy(
-        'the config of the model is one of mmdet 2',
-        content(_CONFIG, _MMDET_2),
-        f'/{_CONFIG}',
-        'mmdet 2',
-        'set config_file',
     ),
     _heavy(
         'the config of the model is no Python',

@@ -99,7 +99,11 @@ CASES: Tuple[Case, ...] = (
         'train_dataloader.sampler.type is InfiniteSampler, which never ends an epoch',
         'use DefaultSampler',
     ),
-    _deep('cfg_options has a key of mmdet 2', 'optimizer.lr=0.1', 'optimizer', 'use keys of the config'),
+    _deep('cfg_options has a key that nothing looks at', 'optimiser.lr=0.1', 'optimiser', 'use keys of the config'),
+    _deep('cfg_options has a key of mmdet 2', 'optimizer.lr=0.1', 'optim_wrapper.optimizer.lr today'),
+    _deep(
+        'cfg_options has a key of mmdet 2 that is a parameter', 'data.samples_per_gpu=2', 'parameter samples_per_gpu'
+    ),
     _deep(
         'cfg_options has a key that does not exist, in inference',
         'modell.test_cfg.score_thr=0.1',

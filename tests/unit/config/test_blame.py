@@ -50,7 +50,7 @@ def test_a_config_of_a_package_is_part_of_the_model(error):
     kind = type(error).__name__
     assert str(caught.value) == (
         f'{PACKAGED}: the detector cannot be built or run from this config ({kind}: {str(error) or kind}): use the '
-        'config that the training wrote'
+        'config that the training wrote, or set config_file to one of this image'
     )
     assert caught.value.code == 300004
 

@@ -120,7 +120,7 @@ def test_options_may_choose_another_nms(value):
     'key, message',
     [
         ('param_scheduler.7.end', 'cfg_options do not fit the config'),
-        ('optimizer.lr', r'cfg_options optimizer: no such key may be set.*optim_wrapper'),
+        ('optimiser.lr', r'cfg_options optimiser: no such key may be set.*optim_wrapper'),
         ('resume', 'use args_options --resume'),
         ('model.bbox_head.num_classes', 'model.bbox_head.num_classes: the number of classes is that of class_names'),
     ],

@@ -49,6 +49,32 @@ def test_literals_of_every_kind(tmp_path):
     assert read_plain_config(file) == {'a': {'b': [1, -2.5, (None, True)], 'c': {'d': 'e'}}, 'f': float('inf')}
 
 
+@pytest.mark.parametrize(
+    'text, gpus',
+    [('range(0, 2)', (0, 1)), ('range(3)', (0, 1, 2)), ('range(10**9)', None), ('range(0, 10000000)', 1000)],
+)
+def test_the_gpus_of_mmdet_2_are_a_range(tmp_path, text, gpus):
+    """Never more of them than any machine has."""
+    file = tmp_path / 'package.py'
+    file.write_text(f'gpu_ids = {text}\n')
+    if gpus is None:
+        with pytest.raises(ModelError, match='found BinOp'):
+            read_plain_config(file)
+    else:
+        assert read_plain_config(file) == {'gpu_ids': tuple(range(gpus)) if isinstance(gpus, int) else gpus}
+
+
+@pytest.mark.parametrize(
+    'text', ['range()', 'range("a")', 'range(0, 9, 0)', 'range(1, stop=2)', 'range(open("hacked"))']
+)
+def test_what_is_no_range_is_told(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'package.py').write_text(f'a = 1\ngpu_ids = {text}\n')
+    with pytest.raises(ModelError, match=r'package\.py:2:'):
+        read_plain_config(tmp_path / 'package.py')
+    assert [file.name for file in tmp_path.iterdir()] == ['package.py']
+
+
 def test_the_saved_config_reads_back_the_same_by_us_and_by_mmengine(tmp_path, monkeypatch):
     config = load_config('configs/yolox/yolox_nano_8x8_300e_coco.py')
     config.train_cfg['max_iters'] = float('inf')

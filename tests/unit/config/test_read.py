@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from executor.config.our_data import outer_pipeline
 from executor.config.plain import config_text
-from executor.config.read import load_config, outer_pipeline
+from executor.config.read import load_config
 from executor.contract.errors import ModelError
 from tests.support.random_model import NANO
 from tests.unit.config.test_allowed import NOT_ALLOWED
@@ -18,10 +19,10 @@ def test_configs_of_the_package_and_of_mmdet_are_found_as_users_write_them(tmp_p
     assert load_config('configs/retinanet/retinanet_r50_fpn_1x_coco.py').model.type == 'RetinaNet'
 
 
-def test_a_config_of_mmdet_2_is_told_from_one_of_3(tmp_path):
+def test_a_config_that_says_nothing_of_its_data_is_told(tmp_path):
     file = tmp_path / 'old.py'
-    file.write_text('model = dict(type="YOLOX")\ndata = dict(samples_per_gpu=8)\n')
-    message = 'no complete mmdet 3 config.* such as configs/yolox/yolox_tiny_8x8_300e_coco.py$'
+    file.write_text('model = dict(type="YOLOX")\n')
+    message = 'no complete config of mmdet 3 or 2, without train_.* such as configs/yolox/yolox_tiny_8x8_300e_coco.py$'
     with pytest.raises(ModelError, match=message):
         load_config(str(file))
 

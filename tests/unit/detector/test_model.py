@@ -14,6 +14,7 @@ from executor.contract.errors import ModelError, ParameterError
 from executor.contract.params import InferParams
 from executor.detector.model import load_model
 from executor.weights.checkpoint import read_checkpoint, save_weights
+from tests.support import mmdet2
 from tests.support.random_model import NANO, write_random_weights
 
 CLASSES = ('cat', 'dog')
@@ -60,6 +61,24 @@ def test_the_config_that_the_weights_name_is_chosen(tmp_path, weights):
     files = package(tmp_path, weights, ('a.py', 'b.py'), config_file='b.py')
     (tmp_path / 'a.py').write_text('model = 1\n')
     load_model(params(*files))
+
+
+@pytest.mark.parametrize('bare', [False, True])
+def test_a_package_of_mmdet_2_needs_nothing_else(tmp_path, weights, bare):
+    """Of its weights the best, of these the averages; how images are prepared is in its config, or in the weights."""
+    parameters = read_checkpoint(weights)['state_dict']
+    files = mmdet2.write_package(tmp_path, parameters, CLASSES, side=352)
+    trained = load_model(params(*(files[1:] if bare else files)))
+    loaded = trained.model.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in parameters.items())
+    assert trained.pipeline[1]['scale'] == (352, 352)
+    assert trained.score_threshold == 0.01
+
+
+def test_the_class_count_of_a_package_of_mmdet_2_is_told(tmp_path, weights):
+    files = mmdet2.write_package(tmp_path, read_checkpoint(weights)['state_dict'], CLASSES)
+    with pytest.raises(ModelError, match=r'best_.*pth detects 2 classes \(cat, dog\), but class_names has 3'):
+        load_model(params(*files, class_names=('a', 'b', 'c')))
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,13 @@ def test_parameters_wherever_they_are_kept():
         model_parameters({'epoch': 3}, Path('x.pth'))
 
 
+def test_what_mmdet_2_did_not_average_is_left_out():
+    """It stands under `ema_` and the name with `_` for each dot; other names may begin so, too."""
+    averaged = {'a.b_c': torch.ones(1), 'ema_head.w': torch.ones(1), 'ema_x': torch.ones(1)}
+    not_averaged = {'ema_a_b_c': torch.zeros(1), 'ema_ema_head_w': torch.zeros(1)}
+    assert model_parameters({'state_dict': {**not_averaged, **averaged}}, Path('x.pth')) == averaged
+
+
 @pytest.mark.parametrize('bad', [math.nan, math.inf, -math.inf, 1e300])
 @pytest.mark.parametrize('dtype', [torch.float16, torch.float32, torch.float64])
 def test_parameters_that_are_not_finite_are_refused(bad, dtype):

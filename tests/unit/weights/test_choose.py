@@ -39,6 +39,16 @@ def test_the_best_weights_count_then_the_latest_never_the_files_time(tmp_path):
     assert choose_weights([low, best, best_too, tmp_path / 'config.py'], 'x.py') == best_too
 
 
+def test_of_mmdet_2_the_weights_called_best_count_then_the_latest(tmp_path):
+    """It writes no mAP into a file."""
+    latest, first = stage_file(tmp_path, 'epoch_10.pth', epoch=10), stage_file(tmp_path, 'epoch_9.pth', epoch=9)
+    assert best_weights([latest, first]) == best_weights([first, latest]) == latest
+    best = stage_file(tmp_path, 'best_bbox_mAP_epoch_8.pth', epoch=8)
+    assert best_weights([latest, best, first]) == best_weights([best, first, latest]) == best
+    measured = stage_file(tmp_path, 'epoch_3.pth', epoch=3, mAP=0.1)
+    assert best_weights([best, measured]) == measured
+
+
 def test_without_a_package_the_images_weights_are_used(tmp_path, monkeypatch):
     monkeypatch.setattr(choose, 'IMAGE_WEIGHTS', tmp_path)
     assert choose_weights([], 'configs/yolox/yolox_s_8x8_300e_coco.py') is None
