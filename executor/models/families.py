@@ -14,7 +14,7 @@ from mmdet.models.dense_heads import YOLOXHead
 from mmdet.utils import register_all_modules
 
 from executor.models.dense import HeadAdapter
-from executor.models.yolox import megvii
+from executor.models.yolox import megvii, megvii_darknet
 from executor.models.yolox.head import YoloxHead
 
 
@@ -44,7 +44,11 @@ FAMILIES: Tuple[Family, ...] = (
         name='yolox',
         head=YOLOXHead,
         adapter=YoloxHead,
-        layouts=(WeightLayout('Megvii YOLOX', megvii.fits, megvii.to_mmdet),),
+        layouts=(
+            WeightLayout('Megvii YOLOX', megvii.fits, megvii.to_mmdet),
+            WeightLayout('Megvii YOLOX-Darknet53', megvii_darknet.fits, megvii_darknet.to_mmdet),
+        ),
+        modules=('executor.models.yolox.darknet_neck',),
         plain=True,
     ),
 )
@@ -57,6 +61,12 @@ def family_of(model: torch.nn.Module) -> Optional[Family]:
     """Find the family of a detector by its head; None for one without a row in the table."""
     head = type(getattr(model, 'bbox_head', None))
     return next((family for family in FAMILIES if family.head is head), None)
+
+
+def known_layouts() -> str:
+    """List whose names of parameters are known, for messages."""
+    *first, last = ['mmdet', *(layout.name for family in FAMILIES for layout in family.layouts)]
+    return f'{", ".join(first)} or {last}'
 
 
 def register_parts() -> None:

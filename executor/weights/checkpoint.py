@@ -74,10 +74,9 @@ def model_parameters(checkpoint: Mapping[str, object], path: Path) -> Dict[str, 
     # mmdet 2 writes under `ema_backbone_stem...` what stood there before it put the averages in its place.
     not_averaged = {f'ema_{name.replace(".", "_")}' for name in parameters}
     parameters = {name: value for name, value in parameters.items() if name not in not_averaged}
-    layouts = [layout for family in families.FAMILIES for layout in family.layouts]
     if not parameters:
-        known = ' or of '.join(['mmdet', *(layout.name for layout in layouts)])
-        raise ModelError(f'{path} holds no parameters: choose a checkpoint of {known}')
+        raise ModelError(f'{path} holds no parameters: choose a checkpoint of {families.known_layouts()}')
+    layouts = (layout for family in families.FAMILIES for layout in family.layouts)
     foreign = next((layout for layout in layouts if layout.fits(parameters)), None)
     return foreign.to_mmdet(parameters) if foreign else parameters
 

@@ -12,6 +12,7 @@ from torch.nn import Module
 from executor.contract.errors import ModelError
 from executor.contract.params import DetectionParams
 from executor.contract.shown import listed
+from executor.models import families
 from executor.weights.checkpoint import model_parameters, read_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,12 @@ def load_weights(model: Module, path: Path) -> None:
     own = model.state_dict()
     fitting, other_shape, missing, left_over = match(model_parameters(read_checkpoint(path), path), own)
     strange = [name for name in other_shape if not name.startswith(_CLASS_LAYERS)]
-    if not fitting or strange or len(fitting) < len(own) / 2:
+    if not fitting and not other_shape:
+        raise ModelError(
+            f'{path} names its parameters otherwise than {families.known_layouts()} ({_first(left_over)}), whose names '
+            'are read: choose weights of one of these'
+        )
+    if strange or len(fitting) < len(own) / 2:
         raise ModelError(
             f'{path} does not fit the model of config_file: {len(fitting)} of {len(own)} parameters fit'
             + (f', {_first(strange)} has another shape' if strange else '')

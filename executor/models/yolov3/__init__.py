@@ -1,0 +1,1 @@
+"""YOLOv3-SPP: its neck."""
