@@ -10,9 +10,10 @@ import mmdet.datasets  # noqa: F401  (it prints notes when it is imported first;
 import mmdet.registry
 import mmengine.registry
 import torch
-from mmdet.models.dense_heads import YOLOXHead
+from mmdet.models.dense_heads import YOLOV3Head, YOLOXHead
 from mmdet.utils import register_all_modules
 
+from executor.models.anchored import AnchoredHead
 from executor.models.dense import HeadAdapter
 from executor.models.yolox import megvii, megvii_darknet
 from executor.models.yolox.head import YoloxHead
@@ -50,6 +51,9 @@ FAMILIES: Tuple[Family, ...] = (
         ),
         modules=('executor.models.yolox.darknet_neck',),
         plain=True,
+    ),
+    Family(
+        name='yolov3', head=YOLOV3Head, adapter=AnchoredHead, modules=('executor.models.yolov3.spp_neck',), plain=True
     ),
 )
 

@@ -11,6 +11,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 import torch
 from mmdet.registry import MODELS
+from mmengine.registry import init_default_scope
 
 from executor.config.read import load_config
 from executor.models.families import register_parts
@@ -58,6 +59,7 @@ class Zoo:
 def built(config_file: str) -> torch.nn.Module:
     """The detector of a config, in evaluation mode."""
     register_parts()
+    init_default_scope('mmdet')
     config = load_config(config_file)
     for part in config.model.values():
         if isinstance(part, dict):

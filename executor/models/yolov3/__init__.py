@@ -1,1 +1,1 @@
-"""YOLOv3-SPP: its neck."""
+"""YOLOv3: the neck with pooling."""
