@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Callable, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, Mapping, Optional, Protocol, Tuple
 
 import mmdet.datasets  # noqa: F401  (it prints notes when it is imported first; here they are silenced)
 import mmdet.registry
@@ -15,6 +15,7 @@ from mmdet.utils import register_all_modules
 
 from executor.models.anchored import AnchoredHead
 from executor.models.dense import HeadAdapter
+from executor.models.yolov3 import darknet
 from executor.models.yolox import megvii, megvii_darknet
 from executor.models.yolox.head import YoloxHead
 
@@ -28,6 +29,20 @@ class WeightLayout:
     to_mmdet: Callable[[Mapping[str, torch.Tensor]], Dict[str, torch.Tensor]]  # gives the parameters mmdet's names
 
 
+class NumberLayout(Protocol):
+    """The order of a network's numbers in files that hold no names."""
+
+    @property
+    def name(self) -> str:
+        """Name the network."""
+
+    def fits(self, count: int) -> bool:
+        """Tell whether so many numbers are such a network's."""
+
+    def to_mmdet(self, numbers: torch.Tensor) -> Dict[str, torch.Tensor]:
+        """Give (N,) numbers that fit mmdet's names and their shapes."""
+
+
 @dataclass(frozen=True)
 class Family:
     """What belongs to a detector family, beyond what serves every detector of mmdet."""
@@ -36,6 +51,7 @@ class Family:
     head: type  # the class of its dense head; a subclass may work otherwise, so it is another family's
     adapter: Callable[[torch.nn.Module, bool], HeadAdapter]  # of a head; the flag asks for the scores of all classes
     layouts: Tuple[WeightLayout, ...] = ()  # foreign names of its weights
+    number_layouts: Tuple[NumberLayout, ...] = ()  # of its weights in files without names, which are darknet's
     modules: Tuple[str, ...] = ()  # our own that register parts of it
     plain: bool = False  # convolutions alone, which channels last and half precision suit
 
@@ -53,7 +69,17 @@ FAMILIES: Tuple[Family, ...] = (
         plain=True,
     ),
     Family(
-        name='yolov3', head=YOLOV3Head, adapter=AnchoredHead, modules=('executor.models.yolov3.spp_neck',), plain=True
+        name='yolov3',
+        head=YOLOV3Head,
+        adapter=AnchoredHead,
+        layouts=(WeightLayout("YOLOv3 numbered as in darknet's cfg", darknet.fits, darknet.to_mmdet),),
+        number_layouts=(
+            darknet.Yolov3Numbers('YOLOv3', pooling=False),
+            darknet.Yolov3Numbers('YOLOv3-SPP', pooling=True),
+            darknet.BackboneNumbers('the backbone Darknet-53'),
+        ),
+        modules=('executor.models.yolov3.spp_neck',),
+        plain=True,
     ),
 )
 

@@ -17,6 +17,7 @@ from executor.contract.output.files import replace_file
 from executor.contract.shown import clipped, first_line, shown
 from executor.models import families
 from executor.weights import torch_file
+from executor.weights.darknet_file import DARKNET_SUFFIX, read_darknet
 
 Checkpoint = Dict[str, Any]  # tensors and plain values, nested
 
@@ -24,9 +25,13 @@ Checkpoint = Dict[str, Any]  # tensors and plain values, nested
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint as dense tensors and plain values; nothing in it is looked up or executed.
 
+    Of darknet's files, told by their suffix, the parameters have mmdet's names.
+
     Raises:
         ModelError: the file is no checkpoint, or holds more than that, or would take far more memory than its size.
     """
+    if path.suffix == DARKNET_SUFFIX:
+        return {'state_dict': read_darknet(path)}
     try:
         # Without waiting, as a pipe would for whoever writes into it.
         with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:

@@ -92,7 +92,7 @@ def test_a_config_is_needed(tmp_path, weights, names, found):
 
 @pytest.mark.parametrize('files, found', [((), 'nothing'), (('a.py', 'b.onnx'), 'a.py, b.onnx')])
 def test_weights_are_needed(tmp_path, files, found):
-    with pytest.raises(ModelError, match=f'model_params_path lists no .pth or .pt file.*found {found}'):
+    with pytest.raises(ModelError, match=f'model_params_path lists no .pth or .pt or .weights file.*found {found}'):
         load_model(params(*(tmp_path / name for name in files)))
 
 
