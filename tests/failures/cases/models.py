@@ -165,7 +165,7 @@ CASES: Tuple[Case, ...] = (
     _heavy(
         "darknet's weights detect 80 classes, the task wants 3",
         changes(darknet_weights(248_007_048), config(model_params_path=[f'{{root}}/{DARKNET}'], config_file=YOLOV3)),
-        f'/{DARKNET} detects another number of classes, whose names it does not hold, but class_names has 3',
+        f'/{DARKNET} detects 80 classes, whose names it does not hold, but class_names has 3',
         'give class_names of the model',
         task=MINING,
     ),

@@ -114,6 +114,15 @@ def test_another_number_of_classes_is_told(tmp_path, weights, named):
     assert str(error.value).endswith(': give class_names of the model, in its order')
 
 
+def test_the_classes_of_a_head_that_has_more_outputs_beside_them_are_counted(tmp_path):
+    config = 'configs/yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py'
+    bare = write_random_weights(tmp_path / 'bare.pth', config, classes=CLASSES)
+    with pytest.raises(
+        ModelError, match=r'bare.pth detects 2 classes, whose names it does not hold, but class_names has 3'
+    ):
+        load_model(params(bare, class_names=('car', 'bus', 'tram'), config_file=config))
+
+
 def test_very_many_class_names_of_weights_are_told_shortly(tmp_path, weights):
     files = package(tmp_path, weights, dataset_meta={'classes': tuple(f'class {number}' for number in range(10**5))})
     with pytest.raises(ModelError, match=r'detects 100000 classes \(class 0, .*class 99999\), but') as error:
