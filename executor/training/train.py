@@ -46,9 +46,11 @@ def train(job: Job, progress: Progress) -> None:
     use_gpu = bool(params.gpu_ids)
     register_parts()
     patch()
-    config = build_config(env, params, train_images, dist.world_size())
+    weights = starting_weights(params)
+    config = build_config(env, params, train_images, dist.world_size(), weights)
     resume = find_resume_file(env, params, config)
-    weights = None if resume else starting_weights(params, config)
+    if not (resume or weights):
+        logger.warning('no pretrained weights: training from scratch, which needs many more epochs and images')
     replace_downloads(config['model'], will_load=bool(resume or weights))
     store = StageStore(TrainingResult(env), params)
     config.update(load_from=str(resume) if resume else None, resume=resume is not None)
@@ -62,7 +64,7 @@ def train(job: Job, progress: Progress) -> None:
     runner.register_hook(WaitingHook(Loading.of(config, dist.world_size(), use_gpu)))
     if use_gpu:
         runner.register_hook(CopyAheadHook())
-    if weights is not None:
+    if weights is not None and resume is None:
         runner.register_hook(PretrainedHook(weights))
     try:
         runner.train()

@@ -6,6 +6,7 @@ import gzip
 import importlib.util
 import json
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Mapping, Sequence
 
 import numpy as np
@@ -56,11 +57,12 @@ class Zoo:
         return max(differences)
 
 
-def built(config_file: str) -> torch.nn.Module:
-    """The detector of a config, in evaluation mode."""
+def built(config_file: str, changes: Mapping[str, Any] = MappingProxyType({})) -> torch.nn.Module:
+    """The detector of a config with `changes` to its model, in evaluation mode."""
     register_parts()
     init_default_scope('mmdet')
     config = load_config(config_file)
+    config.merge_from_dict({'model': dict(changes)})
     for part in config.model.values():
         if isinstance(part, dict):
             part.pop('init_cfg', None)  # which may name a download

@@ -49,11 +49,12 @@ ROOMS = {
     ),
     'executor/evaluation': 'executor.detections numpy pycocotools',
     'executor/config': (
-        'executor.contract executor.machine executor.models.families executor.weights mmcv mmdet mmengine numpy'
+        'executor.contract executor.machine executor.models.families executor.models.held executor.weights '
+        'mmcv mmdet mmengine numpy'
     ),
     'executor/config/find.py': 'executor.config.names executor.contract',
     'executor/config/names.py': '',
-    'executor/weights': 'executor.contract executor.models.families torch',
+    'executor/weights': 'executor.contract executor.models.families executor.models.held torch',
     'executor/models': (
         'executor.detections executor.images.prepare executor.network.dense mmcv mmdet mmengine numpy torch'
     ),
