@@ -8,10 +8,12 @@ import struct
 import zipfile
 from typing import Any, Callable, Tuple
 
+from demo import shapes
 from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, change, config, content, placed
 
 TOUCH = 'touch {root}/canary'
 DARKNET = 'in/models/yolov3.weights'
+ULTRALYTICS = 'in/models/best.pt'
 
 
 @change
@@ -32,9 +34,9 @@ def saved(task: Task, value: Any, name: str = WEIGHTS) -> None:
 
 
 @change
-def cut_off(task: Task) -> None:
-    data = task.path(WEIGHTS).read_bytes()
-    task.write(WEIGHTS, data[: len(data) // 2])
+def cut_off(task: Task, name: str = WEIGHTS) -> None:
+    data = task.path(name).read_bytes()
+    task.write(name, data[: len(data) // 2])
 
 
 @change
@@ -43,6 +45,19 @@ def darknet_weights(task: Task, size: int, name: str = DARKNET) -> None:
     path = task.path(name)
     path.write_bytes(struct.pack('<3iq', 0, 2, 5, 0))
     os.truncate(path, size)
+
+
+@change
+def ultralytics_weights(task: Task, classes: int = 3, parts: Tuple[str, ...] = (), **others: Any) -> None:
+    """A network that ultralytics saved whole, as the only file of the model; `parts`: that YOLOv5 has not."""
+    import torch
+
+    from tests.support.ultralytics import save, tiny_parameters
+
+    parameters = {**tiny_parameters(classes), **{name: torch.ones(1) for name in parts}}
+    names = [*shapes.CLASS_NAMES, *map(str, range(classes))][:classes]
+    save(task.path(ULTRALYTICS), parameters, names, **{key: value(task) for key, value in others.items()})
+    config(model_params_path=[f'{{root}}/{ULTRALYTICS}'], pretrained_model_params=[f'{{root}}/{ULTRALYTICS}'])(task)
 
 
 @change

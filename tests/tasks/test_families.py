@@ -11,8 +11,10 @@ import yaml
 
 from demo import shapes
 from demo.task_folder import write_config
+from executor.config.plain import read_plain_config
 from mining.catalog import ALGORITHMS
 from tests.support.start import detections_of, ranking_of, result_of, run, start, wait_for
+from tests.support.ultralytics import save_of_a_training, tiny_parameters
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +30,7 @@ FAMILIES = {
         *(*MOSAIC, f'{TRAIN}.5.scale={SIZE}'),
         f'model.data_preprocessor.batch_augments.0.random_size_range={SIZE}',
     ],
+    'configs/yolov5/yolov5n_8x8_300e_coco.py': MOSAIC[:2],
     'configs/yolov3/yolov3_spp_8x8_273e_coco.py': [f'{TRAIN}.4.scale=[{SIZE},(96,96)]'],
 }
 
@@ -58,3 +61,24 @@ def test_a_model_lives(tmp_path, config_file, options):
     output = run(shapes.write_task(tmp_path / 'fine', 3, 2, max_epochs=1, **fine))
     total = output.partition(' parameters loaded')[0].rpartition(' ')[2]
     assert f'{package[0]}, {total} of {total} parameters loaded' in output
+
+
+def test_a_network_of_ultralytics_lives(tmp_path):
+    """Of release 5.0 and of no size that is published: as it is, and as what a training begins with."""
+    parameters = tiny_parameters(classes=3, focus=True, blocks=(1, 3, 2, 1))
+    weights = save_of_a_training(tmp_path / 'best.pt', parameters, parameters, list(shapes.CLASS_NAMES))
+    values = {'samples_per_gpu': 3, 'workers_per_gpu': 0}
+    mining = {**values, 'mining_algorithm': 'aldd', 'infer': True, 'model_params_path': [str(weights)]}
+    size = f'test_dataloader.dataset.pipeline.1.scale={SIZE}'
+    root = tmp_path / 'mining'
+    run(shapes.write_candidates_task(root, 3, conf_threshold=0, config_file='', cfg_options=size, **mining))
+    assert len(ranking_of(root / 'in/env.yaml')) == len(detections_of(root / 'in/env.yaml')) == 3
+    config_file = 'configs/yolov5/yolov5x_8x8_300e_coco.py'
+    fine = {**values, 'config_file': config_file, 'pretrained_model_params': [str(weights)]}
+    options = ' '.join([*TESTED, *MOSAIC[:2]])
+    env_file = shapes.write_task(tmp_path / 'fine', 3, 2, max_epochs=1, cfg_options=options, **fine)
+    total = len([name for name in parameters if 'anchor' not in name])
+    assert f'{weights}, {total} of {total} parameters loaded' in run(env_file)
+    written = read_plain_config(next((tmp_path / 'fine/out/models/epoch_1').glob('*.py')))
+    assert written['model']['backbone']['channels'] == [8, 16, 32, 64, 128]
+    assert written['model']['bbox_head']['anchor_generator']['base_sizes'][0][0] == (2, 4)

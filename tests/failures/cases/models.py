@@ -7,6 +7,7 @@ from typing import Tuple
 from tests.failures.case import Case, rows
 from tests.failures.packages import (
     DARKNET,
+    ULTRALYTICS,
     compressed_weights,
     cut_off,
     darknet_weights,
@@ -17,6 +18,7 @@ from tests.failures.packages import (
     pretrained,
     saved,
     torch_script,
+    ultralytics_weights,
 )
 from tests.failures.task import (
     CONFIG,
@@ -174,6 +176,39 @@ CASES: Tuple[Case, ...] = (
         changes(darknet_weights(248_007_048), config(model_params_path=[f'{{root}}/{DARKNET}'], config_file=DARKNET53)),
         f'/{DARKNET} does not fit the config',
         'set config_file to the config that these weights were trained with',
+    ),
+    _heavy(
+        "ultralytics' weights are cut off",
+        changes(ultralytics_weights(), cut_off(ULTRALYTICS)),
+        f'/{ULTRALYTICS} is cut off or damaged',
+        'copy it again, or choose another model',
+    ),
+    _heavy(
+        "ultralytics' weights are of blocks that were built in 2020",
+        ultralytics_weights(parts=('model.2.cv4.conv.weight',)),
+        f'/{ULTRALYTICS}: model.2.cv4.conv.weight is of no part of YOLOv5 as it is read',
+        'choose weights of YOLOv5 n, s, m, l or x as the releases 5.0 to 7.0 build them',
+        task=MINING,
+    ),
+    _heavy(
+        "ultralytics' pretrained weights are of a network with a fourth level",
+        ultralytics_weights(parts=('model.33.m.3.weight',)),
+        f'/{ULTRALYTICS}: model.33.m.3.weight is of no part of YOLOv5 as it is read',
+        'choose weights of YOLOv5 n, s, m, l or x as the releases 5.0 to 7.0 build them',
+        task=TRAINING,
+    ),
+    _heavy(
+        "ultralytics' weights detect 80 classes, the task wants 3",
+        ultralytics_weights(classes=80),
+        f'/{ULTRALYTICS} detects 80 classes (circle, square, triangle, 0, 1, 2, ',
+        'but class_names has 3 (circle, square, triangle): give class_names of the model, in its order',
+    ),
+    _heavy(
+        "ultralytics' pretrained weights are of another network than config_file",
+        ultralytics_weights(),
+        f'/{ULTRALYTICS} is of YOLOv5, and does not fit config_file, whose detector has YOLOXHead',
+        'set config_file to configs/yolov5/yolov5s_8x8_300e_coco.py',
+        task=TRAINING,
     ),
     _heavy(
         'class_names has another number of classes than the model',
