@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
 import torch
 from mmdet.models.dense_heads import YOLOV3Head
 from mmdet.models.task_modules.coders.base_bbox_coder import BaseBBoxCoder
@@ -13,9 +14,12 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from executor.images.prepare import Prepared
+from executor.models.anchored import AnchoredHead
 from executor.models.yolov5.ciou import ciou
 from executor.models.yolov5.targets import Targets, TrueBoxes, targets_of
 
+_NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 _SIDE = 640  # of the images that the losses were weighed for
 _OBJECTS = 8  # on such an image, in what a new head expects of each level
 _CLASSES = 80  # that the losses were weighed for
@@ -86,6 +90,23 @@ class YOLOV5Head(YOLOV3Head):
     def forward(self, x: Tuple[Tensor, ...]) -> Tuple[Tuple[Tensor, ...]]:
         """Give a map a level, (B, A (5 + C), h, w)."""
         return (tuple(convolution(level) for convolution, level in zip(self.convs_pred, x)),)
+
+    def predict_by_feat(
+        self,
+        pred_maps: Sequence[Tensor],
+        batch_img_metas: Sequence[Dict[str, Any]],
+        cfg: object = None,
+        rescale: bool = False,
+        with_nms: bool = True,
+    ) -> List[InstanceData]:
+        """Find boxes as detection does: mmdet would choose by class alone, and put nearly all places into NMS."""
+        scales = [tuple(meta['scale_factor'])[:2] if rescale else (1.0, 1.0) for meta in batch_img_metas]
+        images = [Prepared(_NO_PIXELS, meta['ori_shape'][1::-1], scale) for meta, scale in zip(batch_img_metas, scales)]
+        found = AnchoredHead(self, class_scores=False).detections([pred_maps], images)
+        parts = [
+            (torch.from_numpy(one.boxes), torch.from_numpy(one.scores), torch.from_numpy(one.labels)) for one in found
+        ]
+        return [InstanceData(bboxes=boxes, scores=scores, labels=labels) for boxes, scores, labels in parts]
 
     def loss_by_feat(
         self,

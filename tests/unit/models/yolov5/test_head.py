@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
 
+from executor.images.prepare import Prepared
+from executor.models.anchored import AnchoredHead
+from executor.models.dense import metas
 from tests.support.zoo import built
 
 SIDE = 128
@@ -108,6 +112,20 @@ def test_fewer_classes_weigh_less():
     """The mean over three classes is for as many of them as a 27th of that over 80."""
     three = built('configs/yolov5/yolov5n_8x8_300e_coco.py', {'bbox_head': {'num_classes': 3}}).bbox_head
     assert three.class_weight == pytest.approx(32 * 3 / 80)
+
+
+def test_validation_finds_what_detection_does(head):
+    generator = torch.Generator().manual_seed(1)
+    levels = [torch.randn(level.shape, generator=generator) - 3 for level in maps(batch=2)]
+    images = [Prepared(np.zeros((SIDE, SIDE, 3), np.uint8), (width, 100), (0.5, 0.25)) for width in (80, 90)]
+    detected = AnchoredHead(head, class_scores=False).detections([levels], images)
+    validated = head.predict_by_feat(levels, batch_img_metas=metas(images), rescale=True)
+    for theirs, ours in zip(detected, validated):
+        assert len(ours) == 300
+        for part, name in ((theirs.boxes, 'bboxes'), (theirs.scores, 'scores'), (theirs.labels, 'labels')):
+            np.testing.assert_array_equal(ours[name].numpy(), part)
+    unscaled = head.predict_by_feat(levels, batch_img_metas=metas(images))
+    torch.testing.assert_close(unscaled[0].bboxes, validated[0].bboxes * torch.tensor([0.5, 0.25, 0.5, 0.25]))
 
 
 def test_a_new_head_expects_few_objects(head):
