@@ -117,7 +117,7 @@ CASES: Tuple[Case, ...] = (
         'the weights of mmdet 2 are of another layout',
         changes(of_mmdet_2(), saved({'state_dict': {}, 'meta': {'mmcv_version': '1.4.3'}})),
         f'/{WEIGHTS} holds no parameters',
-        'choose a checkpoint of mmdet or of Megvii YOLOX',
+        'choose a checkpoint of mmdet, Megvii YOLOX',
     ),
     _heavy(
         'the weights of mmdet 2 are of another architecture than their config',
