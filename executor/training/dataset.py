@@ -1,16 +1,16 @@
-"""Give mmdet the exported dataset."""
+"""Give mmdet the exported dataset, and a faster way to the pictures that it trains on."""
 
 from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import mmengine.registry
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
-from mmdet.datasets import BaseDetDataset
+from mmdet.datasets import BaseDetDataset, MultiImageMixDataset
 from mmdet.registry import DATASETS
 
 from executor.config.patches import patch
@@ -20,6 +20,7 @@ from executor.contract.errors import ImageError
 from executor.contract.index import read_training_index
 from executor.contract.shown import listed
 from executor.images.decode import image_size, read_image
+from executor.training.augment.pictures import Pictures
 from executor.training.usable_boxes import check_usable_boxes
 
 logger = logging.getLogger(__name__)
@@ -44,8 +45,9 @@ class YmirDataset(BaseDetDataset):
     def __init__(self, index_file: str, export_format: str, **kwargs: object) -> None:
         self._index_file = Path(index_file)
         self._export_format = export_format
-        self._broken: Dict[int, ImageError] = {}  # found while training, by this process
+        self._broken: Dict[str, ImageError] = {}  # found while training, by this process
         super().__init__(**kwargs)
+        self.pictures = None if self.test_mode else Pictures.of(self, self.pipeline.transforms)
 
     def load_data_list(self) -> List[ImageEntry]:
         """List the images of the index.
@@ -74,18 +76,22 @@ class YmirDataset(BaseDetDataset):
         return entries
 
     def prepare_data(self, idx: int) -> Optional[ImageEntry]:
-        """Run the pipeline; None for a training image that cannot be decoded, so that mmdet takes another instead.
+        """Run the pipeline, as `unless_broken`."""
+        return self.unless_broken(idx, super().prepare_data if self.pictures is None else self.pictures)
+
+    def unless_broken(self, image: int, prepare: Callable[[int], ImageEntry]) -> Optional[ImageEntry]:
+        """Prepare an image; None where a training image cannot be decoded, so that mmdet takes another instead.
 
         Raises:
             ImageError: too many cannot be decoded, or one to validate with.
         """
         try:
-            return super().prepare_data(idx)
+            return prepare(image)
         except ImageError as error:
             if self.test_mode:
                 raise
-            if idx not in self._broken:
-                self._broken[idx] = error.with_traceback(None)  # whose frames hold pixels
+            if str(error) not in self._broken:
+                self._broken[str(error)] = error.with_traceback(None)  # whose frames hold pixels
                 self._tell_broken(list(self._broken.values()), len(self))
             return None
 
@@ -96,6 +102,39 @@ class YmirDataset(BaseDetDataset):
         if len(errors) >= _TOLERATED * of:
             raise ImageError(f'{words} (fewer than {_TOLERATED:.0%} would be left out)')
         logger.warning('%s; left out', words)
+
+
+@DATASETS.register_module(name='MultiImageMixDataset', force=True)
+class MixDataset(MultiImageMixDataset):
+    """Composes pictures where the pipeline allows it; else it is mmdet's own."""
+
+    pictures: Optional[Pictures] = None
+
+    def full_init(self) -> None:
+        """Read the dataset inside, and choose the way."""
+        super().full_init()
+        if isinstance(self.dataset, YmirDataset):
+            self.pictures = Pictures.of(self.dataset, [*self.dataset.pipeline.transforms, *self.pipeline])
+            self._leave_out()
+
+    def update_skip_type_keys(self, skip_type_keys: Sequence[str]) -> None:
+        """Leave out the transforms of some types, as YOLOX does in its closing epochs."""
+        super().update_skip_type_keys(skip_type_keys)
+        self._leave_out()
+
+    def _leave_out(self) -> None:
+        if self.pictures is not None:
+            self.pictures.leave_out(self._skip_type_keys or ())
+
+    def __getitem__(self, idx: int) -> ImageEntry:
+        if self.pictures is None:
+            return super().__getitem__(idx)
+        for _ in range(self.max_refetch):
+            made = self.dataset.unless_broken(idx, self.pictures)
+            if made is not None:
+                return made
+            idx = self.dataset._rand_another()
+        raise RuntimeError(f'{self.max_refetch} pictures in a row have an image that cannot be decoded')
 
 
 @mmengine.registry.TRANSFORMS.register_module(name='LoadImageFromFile', force=True)
