@@ -136,10 +136,12 @@ def _warp(place: np.ndarray, image: np.ndarray, layer: Layer, origin: Tuple[int,
     x1, y1, x2, y2 = layer.part
     left, right = math.floor(x1 * x_scale + 1e-6), math.ceil(x2 * x_scale - 1e-6)
     top, bottom = math.floor(y1 * y_scale + 1e-6), math.ceil(y2 * y_scale - 1e-6)
-    # OpenCV draws only what lies between the centres of the outer pixels: with another one around them, layers that
-    # meet leave no gap. And warping reads memory up and down, which goes faster where it has just been copied to.
-    part = cv2.copyMakeBorder(image[top:bottom, left:right], 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    # OpenCV draws from the centre of the first pixel to one pixel beyond that of the last: with another one in front of
+    # the first, what is drawn is half a pixel larger on all sides, so that layers that meet leave no gap. And warping
+    # reads memory up and down, which goes faster where it has just been copied to.
+    part = cv2.copyMakeBorder(image[top:bottom, left:right], 1, 0, 1, 0, cv2.BORDER_REPLICATE)
+    # OpenCV's coordinates are those of centres: its 0 is 0.5 of ours, its 1 the first pixel behind the border.
     matrix = layer.matrix @ scaling(1 / x_scale, 1 / y_scale) @ shift(left - 0.5, top - 0.5)
-    matrix = shift(-0.5 - origin[0], -0.5 - origin[1]) @ matrix  # OpenCV's coordinates are those of centres
+    matrix = shift(-0.5 - origin[0], -0.5 - origin[1]) @ matrix
     size = place.shape[1::-1]
     cv2.warpAffine(part, matrix[:2], size, place, cv2.INTER_LINEAR, cv2.BORDER_TRANSPARENT)
