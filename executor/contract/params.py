@@ -54,6 +54,7 @@ class TrainParams(TaskParams):
     cache_images: str = _param('auto', parsers.choice('auto', 'encoded', 'off'))
     max_epochs: int = _param(100, parsers.epochs)
     config_file: str = _param('configs/yolox/yolox_tiny_8x8_300e_coco.py', parsers.text)
+    anchors: str = _param('config', parsers.choice('config', 'auto'))
     args_options: options.TrainArgs = _options(options.train_args)
     cfg_options: Dict[str, object] = _options(options.cfg_options)
     metric: str = _param('bbox', parsers.choice('bbox'))

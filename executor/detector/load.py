@@ -18,7 +18,7 @@ from executor.detector.model import load_model
 from executor.detector.preparation import preparation_of
 from executor.images.prepare import Letterbox, Preparation, Size
 from executor.models.dense import DenseHead, is_dense
-from executor.models.families import family_of
+from executor.models.families import Family, family_of
 from executor.network.dense import TorchNetwork, example_images, fused_network
 from executor.network.onnx_network import OnnxNetwork
 
@@ -58,8 +58,9 @@ def load_detector(
     model, prepare = trained.model, preparation_of(trained.pipeline)
     device = torch.device('cuda', torch.cuda.current_device()) if params.gpu_ids else torch.device('cpu')
     dense: Optional[Tuple[DenseSteps, str]] = None
-    if backend != MMDET and is_dense(model, head_maps):
-        dense = _dense_steps(model, device, prepare, backend, class_scores, head_maps)
+    family = family_of(model)
+    if backend != MMDET and is_dense(model, with_class_maps=head_maps and family is None):
+        dense = _dense_steps(model, family, device, prepare, backend, class_scores, head_maps)
     if dense is None and head_maps:
         raise NoHeadMaps(f'the detector ({type(model).__name__}) has no dense class maps')
     steps, used = dense or (WholeSteps(model.to(device), device, len(params.class_names), class_scores), MMDET)
@@ -77,10 +78,15 @@ def load_detector(
 
 
 def _dense_steps(
-    model: Module, device: torch.device, prepare: Preparation, backend: Optional[str], class_scores: bool, maps: bool
+    model: Module,
+    family: Optional[Family],
+    device: torch.device,
+    prepare: Preparation,
+    backend: Optional[str],
+    class_scores: bool,
+    maps: bool,
 ) -> Optional[Tuple[DenseSteps, str]]:
     """Make the steps of a dense detector, try them on an image; gives None, with a warning, where they do not work."""
-    family = family_of(model)
     adapter, plain = (family.adapter, family.plain) if family else (DenseHead, False)
     try:
         head = adapter(model.bbox_head, class_scores)

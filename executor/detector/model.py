@@ -24,7 +24,7 @@ from executor.contract.params import DetectionParams, TrainParams
 from executor.contract.shown import clipped
 from executor.models.families import register_parts
 from executor.weights.checkpoint import class_names_of, meta_of, model_parameters, read_checkpoint
-from executor.weights.choose import best_weights, replace_downloads
+from executor.weights.choose import WEIGHT_SUFFIXES, best_weights, replace_downloads
 from executor.weights.match import load_all
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def load_model(params: DetectionParams, score_threshold: Optional[float] = None,
     weights = best_weights(params.model_files)
     if weights is None:
         raise ModelError(
-            'model_params_path lists no .pth or .pt file: choose a model, found '
+            f'model_params_path lists no {" or ".join(WEIGHT_SUFFIXES)} file: choose a model, found '
             + (', '.join(file.name for file in params.model_files) or 'nothing')
         )
     checkpoint = read_checkpoint(weights)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Callable, Dict, FrozenSet, Iterable, Mapping, Optional, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, Mapping, Optional, Protocol, Tuple
 
 import mmdet.datasets  # noqa: F401  (it prints notes when it is imported first; here they are silenced)
 import mmdet.registry
 import mmengine.registry
 import torch
-from mmdet.models.dense_heads import YOLOXHead
+from mmdet.models.dense_heads import YOLOV3Head, YOLOXHead
 from mmdet.utils import register_all_modules
 
+from executor.models.anchored import AnchoredHead
 from executor.models.dense import HeadAdapter
-from executor.models.yolox import megvii
+from executor.models.yolov3 import darknet
+from executor.models.yolox import megvii, megvii_darknet
 from executor.models.yolox.head import YoloxHead
 
 
@@ -27,6 +29,20 @@ class WeightLayout:
     to_mmdet: Callable[[Mapping[str, torch.Tensor]], Dict[str, torch.Tensor]]  # gives the parameters mmdet's names
 
 
+class NumberLayout(Protocol):
+    """The order of a network's numbers in files that hold no names."""
+
+    @property
+    def name(self) -> str:
+        """Name the network."""
+
+    def fits(self, count: int) -> bool:
+        """Tell whether so many numbers are such a network's."""
+
+    def to_mmdet(self, numbers: torch.Tensor) -> Dict[str, torch.Tensor]:
+        """Give (N,) numbers that fit mmdet's names and their shapes."""
+
+
 @dataclass(frozen=True)
 class Family:
     """What belongs to a detector family, beyond what serves every detector of mmdet."""
@@ -35,6 +51,7 @@ class Family:
     head: type  # the class of its dense head; a subclass may work otherwise, so it is another family's
     adapter: Callable[[torch.nn.Module, bool], HeadAdapter]  # of a head; the flag asks for the scores of all classes
     layouts: Tuple[WeightLayout, ...] = ()  # foreign names of its weights
+    number_layouts: Tuple[NumberLayout, ...] = ()  # of its weights in files without names, which are darknet's
     modules: Tuple[str, ...] = ()  # our own that register parts of it
     plain: bool = False  # convolutions alone, which channels last and half precision suit
 
@@ -44,7 +61,24 @@ FAMILIES: Tuple[Family, ...] = (
         name='yolox',
         head=YOLOXHead,
         adapter=YoloxHead,
-        layouts=(WeightLayout('Megvii YOLOX', megvii.fits, megvii.to_mmdet),),
+        layouts=(
+            WeightLayout('Megvii YOLOX', megvii.fits, megvii.to_mmdet),
+            WeightLayout('Megvii YOLOX-Darknet53', megvii_darknet.fits, megvii_darknet.to_mmdet),
+        ),
+        modules=('executor.models.yolox.darknet_neck',),
+        plain=True,
+    ),
+    Family(
+        name='yolov3',
+        head=YOLOV3Head,
+        adapter=AnchoredHead,
+        layouts=(WeightLayout("YOLOv3 numbered as in darknet's cfg", darknet.fits, darknet.to_mmdet),),
+        number_layouts=(
+            darknet.Yolov3Numbers('YOLOv3', pooling=False),
+            darknet.Yolov3Numbers('YOLOv3-SPP', pooling=True),
+            darknet.BackboneNumbers('the backbone Darknet-53'),
+        ),
+        modules=('executor.models.yolov3.spp_neck',),
         plain=True,
     ),
 )
@@ -57,6 +91,12 @@ def family_of(model: torch.nn.Module) -> Optional[Family]:
     """Find the family of a detector by its head; None for one without a row in the table."""
     head = type(getattr(model, 'bbox_head', None))
     return next((family for family in FAMILIES if family.head is head), None)
+
+
+def known_layouts() -> str:
+    """List whose names of parameters are known, for messages."""
+    *first, last = ['mmdet', *(layout.name for family in FAMILIES for layout in family.layouts)]
+    return f'{", ".join(first)} or {last}'
 
 
 def register_parts() -> None:

@@ -14,6 +14,7 @@ from executor.config.read import load_config
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
+from executor.training.anchors import fit_anchors
 from executor.training.data import set_datasets
 from executor.training.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
 from executor.training.workers import choose_workers, set_workers
@@ -44,6 +45,8 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
         scale_learning_rate(config, total_batch)
         _set_run(config, env, params, max_epochs, ranks)
         apply_options(config, options)
+        if params.anchors == 'auto' and env.input.training_index_file is not None:
+            fit_anchors(config, params, env.input.training_index_file)
         _check_samplers(config)
         if params.args_options.no_validate:
             config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None

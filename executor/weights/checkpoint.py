@@ -17,6 +17,7 @@ from executor.contract.output.files import replace_file
 from executor.contract.shown import clipped, first_line, shown
 from executor.models import families
 from executor.weights import torch_file
+from executor.weights.darknet_file import DARKNET_SUFFIX, read_darknet
 
 Checkpoint = Dict[str, Any]  # tensors and plain values, nested
 
@@ -24,9 +25,13 @@ Checkpoint = Dict[str, Any]  # tensors and plain values, nested
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint as dense tensors and plain values; nothing in it is looked up or executed.
 
+    Of darknet's files, told by their suffix, the parameters have mmdet's names.
+
     Raises:
         ModelError: the file is no checkpoint, or holds more than that, or would take far more memory than its size.
     """
+    if path.suffix == DARKNET_SUFFIX:
+        return {'state_dict': read_darknet(path)}
     try:
         # Without waiting, as a pipe would for whoever writes into it.
         with open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
@@ -74,10 +79,9 @@ def model_parameters(checkpoint: Mapping[str, object], path: Path) -> Dict[str, 
     # mmdet 2 writes under `ema_backbone_stem...` what stood there before it put the averages in its place.
     not_averaged = {f'ema_{name.replace(".", "_")}' for name in parameters}
     parameters = {name: value for name, value in parameters.items() if name not in not_averaged}
-    layouts = [layout for family in families.FAMILIES for layout in family.layouts]
     if not parameters:
-        known = ' or of '.join(['mmdet', *(layout.name for layout in layouts)])
-        raise ModelError(f'{path} holds no parameters: choose a checkpoint of {known}')
+        raise ModelError(f'{path} holds no parameters: choose a checkpoint of {families.known_layouts()}')
+    layouts = (layout for family in families.FAMILIES for layout in family.layouts)
     foreign = next((layout for layout in layouts if layout.fits(parameters)), None)
     return foreign.to_mmdet(parameters) if foreign else parameters
 

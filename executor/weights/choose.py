@@ -12,10 +12,12 @@ from typing import Dict, Optional, Sequence, Tuple
 from executor.contract.errors import ModelError
 from executor.contract.shown import shown
 from executor.weights.checkpoint import meta_of, model_parameters, read_checkpoint
+from executor.weights.darknet_file import DARKNET_SUFFIX
 
 logger = logging.getLogger(__name__)
 
-WEIGHT_SUFFIXES = ('.pth', '.pt')
+_TORCH_SUFFIXES = ('.pth', '.pt')
+WEIGHT_SUFFIXES = (*_TORCH_SUFFIXES, DARKNET_SUFFIX)
 IMAGE_WEIGHTS = Path('/weights')
 
 # Where a config's name stops naming the architecture: yolox_tiny|_8x8_300e_coco, rtmdet_tiny|_8xb32-300e_coco.
@@ -60,10 +62,10 @@ def architecture(config_file: str) -> str:
     return _SCHEDULE_PART.sub('', Path(config_file).stem)
 
 
-def image_weights(name: str) -> Optional[Path]:
+def image_weights(name: str, suffixes: Sequence[str] = WEIGHT_SUFFIXES) -> Optional[Path]:
     """Find the file below /weights whose name is `name` or goes on after it with `_`, `-` or `.`; first by name."""
     pattern = re.compile(re.escape(name) + r'([_.-].*)?$')
-    fitting = (file for file in IMAGE_WEIGHTS.rglob('*') if file.suffix in WEIGHT_SUFFIXES and pattern.match(file.stem))
+    fitting = (file for file in IMAGE_WEIGHTS.rglob('*') if file.suffix in suffixes and pattern.match(file.stem))
     return min(fitting, default=None)
 
 
@@ -100,7 +102,7 @@ def _at_hand(init: Dict[str, object], will_load: bool) -> Optional[Dict[str, obj
         model_parameters(read_checkpoint(Path(named)), Path(named))  # what is wrong with it is told here
         return init
     name = Path(named.rpartition('://')[2]).stem
-    found = image_weights(name)
+    found = image_weights(name, _TORCH_SUFFIXES)  # darknet's are of whole detectors
     if found is None and not will_load:
         logger.warning('the backbone starts from random weights: /weights in the image holds no %s*.pth', name)
     return None if found is None else {**init, 'checkpoint': str(found)}

@@ -12,11 +12,14 @@ from torch.nn import Module
 from executor.contract.errors import ModelError
 from executor.contract.params import DetectionParams
 from executor.contract.shown import listed
+from executor.models import families
 from executor.weights.checkpoint import model_parameters, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
 _CLASS_LAYERS = ('bbox_head', 'roi_head')  # beginnings of the names whose shapes may depend on the number of classes
+# Outputs an anchor that are for no class, of layers that have some: YOLOv3's for a box and its objectness.
+_BESIDE_CLASSES = {'bbox_head.convs_pred.': 5}
 
 
 class Match(NamedTuple):
@@ -49,7 +52,12 @@ def load_weights(model: Module, path: Path) -> None:
     own = model.state_dict()
     fitting, other_shape, missing, left_over = match(model_parameters(read_checkpoint(path), path), own)
     strange = [name for name in other_shape if not name.startswith(_CLASS_LAYERS)]
-    if not fitting or strange or len(fitting) < len(own) / 2:
+    if not fitting and not other_shape:
+        raise ModelError(
+            f'{path} names its parameters otherwise than {families.known_layouts()} ({_first(left_over)}), whose names '
+            'are read: choose weights of one of these'
+        )
+    if strange or len(fitting) < len(own) / 2:
         raise ModelError(
             f'{path} does not fit the model of config_file: {len(fitting)} of {len(own)} parameters fit'
             + (f', {_first(strange)} has another shape' if strange else '')
@@ -92,11 +100,12 @@ def load_all(model: Module, parameters: Mapping[str, Tensor], path: Path, params
 
 
 def _number_of_classes(name: str, found: Mapping[str, Tensor], own: Mapping[str, Tensor], classes: int) -> str:
-    """Tell the number of classes, where a layer has so many outputs for each and none for background; else nothing."""
-    outputs, own_outputs = found[name].shape[0] * classes, own[name].shape[0]
-    if name.startswith('roi_head') or own_outputs % classes or outputs % own_outputs:
+    """Tell the number of classes, where a layer has so many outputs an anchor and none for background; else nothing."""
+    beside = next((count for layer, count in _BESIDE_CLASSES.items() if name.startswith(layer)), 0)
+    outputs, own_outputs = found[name].shape[0] * (classes + beside), own[name].shape[0]
+    if name.startswith('roi_head') or own_outputs % (classes + beside) or outputs % own_outputs:
         return ''
-    return str(outputs // own_outputs)
+    return str(outputs // own_outputs - beside)
 
 
 def _first(names: Sequence[str]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import struct
 import zipfile
 from typing import Any, Callable, Tuple
 
 from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, change, config, content, placed
 
 TOUCH = 'touch {root}/canary'
+DARKNET = 'in/models/yolov3.weights'
 
 
 @change
@@ -32,6 +35,14 @@ def saved(task: Task, value: Any, name: str = WEIGHTS) -> None:
 def cut_off(task: Task) -> None:
     data = task.path(WEIGHTS).read_bytes()
     task.write(WEIGHTS, data[: len(data) // 2])
+
+
+@change
+def darknet_weights(task: Task, size: int, name: str = DARKNET) -> None:
+    """A weight file of darknet's of this size, all zeros behind its header, which takes no room on disk."""
+    path = task.path(name)
+    path.write_bytes(struct.pack('<3iq', 0, 2, 5, 0))
+    os.truncate(path, size)
 
 
 @change
@@ -85,6 +96,11 @@ def compressed_weights(task: Task) -> None:
 def own_shapes() -> Change:
     """The weights without what is known of them: no class names, no name of a config."""
     return saved(lambda task: {'state_dict': _parameters(task)})
+
+
+def other_names() -> Change:
+    """The weights under names of one's own."""
+    return saved(lambda task: {'state_dict': {f'my.{name}': value for name, value in _parameters(task).items()}})
 
 
 def _parameters(task: Task) -> Any:

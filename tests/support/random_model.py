@@ -34,14 +34,14 @@ def write_random_weights(
         model.init_weights()
     finally:
         logging.disable(logging.NOTSET)
-    if type(model).__name__ == 'YOLOX':
+    if type(model).__name__ in ('YOLOX', 'YOLOV3'):
         _make_lively(model)
     save_weights(file, model.state_dict(), meta)
     return file
 
 
 def _make_lively(model: torch.nn.Module) -> None:
-    """Let the initial YOLOX see differences: its batch norms have statistics of nothing, so that features vanish."""
+    """Let the initial detector see differences: its batch norms have statistics of nothing, so that features vanish."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
@@ -50,3 +50,5 @@ def _make_lively(model: torch.nn.Module) -> None:
     for name, parameter in model.named_parameters():
         if name.startswith('bbox_head.multi_level_conv_') and parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=2e-5 if '_reg.' in name else 1e-3)  # features are of hundreds
+        if name.startswith('bbox_head.convs_pred.') and parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.02)

@@ -1,1 +1,1 @@
-"""YOLOX: its post-processing, and the names that Megvii gives its weights."""
+"""YOLOX: its post-processing, the neck of its Darknet53 model, and the names that Megvii gives its weights."""

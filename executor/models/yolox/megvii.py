@@ -39,8 +39,8 @@ _CSP_BOTTLENECKS = re.compile(r'^(neck\.(?:top_down|bottom_up)_blocks\.\d|backbo
 
 
 def fits(names: Iterable[str]) -> bool:
-    """Tell whether parameter names are those of Megvii's YOLOX."""
-    return any(name.startswith('backbone.backbone.dark') for name in names)
+    """Tell whether parameter names are those of Megvii's YOLOX, nano to x."""
+    return any(name.startswith('backbone.lateral_conv0.') for name in names)
 
 
 def to_mmdet(parameters: Mapping[str, torch.Tensor]) -> Dict[str, torch.Tensor]:

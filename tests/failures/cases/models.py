@@ -6,10 +6,13 @@ from typing import Tuple
 
 from tests.failures.case import Case, rows
 from tests.failures.packages import (
+    DARKNET,
     compressed_weights,
     cut_off,
+    darknet_weights,
     expanded_weights,
     filled_weights,
+    other_names,
     own_shapes,
     pretrained,
     saved,
@@ -32,6 +35,8 @@ from tests.failures.task import (
 )
 
 _CONFIG = f'{PACKAGE}/{CONFIG}'
+YOLOV3 = 'configs/yolov3/yolov3_d53_8x8_273e_coco.py'
+DARKNET53 = 'configs/yolox/yolox_darknet53_8x8_300e_coco.py'
 
 _case = rows(300004, task=INFERENCE)
 _heavy = rows(300004, task=INFERENCE, heavy=True)
@@ -60,12 +65,15 @@ CASES: Tuple[Case, ...] = (
         'model_params_path',
     ),
     _heavy(
-        'no model is chosen', config(model_params_path=[]), 'model_params_path lists no .pth or .pt', 'choose a model'
+        'no model is chosen',
+        config(model_params_path=[]),
+        'model_params_path lists no .pth or .pt or .weights',
+        'choose a model',
     ),
     _heavy(
         'the model has no weights',
         config(model_params_path=[f'{{root}}/{_CONFIG}']),
-        'model_params_path lists no .pth or .pt file: choose a model',
+        'model_params_path lists no .pth or .pt or .weights file: choose a model',
         CONFIG,
         task=MINING,
     ),
@@ -134,6 +142,38 @@ CASES: Tuple[Case, ...] = (
         f'/{WEIGHTS} does not fit the model of config_file',
         'set config_file to the one',
         task=TRAINING,
+    ),
+    _heavy(
+        'the pretrained weights are under names that nobody knows',
+        changes(other_names(), pretrained()),
+        f'/{WEIGHTS} names its parameters otherwise than mmdet, Megvii YOLOX',
+        'choose weights of one of these',
+        task=TRAINING,
+    ),
+    _heavy(
+        "darknet's weights are cut off",
+        changes(darknet_weights(248_007_047), config(model_params_path=[f'{{root}}/{DARKNET}'], config_file=YOLOV3)),
+        f'/{DARKNET} is no weight file of darknet, or is cut off (248007047 bytes): copy it again',
+    ),
+    _heavy(
+        "darknet's weights are of another network",
+        changes(darknet_weights(35_434_956), config(pretrained_model_params=[f'{{root}}/{DARKNET}'])),
+        f'/{DARKNET} holds 8858734 numbers, as none of YOLOv3, YOLOv3-SPP, the backbone Darknet-53 does',
+        'copy it again, or choose another',
+        task=TRAINING,
+    ),
+    _heavy(
+        "darknet's weights detect 80 classes, the task wants 3",
+        changes(darknet_weights(248_007_048), config(model_params_path=[f'{{root}}/{DARKNET}'], config_file=YOLOV3)),
+        f'/{DARKNET} detects 80 classes, whose names it does not hold, but class_names has 3',
+        'give class_names of the model',
+        task=MINING,
+    ),
+    _heavy(
+        "darknet's weights of YOLOv3 are taken for those of YOLOX",
+        changes(darknet_weights(248_007_048), config(model_params_path=[f'{{root}}/{DARKNET}'], config_file=DARKNET53)),
+        f'/{DARKNET} does not fit the config',
+        'set config_file to the config that these weights were trained with',
     ),
     _heavy(
         'class_names has another number of classes than the model',

@@ -136,6 +136,7 @@ CASES: Tuple[Case, ...] = (
     _value('val_interval', 'often', 'val_interval is a word', 'a whole number'),
     _value('max_keep_checkpoints', 'all', 'max_keep_checkpoints is a word', 'a whole number'),
     _value('metric', 'segm', 'metric is none of those there are', 'must be bbox'),
+    _value('anchors', 'mine', 'anchors is none of those there are', 'must be one of config, auto'),
     _value('config_file', ['a.py'], 'config_file is a list', 'must be text'),
     _value('ymir_saved_file_patterns', '*.pth', 'a file pattern is no regular expression', 'regular expressions'),
     _value('ymir_saved_file_patterns', 'a{99999999999}', 'a file pattern repeats too often', 'regular expressions'),
@@ -182,6 +183,13 @@ CASES: Tuple[Case, ...] = (
         'config_file',
         'learns masks',
         'choose one for boxes',
+        heavy=True,
+    ),
+    _case(
+        'anchors is auto, and the detector has none',
+        config(anchors='auto'),
+        'anchors: auto is for detectors whose anchors are given by size, such as YOLOv3',
+        '(YOLOX) has none: leave it at config',
         heavy=True,
     ),
 )

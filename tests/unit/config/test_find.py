@@ -41,9 +41,9 @@ def test_of_what_mmdet_brings_its_configs_alone_are_trusted(tmp_path):
 
 
 def test_ours_are_listed_from_the_folder(tmp_path, monkeypatch):
-    assert our_configs() == [
-        f'configs/yolox/yolox_{size}_8x8_300e_coco.py' for size in ('l', 'm', 'nano', 's', 'tiny', 'x')
-    ]
+    sizes = ('l', 'm', 'nano', 's', 'tiny', 'x')
+    names = [name for name in our_configs() if name.startswith('configs/yolox/')]
+    assert names == [f'configs/yolox/yolox_{size}_8x8_300e_coco.py' for size in ('darknet53', *sizes)]
     for name in ('configs/b/b.py', 'configs/a/a.py', 'configs/a/_base_/c.py', 'configs/a/d.md'):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -80,7 +80,7 @@ def test_there_is_none(tmp_path, name):
     assert caught.value.key == 'config_file'
     message = str(caught.value)
     assert message.startswith(f'config_file {name!r}'[:90])
-    assert ' does not exist: use one of configs/yolox/yolox_l_8x8_300e_coco.py, ' in message
+    assert ' does not exist: use one of configs/' in message
     assert NANO in message and message.endswith('or a config of the pretrained model (lost.py)')
 
 

@@ -92,7 +92,7 @@ def test_a_config_is_needed(tmp_path, weights, names, found):
 
 @pytest.mark.parametrize('files, found', [((), 'nothing'), (('a.py', 'b.onnx'), 'a.py, b.onnx')])
 def test_weights_are_needed(tmp_path, files, found):
-    with pytest.raises(ModelError, match=f'model_params_path lists no .pth or .pt file.*found {found}'):
+    with pytest.raises(ModelError, match=f'model_params_path lists no .pth or .pt or .weights file.*found {found}'):
         load_model(params(*(tmp_path / name for name in files)))
 
 
@@ -112,6 +112,15 @@ def test_another_number_of_classes_is_told(tmp_path, weights, named):
     found = '2 classes (cat, dog)' if named else '2 classes, whose names it does not hold'
     assert f'epoch_1.pth detects {found}, but class_names has 3 (car, bus, tram)' in str(error.value)
     assert str(error.value).endswith(': give class_names of the model, in its order')
+
+
+def test_the_classes_of_a_head_that_has_more_outputs_beside_them_are_counted(tmp_path):
+    config = 'configs/yolo/yolov3_mobilenetv2_8xb24-320-300e_coco.py'
+    bare = write_random_weights(tmp_path / 'bare.pth', config, classes=CLASSES)
+    with pytest.raises(
+        ModelError, match=r'bare.pth detects 2 classes, whose names it does not hold, but class_names has 3'
+    ):
+        load_model(params(bare, class_names=('car', 'bus', 'tram'), config_file=config))
 
 
 def test_very_many_class_names_of_weights_are_told_shortly(tmp_path, weights):

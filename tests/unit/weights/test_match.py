@@ -43,9 +43,15 @@ def test_a_head_of_other_classes_is_left_out_and_the_rest_loaded(tmp_path, caplo
 
 
 @pytest.mark.parametrize(
-    'parameters', [Detector(width=5).state_dict(), {'other': torch.ones(1)}], ids=['other width', 'other names']
+    'parameters, words',
+    [
+        (Detector(width=5).state_dict(), 'does not fit the model of config_file: 4 of 6 parameters fit'),
+        ({'backbone.weight': torch.ones(4, 3, 3, 3)}, 'does not fit the model of config_file: 1 of 6 parameters fit'),
+        ({'other': torch.ones(1)}, 'names its parameters otherwise than mmdet, Megvii YOLOX, .* \\(other\\)'),
+    ],
+    ids=['other width', 'a layer alone', 'other names'],
 )
-def test_another_architecture_is_an_error_not_a_start_from_scratch(tmp_path, parameters):
+def test_another_architecture_is_an_error_not_a_start_from_scratch(tmp_path, parameters, words):
     save_weights(tmp_path / 'w.pth', parameters, {})
-    with pytest.raises(ModelError, match='does not fit the model of config_file'):
+    with pytest.raises(ModelError, match=words):
         load_weights(Detector(), tmp_path / 'w.pth')

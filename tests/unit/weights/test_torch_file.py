@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 from collections import Counter, OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -267,7 +268,7 @@ def test_only_files_are_read(tmp_path):
             ('/proc/self/mem', 'Ran out of input|Invalid argument'),
         ):
             with pytest.raises(ModelError, match=f'{path}.*({words})'):
-                read_checkpoint(path)
+                read_checkpoint(Path(path))
 
 
 def test_several_threads_may_read(tmp_path):

@@ -1,0 +1,1 @@
+"""YOLOv3: the neck with pooling."""

@@ -1,0 +1,60 @@
+"""The life of a model of each family, through start.py: trained, killed, resumed, mined with, and fine-tuned from."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from demo import shapes
+from demo.task_folder import write_config
+from mining.catalog import ALGORITHMS
+from tests.support.start import detections_of, ranking_of, result_of, run, start, wait_for
+
+pytestmark = pytest.mark.slow
+
+SIDE = 64
+SIZE = f'({SIDE},{SIDE})'
+TESTED = [f'{loader}_dataloader.dataset.pipeline.1.scale={SIZE}' for loader in ('val', 'test')]
+TRAIN = 'train_dataloader.dataset.pipeline'
+MOSAIC = [f'{TRAIN}.0.img_scale={SIZE}', f'{TRAIN}.1.border=({-SIDE // 2},{-SIDE // 2})', f'{TRAIN}.2.img_scale={SIZE}']
+
+# Of each family the config whose modules are its own, and what makes it small.
+FAMILIES = {
+    'configs/yolox/yolox_darknet53_8x8_300e_coco.py': [
+        *(*MOSAIC, f'{TRAIN}.5.scale={SIZE}'),
+        f'model.data_preprocessor.batch_augments.0.random_size_range={SIZE}',
+    ],
+    'configs/yolov3/yolov3_spp_8x8_273e_coco.py': [f'{TRAIN}.4.scale=[{SIZE},(96,96)]'],
+}
+
+
+@pytest.mark.parametrize('config_file, options', FAMILIES.items(), ids=lambda value: str(value).rpartition('/')[2])
+def test_a_model_lives(tmp_path, config_file, options):
+    values = {'samples_per_gpu': 3, 'workers_per_gpu': 0}
+    training = {**values, 'config_file': config_file, 'cfg_options': ' '.join([*TESTED, *options])}
+    env_file = shapes.write_task(tmp_path, 6, 2, max_epochs=2, max_keep_checkpoints=-1, **training)
+    process = start(env_file)
+    wait_for(process, lambda: (tmp_path / 'out/training/resume.pth').is_file())
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    config = yaml.safe_load((tmp_path / 'in/config.yaml').read_text(encoding='utf-8'))
+    write_config(tmp_path, **{**config, 'args_options': '--resume'})
+    output = run(env_file)
+    assert 'epoch 1 of 2' not in output and 'epoch 2 of 2' in output
+    files = result_of(env_file)['model_stages']['epoch_2']['files']
+    package = [str(tmp_path / 'out/models/epoch_2' / name) for name in files]
+    for algorithm in ALGORITHMS:
+        root = tmp_path / algorithm
+        mining = {**values, 'mining_algorithm': algorithm, 'infer': algorithm == 'aldd', 'model_params_path': package}
+        output = run(shapes.write_candidates_task(root, 3, conf_threshold=0, **mining))
+        assert len(ranking_of(root / 'in/env.yaml')) == 3
+        assert 'detector: onnxruntime on' in output or algorithm == 'random'
+    assert len(detections_of(tmp_path / 'aldd/in/env.yaml')) == 3
+    fine = {**values, 'config_file': Path(config_file).name, 'pretrained_model_params': package}
+    output = run(shapes.write_task(tmp_path / 'fine', 3, 2, max_epochs=1, **fine))
+    total = output.partition(' parameters loaded')[0].rpartition(' ')[2]
+    assert f'{package[0]}, {total} of {total} parameters loaded' in output
