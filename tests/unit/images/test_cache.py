@@ -1,4 +1,4 @@
-"""Images kept in memory that processes share: what is held, who sees it, when nothing is held, and that nothing stays."""
+"""Images in memory that processes share: what is held, who sees it, when nothing is held, and that nothing stays."""
 
 from __future__ import annotations
 
