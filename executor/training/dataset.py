@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
@@ -54,6 +55,8 @@ class YmirDataset(BaseDetDataset):
         if not self._fully_initialized:
             self.data_bytes, self.data_address = dist.from_first(self._read)
             self._fully_initialized = True
+            gc.collect()
+            gc.freeze()  # a loading process looks through what is not frozen, and so copies it: the libraries' 100 MB
 
     def _read(self) -> Tuple[np.ndarray, np.ndarray]:
         """Return the pickled images one after the other, which loading processes share, and where each ends."""

@@ -53,13 +53,13 @@ def read_entries(lines: Sequence[IndexLine], export_format: str, class_names: Se
         OutOfMemoryError: a process that reads was killed.
     """
     entries = Entries()
-    read = open_annotations(lines, export_format, class_names, entries.tally)
-    reader = _Reader(lines, read)
-    starts = range(0, len(lines), _TASK)
-    if len(starts) <= 1:
-        entries.add(reader.entries(0))
-        return entries
+    gc.freeze()  # looking through all that there is, again and again, takes a third of the time
     try:
+        reader = _Reader(lines, open_annotations(lines, export_format, class_names, entries.tally))
+        starts = range(0, len(lines), _TASK)
+        if len(starts) == 1:
+            entries.add(reader.entries(0))
+            return entries
         # Forked, so that they have the lines and what is read of them; torch is not used in them.
         context = multiprocessing.get_context('fork')
         with ProcessPoolExecutor(min(_PROCESSES, len(starts)), context, _start_process, (reader,)) as pool:
@@ -70,6 +70,8 @@ def read_entries(lines: Sequence[IndexLine], export_format: str, class_names: Se
             'a process that reads annotations and the sizes of images was killed, most often because the machine ran '
             'out of memory: give it more, or choose a smaller dataset'
         )
+    finally:
+        gc.unfreeze()
     return entries
 
 
@@ -119,7 +121,7 @@ _process: Optional[_Reader] = None  # of a reading process, set once when it sta
 def _start_process(reader: _Reader) -> None:
     global _process
     die_with_parent()
-    gc.freeze()  # looking through what the task's process has made would copy it
+    gc.freeze()  # looking through what the lines and annotations are made of would copy it
     _process = reader
 
 
