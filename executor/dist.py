@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from typing import Callable, List, TypeVar
+from typing import Any, Callable, List, TypeVar
 
 import torch
 import torch.distributed
@@ -57,10 +57,12 @@ def gather(value: T) -> List[T]:
 
 def from_first(make: Callable[[], T]) -> T:
     """Return on every rank what `make` gives on the first, which alone calls it; a failure is for that one to tell."""
-    values = [make()] if rank() == 0 else [None]
-    if _in_group():
-        torch.distributed.broadcast_object_list(values)
-    return values[0]
+    if not _in_group():
+        return make()
+    values: List[Any] = [make() if rank() == 0 else None]
+    torch.distributed.broadcast_object_list(values)
+    made: T = values[0]
+    return made
 
 
 def wait_for_all() -> None:

@@ -52,7 +52,7 @@ class YmirDataset(BaseDetDataset):
         Raises:
             DatasetError, ImageError: the index, an annotation or an image cannot be used.
         """
-        if not self._fully_initialized:
+        if not self._fully_initialized:  # type: ignore[has-type]
             self.data_bytes, self.data_address = dist.from_first(self._read)
             self._fully_initialized = True
             gc.collect()

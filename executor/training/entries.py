@@ -9,7 +9,7 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from typing import Counter, List, Optional, Sequence, Tuple
+from typing import Counter, Dict, List, Optional, Sequence, Tuple
 
 from executor.contract.annotations import LineReader, open_annotations
 from executor.contract.annotations.records import Tally, TrueBox
@@ -93,16 +93,17 @@ class _Reader:
             except ImageError as error:
                 entries.broken.append(error.with_traceback(None))
                 continue
-            instances = []
+            instances: List[Dict[str, object]] = []
             for box in boxes:
                 corners = _clipped(box, width, height)
                 if corners != box[1:5]:
                     entries.leaving.leave_out(CLIPPED if corners else OUTSIDE, line.image)
                 if corners:
                     instances.append({'bbox': [*corners], 'bbox_label': box.label, 'ignore_flag': int(box.ignore)})
-            usable = [instance['bbox_label'] for instance in instances if not instance['ignore_flag']]
-            entries.usable.update(usable)
-            entries.ignored += len(instances) - len(usable)
+                    if box.ignore:
+                        entries.ignored += 1
+                    else:
+                        entries.usable[box.label] += 1
             entry = {'img_id': position, 'img_path': str(line.image), 'width': width, 'height': height}
             entries.pickled.append(pickle.dumps({**entry, 'instances': instances}, protocol=4))
         return entries
