@@ -134,6 +134,14 @@ def test_a_pipeline_without_mixing_is_mmdets(index, middle):
         assert_alike(made, ours.pipeline(ours.get_data_info(seed % 12)), 1.5)
 
 
+def test_another_pipeline_is_taken_while_training(index):
+    dataset = dataset_of(index, [*LOADING, {'type': 'Resize', 'scale': (64, 64)}, {'type': 'PackDetInputs'}])
+    assert dataset[0]['inputs'].shape == (3, 64, 64)
+    other = dataset_of(index, [*LOADING, {'type': 'Resize', 'scale': (32, 32)}, {'type': 'PackDetInputs'}])
+    dataset.pipeline = other.pipeline  # as PipelineSwitchHook does
+    assert dataset[0]['inputs'].shape == (3, 32, 32)
+
+
 def changed(step: str, **options):
     return [{**transform, **options} if transform['type'] == step else transform for transform in yolox('s')]
 
