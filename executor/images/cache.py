@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 from contextlib import suppress
-from typing import Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class ImageCache:
         OSError: there can be none.
     """
 
-    def __init__(self, lengths: Sequence[int], room: int, file: Optional[str] = None) -> None:
+    def __init__(self, lengths: Union[Sequence[int], np.ndarray], room: int, file: Optional[str] = None) -> None:
         # In the file: whether it may be filled, which images are there, and then these.
         self._images = len(lengths)
         ends = 1 + self._images + np.cumsum(lengths, dtype=np.int64)

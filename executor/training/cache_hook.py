@@ -22,7 +22,7 @@ class CacheHook(Hook):
     def __init__(self, encoded: bool) -> None:
         self._encoded = encoded
         self._cache: Optional[ImageCache] = None
-        self._first_iteration = 0
+        self._first_iteration = self._images = 0
 
     def before_train(self, runner: Runner) -> None:
         self._first_iteration = runner.iter
@@ -31,6 +31,7 @@ class CacheHook(Hook):
             return
         pictures.encoded = self._encoded
         begun, lengths = None, pictures.lengths()
+        self._images = len(lengths)
         if dist.local_rank() == 0:
             room = room_for_images()
             with suppress(OSError):  # of a kernel or a container that knows no such files
@@ -57,7 +58,7 @@ class CacheHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         if self._cache is not None and runner.rank == 0:
             images, size = self._cache.held()
-            logger.info('kept in memory: %d images, %.1f GB', images, size / 1e9)
+            logger.info('kept in memory: %d of %d images, %.1f GB', images, self._images, size / 1e9)
             self._cache = None  # told once
 
 

@@ -42,6 +42,8 @@ class YmirDataset(BaseDetDataset):
     are the class names in the order of their ids.
     """
 
+    pictures: Optional[Pictures] = None
+
     def __init__(self, index_file: str, export_format: str, **kwargs: object) -> None:
         self._index_file = Path(index_file)
         self._export_format = export_format
@@ -59,7 +61,7 @@ class YmirDataset(BaseDetDataset):
     def pipeline(self, pipeline: Compose) -> None:
         """Take others, as mmdet's `PipelineSwitchHook` gives while training: they run as they are."""
         self._pipeline = pipeline
-        self.pictures: Optional[Pictures] = None
+        self.pictures = None
 
     def full_init(self) -> None:
         """Read the dataset on the first rank, and give all of them what it found.

@@ -51,7 +51,7 @@ def test_it_is_filled_after_the_first_iteration_and_told_after_the_first_epoch(p
     assert pictures.cache.held() == (1, 300)
     assert [record.getMessage() for record in caplog.records] == [
         'images are kept in memory as they are read: room for 3 of 3 (0.0 GB of 0.0 GB)',
-        'kept in memory: 1 images, 0.0 GB',
+        'kept in memory: 1 of 3 images, 0.0 GB',
     ]
 
 
