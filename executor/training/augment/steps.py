@@ -109,7 +109,8 @@ def mix_up(transform: Transform, sample: Sample, source: Source) -> Sample:
     boxes = boxes.moved(-x, -y)
     if transform.bbox_clip_border:
         boxes = boxes.clipped(target)
-    picture = sample.picture._replace(mixed=[whole(image, size).moved(shift(-x, -y) @ matrix)])
+    mixed = [whole(image, size).moved(shift(-x, -y) @ matrix)]
+    picture = sample.picture._replace(mixed=mixed, grey=transform.pad_val)
     return sample._replace(picture=picture, boxes=joined([sample.boxes, boxes]).inside(target))
 
 
