@@ -17,12 +17,13 @@ logger = logging.getLogger(__name__)
 
 
 class CacheHook(Hook):
-    """Begins a cache before the loading processes do, and tells what it holds once the images have been read."""
+    """Begins a cache before the loading processes do, and tells after an epoch what it holds, where that has changed."""
 
     def __init__(self, encoded: bool) -> None:
         self._encoded = encoded
         self._cache: Optional[ImageCache] = None
         self._first_iteration = self._images = 0
+        self._told = -1  # images
 
     def before_train(self, runner: Runner) -> None:
         self._first_iteration = runner.iter
@@ -56,10 +57,12 @@ class CacheHook(Hook):
             self._cache.open()
 
     def after_train_epoch(self, runner: Runner) -> None:
-        if self._cache is not None and runner.rank == 0:
-            images, size = self._cache.held()
+        if self._cache is None or runner.rank != 0:
+            return
+        images, size = self._cache.held()
+        if images != self._told:
             logger.info('kept in memory: %d of %d images, %.1f GB', images, self._images, size / 1e9)
-            self._cache = None  # told once
+            self._told = images
 
 
 def _pictures_of(dataset: object) -> Optional[Pictures]:

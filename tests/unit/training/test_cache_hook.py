@@ -39,7 +39,7 @@ def runner_of(pictures, rank: int = 0):
     return SimpleNamespace(train_dataloader=SimpleNamespace(dataset=outer), iter=7, rank=rank)
 
 
-def test_it_is_filled_after_the_first_iteration_and_told_after_the_first_epoch(pictures, caplog):
+def test_it_is_filled_after_the_first_iteration_and_told_after_an_epoch(pictures, caplog):
     hook, runner = CacheHook(encoded=False), runner_of(pictures)
     hook.before_train(runner)
     pictures.cache.write(0, np.zeros(400, np.uint8))
@@ -48,10 +48,13 @@ def test_it_is_filled_after_the_first_iteration_and_told_after_the_first_epoch(p
     pictures.cache.write(1, np.zeros(300, np.uint8))
     hook.after_train_epoch(runner)
     hook.after_train_epoch(runner)
-    assert pictures.cache.held() == (1, 300)
+    pictures.cache.write(2, np.zeros(200, np.uint8))
+    hook.after_train_epoch(runner)
+    assert pictures.cache.held() == (2, 500)
     assert [record.getMessage() for record in caplog.records] == [
         'images are kept in memory as they are read: room for 3 of 3 (0.0 GB of 0.0 GB)',
         'kept in memory: 1 of 3 images, 0.0 GB',
+        'kept in memory: 2 of 3 images, 0.0 GB',
     ]
 
 
