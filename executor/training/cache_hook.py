@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class CacheHook(Hook):
-    """Begins a cache before the loading processes do, and tells after an epoch what it holds, where that has changed."""
+    """Begins a cache before the loading processes do, and tells after an epoch what it holds, if that has changed."""
 
     def __init__(self, encoded: bool) -> None:
         self._encoded = encoded
