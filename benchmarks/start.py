@@ -91,13 +91,8 @@ def measure(job: Job) -> Dict[str, Any]:
         assert sum(loader) == len(dataset)
         processes = [f'{process.pid}/smaps_rollup' for process in loader._iterator._workers]
         alone[workers] = max(megabytes(place, 'Private_Dirty') for place in processes)
-    return {
-        'seconds': seconds,
-        'images': len(dataset),
-        'set': dataset.data_bytes.nbytes / 1e6,
-        'peak': peak,
-        'alone': alone,
-    }
+    kept = dataset.data_bytes.nbytes / 1e6
+    return {'seconds': seconds, 'peak': peak, 'kept': kept, 'alone': alone}
 
 
 @contextlib.contextmanager
