@@ -32,10 +32,10 @@ class ImageCache:
 
     def __init__(self, lengths: Union[Sequence[int], np.ndarray], room: int, file: Optional[str] = None) -> None:
         # In the file: whether it may be filled, which images are there, and then these.
-        self._images = len(lengths)
-        ends = 1 + self._images + np.cumsum(lengths, dtype=np.int64)
+        begin = 1 + len(lengths)
+        ends = begin + np.cumsum(lengths, dtype=np.int64)
         self.places = int(np.searchsorted(ends, room, side='right'))
-        self._starts = np.concatenate(([1 + self._images], ends))[: self.places + 1]
+        self._starts = np.concatenate(([begin], ends))[: self.places + 1]
         self._file = os.memfd_create('images') if file is None else os.open(file, os.O_RDWR)
         if file is None:
             os.truncate(self._file, int(self._starts[-1]))  # pages are there when they are written

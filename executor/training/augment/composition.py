@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Protocol, Sequence
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ class Images(Source, Protocol):
             ImageError: it cannot be decoded.
         """
 
-    def info(self, image: int) -> Dict[str, Any]:
+    def info(self, image: int) -> Mapping[str, Any]:
         """Give what mmdet's transforms begin with."""
 
 
@@ -36,7 +36,8 @@ class _Known(NamedTuple):
 
     step: Step
     place: int  # in a pipeline none follows one with a higher number
-    fits: Callable[[Transform], bool]  # whether none of its options is beyond us
+    fits: Callable[[Transform], bool] = lambda transform: True  # whether none of its options is beyond us
+    whole_image: Optional[Callable[[Transform], Letterbox]] = None  # how one is resized that it puts into its picture
 
 
 def _is_size(value: object) -> bool:
@@ -57,12 +58,16 @@ def _filters(annotations: Transform) -> bool:
 
 
 _KNOWN = {
-    transforms.Mosaic: _Known(steps.mosaic, 0, lambda mosaic: _is_size(mosaic.img_scale)),
+    transforms.Mosaic: _Known(
+        steps.mosaic, 0, lambda mosaic: _is_size(mosaic.img_scale), lambda mosaic: Letterbox(mosaic.img_scale, True)
+    ),
     transforms.RandomAffine: _Known(steps.random_affine, 1, lambda affine: len(set(affine.border_val)) == 1),
-    transforms.MixUp: _Known(steps.mix_up, 2, lambda mix_up: _is_size(mix_up.dynamic_scale)),
-    transforms.YOLOXHSVRandomAug: _Known(steps.hsv, 3, lambda hsv: True),
-    transforms.RandomFlip: _Known(steps.random_flip, 3, lambda flip: True),
-    transforms.Resize: _Known(steps.resize, 3, _resizes),
+    transforms.MixUp: _Known(
+        steps.mix_up, 2, lambda mix: _is_size(mix.dynamic_scale), lambda mix: Letterbox(mix.dynamic_scale, True)
+    ),
+    transforms.YOLOXHSVRandomAug: _Known(steps.hsv, 3),
+    transforms.RandomFlip: _Known(steps.random_flip, 3),
+    transforms.Resize: _Known(steps.resize, 3, _resizes, lambda resize: Letterbox(resize.scale, resize.keep_ratio)),
     transforms.Pad: _Known(steps.pad, 4, _pads),
     transforms.FilterAnnotations: _Known(steps.filter_annotations, 5, _filters),
 }
@@ -96,7 +101,8 @@ class Composition:
 
     def largest(self, size: Size) -> Size:
         """Give the largest size at which a step makes use of an image of this size, which is never more than it has."""
-        wanted = [used for transform in self._middle for used in _wanted(transform, size)] or [size]
+        known = [(_KNOWN[type(transform)].whole_image, transform) for transform in self._middle]
+        wanted = [letterbox(transform).resized(size) for letterbox, transform in known if letterbox] or [size]
         width, height = (min(own, max(sides)) for own, sides in zip(size, zip(*wanted)))
         return width, height
 
@@ -144,14 +150,3 @@ def _loads(pipeline: Sequence[Transform]) -> bool:
         and not (annotate.with_mask or annotate.with_seg or annotate.with_keypoints)
         and annotate.box_type == 'hbox'
     )
-
-
-def _wanted(transform: Transform, size: Size) -> List[Size]:
-    """Give the sizes at which a transform puts a whole image into its picture."""
-    if isinstance(transform, transforms.Mosaic):
-        return [Letterbox(transform.img_scale, True).resized(size)]
-    if isinstance(transform, transforms.MixUp):
-        return [Letterbox(transform.dynamic_scale, True).resized(size)]
-    if isinstance(transform, transforms.Resize):
-        return [Letterbox(transform.scale, transform.keep_ratio).resized(size)]
-    return []

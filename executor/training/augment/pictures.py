@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ from executor.training.augment.steps import Transform
 class _Entry(NamedTuple):
     """An image of the dataset."""
 
+    info: Mapping[str, Any]  # as mmdet's transforms begin with it
     path: Path
     size: Size  # on disk
     boxes: Boxes
@@ -69,9 +70,9 @@ class Pictures:
         sizes = [self._used((info['width'], info['height'])) for info in infos]
         return np.array(sizes, np.int64).prod(1) * 3
 
-    def info(self, image: int) -> Dict[str, Any]:
+    def info(self, image: int) -> Mapping[str, Any]:
         """Give what mmdet's transforms begin with."""
-        return self._dataset.get_data_info(image)
+        return self._entry(image).info
 
     def size(self, image: int) -> Size:
         """Give (width, height) on disk."""
@@ -87,7 +88,7 @@ class Pictures:
         Raises:
             ImageError: it cannot be decoded.
         """
-        path, size, _ = self._entry(image)
+        _, path, size, _ = self._entry(image)
         width, height = used = self._used(size)
         kept = None if self.cache is None else self.cache.read(image)
         if kept is not None and not self.encoded:
@@ -110,7 +111,7 @@ class Pictures:
             np.array([instance['bbox_label'] for instance in instances], np.int64),
             np.array([instance['ignore_flag'] for instance in instances], bool),
         )
-        return _Entry(Path(info['img_path']), size, boxes)
+        return _Entry(info, Path(info['img_path']), size, boxes)
 
 
 def _file_size(path: str) -> int:

@@ -6,7 +6,7 @@ Only the pixels are left for the end.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Protocol
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Protocol, Tuple
 
 import numpy as np
 from numpy import random
@@ -53,8 +53,7 @@ def mosaic(transform: Transform, sample: Sample, source: Source) -> Sample:
     images = [sample.picture.layers[0].image, *others]
     for place, image in zip(('top_left', 'top_right', 'bottom_left', 'bottom_right'), images):
         size = source.size(image)
-        ratio = min(height / size[1], width / size[0])
-        resized = tuple(max(1, int(side * ratio)) for side in size)
+        ratio, resized = _fitted(size, transform.img_scale)
         paste, crop = transform._mosaic_combine(place, centre, resized)
         x, y = paste[0] - crop[0], paste[1] - crop[1]
         x_scale, y_scale = resized[0] / size[0], resized[1] / size[1]
@@ -92,8 +91,7 @@ def mix_up(transform: Transform, sample: Sample, source: Source) -> Sample:
     is_flipped = random.uniform(0, 1) > transform.flip_ratio
     width, height = transform.dynamic_scale
     size = source.size(image)
-    ratio = min(height / size[1], width / size[0])
-    resized = tuple(max(1, int(side * ratio)) for side in size)
+    ratio, resized = _fitted(size, transform.dynamic_scale)
     canvas = (int(width * jitter), int(height * jitter))  # of the resized image and the grey around it
     target = sample.picture.size
     # In this order, and only where there is something to choose.
@@ -112,6 +110,12 @@ def mix_up(transform: Transform, sample: Sample, source: Source) -> Sample:
     mixed = [whole(image, size).moved(shift(-x, -y) @ matrix)]
     picture = sample.picture._replace(mixed=mixed, grey=transform.pad_val)
     return sample._replace(picture=picture, boxes=joined([sample.boxes, boxes]).inside(target))
+
+
+def _fitted(size: Size, scale: Size) -> Tuple[float, Size]:
+    """Give the ratio by which boxes of an image are scaled to fit it into a size, and the size that it then has."""
+    ratio = min(scale[1] / size[1], scale[0] / size[0])
+    return ratio, (max(1, int(size[0] * ratio)), max(1, int(size[1] * ratio)))
 
 
 class _AsMixUpAsks:

@@ -223,28 +223,24 @@ def test_a_kept_image_gives_the_same_picture_and_is_read_once(index, monkeypatch
         assert (dataset[number]['inputs'].numpy() == expected).all()
 
 
-def test_an_image_that_changes_while_training_is_told(tmp_path):
+def mixed_images(root: Path, count: int) -> MixDataset:
+    """YOLOX's pictures of so many images of 30 x 20, each with a box."""
     rows = []
-    for number in range(2):
+    for number in range(count):
         data = cv2.imencode('.png', np.full((20, 30, 3), number, np.uint8))[1].tobytes()
-        rows.append(
-            (add_image(tmp_path, f'{number}.png', data), add_annotation(tmp_path, f'{number}.txt', '0, 1, 1, 9, 9'))
-        )
-    dataset = dataset_of(write_index(tmp_path, 'train-index.tsv', rows), LOADING)
-    mixed = MixDataset(dataset, yolox('s'))
+        rows.append((add_image(root, f'{number}.png', data), add_annotation(root, f'{number}.txt', '0, 1, 1, 9, 9')))
+    return MixDataset(dataset_of(write_index(root, 'train-index.tsv', rows), LOADING), yolox('s'))
+
+
+def test_an_image_that_changes_while_training_is_told(tmp_path):
+    mixed = mixed_images(tmp_path, 2)
     add_image(tmp_path, '1.png', cv2.imencode('.png', np.zeros((31, 20, 3), np.uint8))[1].tobytes())
     told = refusal(ImageError, mixed.pictures.pixels, 1)
     assert told.endswith('/1.png has changed since the task began, when it had 30 x 20 pixels')
 
 
 def test_a_picture_with_a_broken_image_is_another_picture(tmp_path, caplog):
-    rows = []
-    for number in range(101):
-        data = cv2.imencode('.png', np.full((20, 30, 3), number, np.uint8))[1].tobytes()
-        rows.append(
-            (add_image(tmp_path, f'{number}.png', data), add_annotation(tmp_path, f'{number}.txt', '0, 1, 1, 9, 9'))
-        )
-    mixed = MixDataset(dataset_of(write_index(tmp_path, 'train-index.tsv', rows), LOADING), yolox('s'))
+    mixed = mixed_images(tmp_path, 101)
     (tmp_path / 'in/assets/7.png').write_bytes(b'no image')
     caplog.set_level(logging.WARNING, logger='executor')
     np.random.seed(0)
