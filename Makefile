@@ -45,6 +45,9 @@ benchmark: install  ## measure the speed of inference, mining and training; take
 	$(RUN) -m benchmarks.inference
 	$(RUN) -m benchmarks.mining
 	$(RUN) -m benchmarks.training
+	$(RUN) -m benchmarks.training_input
+	$(RUN) -m benchmarks.neighbours
+	$(RUN) -m benchmarks.start
 
 image:  ## build the image with docker, as ymir-mmdet:VERSION
 	$(BUILD) -t ymir-mmdet:$(VERSION) .

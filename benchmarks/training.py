@@ -57,14 +57,15 @@ def main() -> None:
     write_section('Training', lines)
 
 
-def write_task(root: Path, epochs: int, weights: Optional[Path]) -> Path:
-    """A training task: the exported one where it is there, else drawn shapes."""
+def write_task(root: Path, epochs: int, weights: Optional[Path], **changed: Any) -> Path:
+    """A training task, its settings `changed`: the exported one where it is there, else drawn shapes."""
     values: Dict[str, Any] = {
         'config_file': shapes.CONFIG_FILE,
         'max_epochs': epochs,
         'samples_per_gpu': BATCH,
         'workers_per_gpu': WORKERS,
         'val_interval': 2,
+        **changed,
     }
     if weights:
         values['pretrained_model_params'] = [str(weights)]

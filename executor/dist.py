@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from typing import List, TypeVar
+from typing import Any, Callable, List, TypeVar
 
 import torch
 import torch.distributed
@@ -53,6 +53,16 @@ def gather(value: T) -> List[T]:
     if _in_group():
         torch.distributed.all_gather_object(values, value)
     return values
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """Return on every rank what `make` gives on the first, which alone calls it; a failure is for that one to tell."""
+    if not _in_group():
+        return make()
+    values: List[Any] = [make() if rank() == 0 else None]
+    torch.distributed.broadcast_object_list(values)
+    made: T = values[0]
+    return made
 
 
 def wait_for_all() -> None:

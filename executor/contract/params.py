@@ -51,6 +51,7 @@ class TrainParams(TaskParams):
     export_format: str = _param('ark:raw', parsers.choice(*FORMATS))
     samples_per_gpu: int = _param(16, parsers.samples)
     workers_per_gpu: int = _param(4, parsers.workers)
+    cache_images: str = _param('auto', parsers.choice('auto', 'encoded', 'off'))
     max_epochs: int = _param(100, parsers.epochs)
     config_file: str = _param('configs/yolox/yolox_tiny_8x8_300e_coco.py', parsers.text)
     anchors: str = _param('config', parsers.choice('config', 'auto'))

@@ -54,10 +54,24 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         ImageError: the file cannot be read or decoded, or promises more than it or the memory can hold.
     """
+    return decode(read_bytes(path), path)
+
+
+def read_bytes(path: Path) -> np.ndarray:
+    """Read the file of an image, (length,) uint8.
+
+    Raises:
+        ImageError: it cannot be read, or does not begin as an image does.
+    """
     with _opened(path) as stream:
-        data = stream.read()
-        _read_header(io.BytesIO(data), path, len(data))
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        return np.frombuffer(stream.read(), np.uint8)
+
+
+def decode(data: np.ndarray, path: Path) -> np.ndarray:
+    """Decode the content of a file, (length,) uint8, as `read_image` does; `path` is told where that fails."""
+    with _named(path):
+        _read_header(io.BytesIO(data.data), path, len(data))
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     if image is None:
         raise _broken(path)
     return image
@@ -88,7 +102,7 @@ class _Header(NamedTuple):
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file that begins as an image does; what goes wrong with it from here on is told with its name."""
-    try:
+    with _named(path):
         if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device has no end
             raise ImageError(f'{path} cannot be read as an image (it is no file)')
         with open(path, 'rb', buffering=0) as stream:  # of a large file only some bytes here and there are read
@@ -97,6 +111,13 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             _check_memory(path, 'has', os.fstat(stream.fileno()).st_size)
             stream.seek(0)
             yield stream
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Tell what goes wrong with an image by its name."""
+    try:
+        yield
     except (OSError, ValueError, MemoryError, cv2.error) as error:  # ValueError: a path that no file can have
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             raise  # the process has too many files open, and the image may be sound

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
+from contextlib import suppress
 from pathlib import Path
+from typing import Sequence
 
 from executor.machine.limits import limit_reached
 
@@ -14,6 +17,7 @@ _OF_THE_MACHINE = re.compile(
     f'{_BETWEEN_RANKS}|CUDA|cuDNN|DataLoader|bus error|(out of|allocate|shared|pin) memory', re.IGNORECASE
 )
 _LOSS_OF_A_RANK = re.compile(_BETWEEN_RANKS, re.IGNORECASE)
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _LOADER_DEATH = re.compile(r'DataLoader worker \(pid|pin memory thread|bus error', re.IGNORECASE)
 
 
@@ -45,15 +49,31 @@ def is_of_the_machine(error: BaseException) -> bool:
 
 
 def free_memory(proc: Path = Path('/proc'), cgroup: Path = Path('/sys/fs/cgroup')) -> int:
-    """Give the bytes that the machine has left, or the container where it has fewer; what is cached counts as left."""
-    free = _entry(proc / 'meminfo', 'MemAvailable:') * 1024
-    for limit, folder, used in (('memory.max', '', 'anon'), ('memory.limit_in_bytes', 'memory', 'total_rss')):
+    """Give the bytes that the machine has left, or the container where it has fewer; cached files count as left."""
+    free = _sum_of(proc / 'meminfo', ('MemAvailable:',)) * 1024
+    for limit, folder, used in (
+        ('memory.max', '', ('anon', 'shmem')),
+        ('memory.limit_in_bytes', 'memory', ('total_rss', 'total_shmem')),
+    ):
         try:
-            free = min(free, int((cgroup / folder / limit).read_text()) - _entry(cgroup / folder / 'memory.stat', used))
+            most = int((cgroup / folder / limit).read_text())
+            free = min(free, most - _sum_of(cgroup / folder / 'memory.stat', used))
         except (OSError, ValueError):  # no such version of cgroups, or no limit
             continue
     return free
 
 
-def _entry(file: Path, name: str) -> int:
-    return next(int(line.split()[1]) for line in file.read_text().splitlines() if line.split()[0] == name)
+def keep_freed_memory() -> None:
+    """Let this process, and its forks, use memory again that they have freed, instead of giving it back at once.
+
+    The C library gives blocks of the size of an image back to the kernel, which fills each page anew: for loading that
+    took a third of the time.
+    """
+    with suppress(OSError, AttributeError):  # of another C library than GNU's
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 2**25)  # bytes, the most it takes
+        ctypes.CDLL(None).mallopt(_M_TRIM_THRESHOLD, 2**28)
+
+
+def _sum_of(file: Path, names: Sequence[str]) -> int:
+    rows = (line.split() for line in file.read_text().splitlines())
+    return sum(int(row[1]) for row in rows if row[0] in names)

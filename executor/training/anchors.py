@@ -10,6 +10,7 @@ import numpy as np
 from mmengine.config import Config
 from numpy.typing import NDArray
 
+from executor import dist
 from executor.config.our_data import outer_pipeline
 from executor.config.plain import ConfigDict
 from executor.contract.annotations import read_records
@@ -41,7 +42,8 @@ def fit_anchors(config: Config, params: TrainParams, index: Path) -> None:
             f'anchors: auto is for detectors whose anchors are given by size, such as YOLOv3; that of config_file '
             f'({config["model"]["type"]}) has none: leave it at config',
         )
-    boxes = _box_sizes(params, index, _test_size(config))
+    resize = _test_size(config)
+    boxes = dist.from_first(lambda: _box_sizes(params, index, resize))
     old = np.array([size for level in generator['base_sizes'] for size in level], np.float64)
     if len(boxes) < len(old):
         logger.warning('anchors: %d boxes are too few to fit %d anchors to: they stay', len(boxes), len(old))

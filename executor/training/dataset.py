@@ -1,32 +1,33 @@
-"""Give mmdet the exported dataset."""
+"""Give mmdet the exported dataset, and a faster way to the pictures that it trains on."""
 
 from __future__ import annotations
 
+import gc
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import mmengine.registry
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
-from mmdet.datasets import BaseDetDataset
+from mmdet.datasets import BaseDetDataset, MultiImageMixDataset
 from mmdet.registry import DATASETS
+from mmengine.dataset import Compose
 
+from executor import dist
 from executor.config.patches import patch
-from executor.contract.annotations import read_records
-from executor.contract.annotations.records import Record, Tally
 from executor.contract.errors import ImageError
 from executor.contract.index import read_training_index
 from executor.contract.shown import listed
-from executor.images.decode import image_size, read_image
+from executor.images.decode import read_image
+from executor.training.augment.pictures import Pictures
+from executor.training.entries import CLIPPED, OUTSIDE, read_entries
 from executor.training.usable_boxes import check_usable_boxes
 
 logger = logging.getLogger(__name__)
 
 ImageEntry = Dict[str, Any]  # an image and its boxes, in the form that mmdet's transforms expect
 
-_SIZE_THREADS = 8  # reading a header is mostly waiting
 _TOLERATED = 0.01  # fewer broken images than this are left out
 
 patch()  # here, too: this is what a loading process imports that is not forked
@@ -41,51 +42,76 @@ class YmirDataset(BaseDetDataset):
     are the class names in the order of their ids.
     """
 
+    pictures: Optional[Pictures] = None
+
     def __init__(self, index_file: str, export_format: str, **kwargs: object) -> None:
         self._index_file = Path(index_file)
         self._export_format = export_format
-        self._broken: Dict[int, ImageError] = {}  # found while training, by this process
+        self._broken: Dict[str, ImageError] = {}  # found while training, by this process
         super().__init__(**kwargs)
+        if not self.test_mode:
+            self.pictures = Pictures.of(self, self.pipeline.transforms)
 
-    def load_data_list(self) -> List[ImageEntry]:
-        """List the images of the index.
+    @property
+    def pipeline(self) -> Compose:
+        """Give the transforms of mmdet's."""
+        return self._pipeline
+
+    @pipeline.setter
+    def pipeline(self, pipeline: Compose) -> None:
+        """Take others, as mmdet's `PipelineSwitchHook` gives while training: they run as they are."""
+        self._pipeline = pipeline
+        self.pictures = None
+
+    def full_init(self) -> None:
+        """Read the dataset on the first rank, and give all of them what it found.
 
         Raises:
             DatasetError, ImageError: the index, an annotation or an image cannot be used.
         """
-        class_names, tally = self.metainfo['classes'], Tally()
-        records = read_records(read_training_index(self._index_file), self._export_format, class_names, tally)
-        with ThreadPoolExecutor(_SIZE_THREADS) as pool:
-            sizes = list(pool.map(_size_or_error, records))
-        broken = [size for size in sizes if isinstance(size, ImageError)]
-        if broken:
-            self._tell_broken(broken, len(records))
-        sound = [(record, size) for record, size in zip(records, sizes) if not isinstance(size, ImageError)]
-        leaving: List[_LeavingBox] = []
-        entries = [_entry(number, record, size, leaving) for number, (record, size) in enumerate(sound)]
-        boxes = sum(len(entry['instances']) for entry in entries)
+        if not self._fully_initialized:  # type: ignore[has-type]
+            self.data_bytes, self.data_address = dist.from_first(self._read)
+            self._fully_initialized = True
+            gc.collect()
+            gc.freeze()  # a loading process looks through what is not frozen, and so copies it: the libraries' 100 MB
+
+    def _read(self) -> Tuple[np.ndarray, np.ndarray]:
+        """Return the pickled images one after the other, which loading processes share, and where each ends."""
+        class_names = self.metainfo['classes']
+        lines = read_training_index(self._index_file)
+        entries = read_entries(lines, self._export_format, class_names)
+        for sentence in entries.tally.lines():
+            logger.warning(sentence)
+        if entries.broken:
+            self._tell_broken(entries.broken, len(lines))
+        boxes = sum(entries.usable.values()) + entries.ignored
+        left = entries.leaving.left_out
         told = ''
-        if leaving:
-            outside = sum(box.wholly for box in leaving)
-            told = f' ({len(leaving) - outside} clipped to their image, {outside} wholly outside skipped'
-            told += f', first in {leaving[0].image})'
-        logger.info('%s: %d images, %d boxes%s', self._index_file, len(entries), boxes, told)
-        check_usable_boxes(self._index_file, class_names, records, entries, tally, validation=self.test_mode)
-        return entries
+        if left:
+            told = f' ({left[CLIPPED]} {CLIPPED}, {left[OUTSIDE]} {OUTSIDE} skipped'
+            told += f', first in {next(iter(entries.leaving.first.values()))})'
+        logger.info('%s: %d images, %d boxes%s', self._index_file, len(entries.pickled), boxes, told)
+        check_usable_boxes(self._index_file, class_names, entries, validation=self.test_mode)
+        ends = np.cumsum([len(entry) for entry in entries.pickled])
+        return np.frombuffer(b''.join(entries.pickled), np.uint8), ends
 
     def prepare_data(self, idx: int) -> Optional[ImageEntry]:
-        """Run the pipeline; None for a training image that cannot be decoded, so that mmdet takes another instead.
+        """Run the pipeline, as `unless_broken`."""
+        return self.unless_broken(idx, super().prepare_data if self.pictures is None else self.pictures)
+
+    def unless_broken(self, image: int, prepare: Callable[[int], ImageEntry]) -> Optional[ImageEntry]:
+        """Prepare an image; None where a training image cannot be decoded, so that mmdet takes another instead.
 
         Raises:
             ImageError: too many cannot be decoded, or one to validate with.
         """
         try:
-            return super().prepare_data(idx)
+            return prepare(image)
         except ImageError as error:
             if self.test_mode:
                 raise
-            if idx not in self._broken:
-                self._broken[idx] = error.with_traceback(None)  # whose frames hold pixels
+            if str(error) not in self._broken:
+                self._broken[str(error)] = error.with_traceback(None)  # whose frames hold pixels
                 self._tell_broken(list(self._broken.values()), len(self))
             return None
 
@@ -96,6 +122,39 @@ class YmirDataset(BaseDetDataset):
         if len(errors) >= _TOLERATED * of:
             raise ImageError(f'{words} (fewer than {_TOLERATED:.0%} would be left out)')
         logger.warning('%s; left out', words)
+
+
+@DATASETS.register_module(name='MultiImageMixDataset', force=True)
+class MixDataset(MultiImageMixDataset):
+    """Composes pictures where the pipeline allows it; else it is mmdet's own."""
+
+    pictures: Optional[Pictures] = None
+
+    def full_init(self) -> None:
+        """Read the dataset inside, and choose the way."""
+        super().full_init()
+        if isinstance(self.dataset, YmirDataset):
+            self.pictures = Pictures.of(self.dataset, [*self.dataset.pipeline.transforms, *self.pipeline])
+            self._leave_out()
+
+    def update_skip_type_keys(self, skip_type_keys: Sequence[str]) -> None:
+        """Leave out the transforms of some types, as YOLOX does in its closing epochs."""
+        super().update_skip_type_keys(skip_type_keys)
+        self._leave_out()
+
+    def _leave_out(self) -> None:
+        if self.pictures is not None:
+            self.pictures.leave_out(self._skip_type_keys or ())
+
+    def __getitem__(self, idx: int) -> ImageEntry:
+        if self.pictures is None:
+            return super().__getitem__(idx)
+        for _ in range(self.max_refetch):
+            made = self.dataset.unless_broken(idx, self.pictures)
+            if made is not None:
+                return made
+            idx = self.dataset._rand_another()
+        raise RuntimeError(f'{self.max_refetch} pictures in a row have an image that cannot be decoded')
 
 
 @mmengine.registry.TRANSFORMS.register_module(name='LoadImageFromFile', force=True)
@@ -111,31 +170,3 @@ class LoadImage(LoadImageFromFile):
         image = read_image(Path(results['img_path']))
         image = image.astype(np.float32) if self.to_float32 else image
         return {**results, 'img': image, 'img_shape': image.shape[:2], 'ori_shape': image.shape[:2]}
-
-
-def _size_or_error(record: Record) -> Union[Tuple[int, int], ImageError]:
-    try:
-        return image_size(record.image)
-    except ImageError as error:
-        return error
-
-
-class _LeavingBox(NamedTuple):
-    image: Path
-    wholly: bool
-
-
-def _entry(number: int, record: Record, size: Tuple[int, int], leaving: List[_LeavingBox]) -> ImageEntry:
-    """Make an image and its boxes, clipped to it, into mmdet's form; boxes that leave it are added to `leaving`."""
-    width, height = size
-    instances = []
-    for box in record.boxes:
-        x1, x2 = (min(max(x, 0), width) for x in (box.x1, box.x2))
-        y1, y2 = (min(max(y, 0), height) for y in (box.y1, box.y2))
-        empty = x2 <= x1 or y2 <= y1
-        if (x1, y1, x2, y2) != box[1:5]:
-            leaving.append(_LeavingBox(record.image, wholly=empty))
-            if empty:
-                continue
-        instances.append({'bbox': [x1, y1, x2, y2], 'bbox_label': box.label, 'ignore_flag': int(box.ignore)})
-    return {'img_id': number, 'img_path': str(record.image), 'width': width, 'height': height, 'instances': instances}

@@ -17,10 +17,12 @@ from executor.contract.output.training_result import TrainingResult
 from executor.contract.params import Job, TrainParams
 from executor.contract.progress import Progress
 from executor.log import duration
+from executor.machine.memory import keep_freed_memory
 from executor.models.families import register_parts
 from executor.report.pictures import draw_grid, write_picture
 from executor.report.table import class_table
 from executor.training.build_config import build_config
+from executor.training.cache_hook import CacheHook
 from executor.training.copy_ahead import CopyAheadHook
 from executor.training.pretrained import PretrainedHook, starting_weights
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
@@ -44,6 +46,7 @@ def train(job: Job, progress: Progress) -> None:
     assert params is not None and env.input.training_index_file is not None, 'the inputs have been checked'
     train_images = len(read_training_index(env.input.training_index_file))
     use_gpu = bool(params.gpu_ids)
+    keep_freed_memory()
     register_parts()
     patch()
     weights = starting_weights(params)
@@ -64,6 +67,8 @@ def train(job: Job, progress: Progress) -> None:
     runner.register_hook(WaitingHook(Loading.of(config, dist.world_size(), use_gpu)))
     if use_gpu:
         runner.register_hook(CopyAheadHook())
+    if params.cache_images != 'off':
+        runner.register_hook(CacheHook(encoded=params.cache_images == 'encoded'))
     if weights is not None and resume is None:
         runner.register_hook(PretrainedHook(weights))
     try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Sequence
 
-from executor.contract.annotations.records import Record, Tally
 from executor.contract.errors import DatasetError
 from executor.contract.shown import clipped, listed
+from executor.training.entries import OUTSIDE, Entries
 
 logger = logging.getLogger(__name__)
 
@@ -17,36 +17,26 @@ _MOST_CLASSES = 10  # in a message
 _LONGEST_NAME = 40
 
 
-def check_usable_boxes(
-    index: Path,
-    class_names: Sequence[str],
-    records: Sequence[Record],
-    entries: Sequence[Mapping[str, Any]],
-    tally: Tally,
-    validation: bool,
-) -> None:
+def check_usable_boxes(index: Path, class_names: Sequence[str], entries: Entries, validation: bool) -> None:
     """Look for boxes that are in their image and not to be ignored; classes without any give a warning.
-
-    `records` and `tally` are what the annotations hold, `entries` what is left of it for mmdet.
 
     Raises:
         DatasetError: a training set has no such box.
     """
-    instances = [instance for entry in entries for instance in entry['instances']]
-    labels = {instance['bbox_label'] for instance in instances if not instance['ignore_flag']}
-    without = [name for label, name in enumerate(class_names) if label not in labels]
-    if labels:
+    without = [name for label, name in enumerate(class_names) if label not in entries.usable]
+    if entries.usable:
         if without:
             logger.warning('%s: no box of %d classes: %s', index, len(without), _named(without))
         return
+    tally = entries.tally
     reasons = Counter(tally.left_out)
-    reasons['outside of their image'] = sum(len(record.boxes) for record in records) - len(instances)
-    reasons['difficult or crowd'] = len(instances)
+    reasons['outside of their image'] = entries.leaving.left_out[OUTSIDE]
+    reasons['difficult or crowd'] = entries.ignored
     held = 'no box at all'
     if tally.classes:
         held = _named([f'{clipped(name, _LONGEST_NAME)} ({count})' for name, count in tally.classes.most_common()])
         held += ''.join(f'; {count} {reason}' for reason, count in reasons.items() if count)
-    problem = f'{index}: its {len(entries)} images have no box of {_named(class_names)}'
+    problem = f'{index}: its {len(entries.pickled)} images have no box of {_named(class_names)}'
     if not validation:
         remedy = 'choose class_names among these, or another dataset' if tally.classes else 'choose another dataset'
         raise DatasetError(f'{problem} to learn from; its annotation files hold {held}: {remedy}')

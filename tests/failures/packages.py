@@ -9,7 +9,7 @@ import zipfile
 from typing import Any, Callable, Tuple
 
 from demo import shapes
-from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, change, config, content, placed
+from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, change, changes, config, content, placed
 
 TOUCH = 'touch {root}/canary'
 DARKNET = 'in/models/yolov3.weights'
@@ -45,6 +45,11 @@ def darknet_weights(task: Task, size: int, name: str = DARKNET) -> None:
     path = task.path(name)
     path.write_bytes(struct.pack('<3iq', 0, 2, 5, 0))
     os.truncate(path, size)
+
+
+def darknet_model(size: int, config_file: str) -> Change:
+    """Such a file as the model, for a config."""
+    return changes(darknet_weights(size), config(model_params_path=[f'{{root}}/{DARKNET}'], config_file=config_file))
 
 
 @change

@@ -229,7 +229,9 @@ def test_older_protocols_have_their_files_in_one_folder(tmp_path, protocol, fold
 
 def test_two_ranks_evaluate_every_image_once_and_write_one_set(tmp_path):
     env_file = write_small_task(tmp_path, max_epochs=2, samples_per_gpu=2)  # 5 validation images: one rank pads
-    run(env_file, '--cpu-ranks', '2')
+    output = run(env_file, '--cpu-ranks', '2')
+    assert output.count('images are kept in memory as they are read: room for ') == 1
+    assert re.search('kept in memory: [0-9]+ of [0-9]+ images', output)
     scalars = scalars_of(env_file)
     assert scalars['coco/images'] == [5, 5]
     assert len(scalars['waiting']) == 2

@@ -38,6 +38,7 @@ ROOMS = {
         'executor.log executor.machine executor.models.families executor.report executor.weights '
         'mmcv mmdet mmengine numpy torch'
     ),
+    'executor/training/augment': 'executor.contract.errors executor.images cv2 mmcv mmdet mmengine numpy torch',
     'executor/training/smaller_batch.py': 'executor.contract',
     # what they are made of
     'executor/detector': (

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-from functools import lru_cache
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from executor.contract.annotations.ark import read_ark
 from executor.contract.annotations.coco import read_coco
@@ -14,50 +12,47 @@ from executor.contract.annotations.voc import read_voc
 from executor.contract.errors import DatasetError
 from executor.contract.index import IndexLine
 
-logger = logging.getLogger(__name__)
-
 Boxes = Tuple[TrueBox, ...]
 ImageReader = Callable[[Path, Sequence[str], Tally], Boxes]
 DatasetReader = Callable[[Path, Sequence[str], Tally], Mapping[str, Boxes]]
-RecordReader = Callable[[Sequence[IndexLine], Sequence[str], Tally], List[Record]]
+LineReader = Callable[[IndexLine, Tally], Boxes]
+Opener = Callable[[Sequence[IndexLine], Sequence[str], Tally], LineReader]
 
 
-def one_file_an_image(read: ImageReader) -> RecordReader:
-    """Make a reader of records for a format that has an annotation file for every image."""
+def one_file_an_image(read: ImageReader) -> Opener:
+    """Open a format that has an annotation file for every image: nothing is read until it is a line's turn."""
 
-    def read_all(lines: Sequence[IndexLine], class_names: Sequence[str], tally: Tally) -> List[Record]:
-        return [Record(line.image, read(line.annotation, class_names, tally)) for line in lines]
+    def open_none(lines: Sequence[IndexLine], class_names: Sequence[str], tally: Tally) -> LineReader:
+        return lambda line, tally: read(line.annotation, class_names, tally)
 
-    return read_all
+    return open_none
 
 
-def one_file_for_all(read: DatasetReader) -> RecordReader:
-    """Make a reader of records for a format whose file holds the whole dataset, with the boxes by image file name."""
+def one_file_for_all(read: DatasetReader) -> Opener:
+    """Open a format whose file holds the whole dataset, with the boxes by image file name: it is read at once."""
 
-    def read_all(lines: Sequence[IndexLine], class_names: Sequence[str], tally: Tally) -> List[Record]:
-        read_once = lru_cache(maxsize=None)(lambda file: read(file, class_names, tally))
-        records = []
+    def open_all(lines: Sequence[IndexLine], class_names: Sequence[str], tally: Tally) -> LineReader:
+        boxes = {file: read(file, class_names, tally) for file in dict.fromkeys(line.annotation for line in lines)}
         paths: Dict[Tuple[Path, str], Path] = {}
         for line in lines:
-            boxes = read_once(line.annotation).get(line.image.name)
-            other = paths.setdefault((line.annotation, line.image.name), line.image)
+            name = line.image.name
+            other = paths.setdefault((line.annotation, name), line.image)
             if other != line.image:
                 raise DatasetError(
                     f'{line.place}: {line.image} and {other} have one file name, by which {line.annotation} gives both '
                     'the same boxes: export the dataset again'
                 )
-            if boxes is None:
+            if name not in boxes[line.annotation]:
                 raise DatasetError(
-                    f'{line.annotation}: no entry under images has the file_name {line.image.name!r} of {line.place}: '
+                    f'{line.annotation}: no entry under images has the file_name {name!r} of {line.place}: '
                     'export the dataset again'
                 )
-            records.append(Record(line.image, boxes))
-        return records
+        return lambda line, tally: boxes[line.annotation][line.image.name]
 
-    return read_all
+    return open_all
 
 
-READERS: Dict[str, RecordReader] = {
+READERS: Dict[str, Opener] = {
     'ark': one_file_an_image(read_ark),
     'det-ark': one_file_an_image(read_ark),
     'voc': one_file_an_image(read_voc),
@@ -71,21 +66,42 @@ READERS: Dict[str, RecordReader] = {
 FORMATS: Tuple[str, ...] = tuple(f'{name}:raw' for name in READERS)
 
 
+def open_annotations(
+    lines: Sequence[IndexLine], export_format: str, class_names: Sequence[str], tally: Tally
+) -> LineReader:
+    """Open the annotations of an index, and return what reads the boxes of one of its lines.
+
+    What is one file for many lines is read now, and counted in `tally`; the reader counts what it reads in its own.
+
+    Raises:
+        DatasetError: an annotation is malformed (see the readers), here or when its line is read.
+    """
+    try:
+        read = READERS[export_format.partition(':')[0]](lines, class_names, tally)
+    except OSError as error:
+        raise _unreadable(error)
+
+    def read_line(line: IndexLine, tally: Tally) -> Boxes:
+        try:
+            return read(line, tally)
+        except OSError as error:
+            raise _unreadable(error)
+
+    return read_line
+
+
 def read_records(
     lines: Sequence[IndexLine], export_format: str, class_names: Sequence[str], tally: Optional[Tally] = None
 ) -> Tuple[Record, ...]:
-    """Read the images of an index with their boxes, in index order; boxes left out are logged, a line a reason.
-
-    `tally` is added to, where a caller wants to know what the annotations hold.
+    """Read the images of an index with their boxes, in index order; `tally` counts what the annotations hold.
 
     Raises:
         DatasetError: an annotation is malformed (see the readers).
     """
     tally = Tally() if tally is None else tally
-    try:
-        records = READERS[export_format.partition(':')[0]](lines, class_names, tally)
-    except OSError as error:
-        raise DatasetError(f'{error.filename} cannot be read ({error.strerror}): export the dataset again')
-    for sentence in tally.lines():
-        logger.warning(sentence)
-    return tuple(records)
+    read = open_annotations(lines, export_format, class_names, tally)
+    return tuple(Record(line.image, read(line, tally)) for line in lines)
+
+
+def _unreadable(error: OSError) -> DatasetError:
+    return DatasetError(f'{error.filename} cannot be read ({error.strerror}): export the dataset again')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 from executor.contract.annotations.records import Tally, TrueBox, fits, malformed
 from executor.contract.errors import DatasetError
@@ -33,8 +33,8 @@ def read_coco(path: Path, class_names: Sequence[str], tally: Tally) -> Mapping[s
     names = _by_id(data, 'images', 'file_name', path)
     boxes: Dict[str, List[TrueBox]] = defaultdict(list)
     for number, annotation in enumerate(_entries(data, 'annotations', path)):
-        place = f'{path}: annotations[{number}] (id {shown(annotation.get("id"))})'
-        image_id, category_id = (_key(annotation, key, place) for key in ('image_id', 'category_id'))
+        place = _Place(path, number, annotation)
+        image_id, category_id = _key(annotation, 'image_id', place), _key(annotation, 'category_id', place)
         if image_id not in names:
             raise _not_among('images', annotation, 'image_id', place)
         if listed and category_id not in listed:
@@ -42,7 +42,7 @@ def read_coco(path: Path, class_names: Sequence[str], tally: Tally) -> Mapping[s
         category = categories.get(category_id, f'category_id {category_id}')
         tally.meet(category)
         if category not in label_of:
-            tally.leave_out('class not in class_names', f'{place}: {category}')
+            tally.leave_out('class not in class_names', place, category)
             continue
         x, y, w, h = _bbox(annotation, place)
         if w <= 0 or h <= 0:
@@ -50,6 +50,17 @@ def read_coco(path: Path, class_names: Sequence[str], tally: Tally) -> Mapping[s
             continue
         boxes[names[image_id]].append(TrueBox(label_of[category], x, y, x + w, y + h, _is_crowd(annotation, place)))
     return {name: tuple(boxes.get(name, ())) for name in names.values()}
+
+
+class _Place(NamedTuple):
+    """Where an annotation stands, as text for messages alone: there may be millions."""
+
+    path: Path
+    number: int
+    annotation: Entry
+
+    def __str__(self) -> str:
+        return f'{self.path}: annotations[{self.number}] (id {shown(self.annotation.get("id"))})'
 
 
 def _load(path: Path) -> Entry:
@@ -79,7 +90,7 @@ def _object(pairs: Sequence[Tuple[str, object]]) -> Entry:
 
 def _entries(data: Entry, section: str, path: Path) -> Sequence[Entry]:
     entries = data.get(section, [] if section == 'categories' else None)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+    if not isinstance(entries, list) or not set(map(type, entries)) <= {dict}:
         raise malformed(path, f'a list of objects under {section!r}')
     return entries
 
@@ -101,9 +112,11 @@ def _by_id(data: Entry, section: str, key: str, path: Path) -> Dict[str, str]:
     return dict(zip(ids, values))
 
 
-def _key(entry: Entry, key: str, place: str) -> str:
+def _key(entry: Entry, key: str, place: object) -> str:
     """Return an id or a name as text: 1, 1.0 and '1' are the same."""
     value = entry.get(key)
+    if type(value) is int:  # as most are
+        return str(value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, bool) or not isinstance(value, (int, str)):
@@ -111,19 +124,19 @@ def _key(entry: Entry, key: str, place: str) -> str:
     return str(value)
 
 
-def _not_among(section: str, annotation: Entry, key: str, place: str) -> DatasetError:
+def _not_among(section: str, annotation: Entry, key: str, place: object) -> DatasetError:
     return DatasetError(f'{place}: {key} {shown(annotation[key])} is not among {section}: export the dataset again')
 
 
-def _bbox(annotation: Entry, place: str) -> Sequence[float]:
+def _bbox(annotation: Entry, place: object) -> Iterator[float]:
     bbox = annotation.get('bbox')
     values = bbox if isinstance(bbox, list) else []
-    if len(values) != 4 or not all(type(value) in (int, float) and fits(value) for value in values):
+    if len(values) != 4 or not set(map(type, values)) <= {int, float} or not all(map(fits, values)):
         raise malformed(place, 'bbox [x, y, width, height]', shown(bbox))
-    return [float(value) for value in values]
+    return map(float, values)
 
 
-def _is_crowd(annotation: Entry, place: str) -> bool:
+def _is_crowd(annotation: Entry, place: object) -> bool:
     value = annotation.get('iscrowd')
     if value not in (None, 0, 1):
         raise malformed(place, 'iscrowd 0 or 1', shown(value))

@@ -46,10 +46,17 @@ class Tally:
         """Count a box, whatever becomes of it."""
         self.classes[class_name] += 1
 
-    def leave_out(self, reason: str, place: str) -> None:
-        """Count a box that is left out."""
+    def leave_out(self, reason: str, *place: object) -> None:
+        """Count a box that is left out; the parts of its place are made into text for the first of a reason alone."""
         self.left_out[reason] += 1
-        self.first.setdefault(reason, place)
+        if reason not in self.first:
+            self.first[reason] = ': '.join(map(str, place))
+
+    def add(self, later: Tally) -> None:
+        """Add what was met later."""
+        self.classes.update(later.classes)
+        self.left_out.update(later.left_out)
+        self.first = {**later.first, **self.first}
 
     def lines(self) -> Tuple[str, ...]:
         """Write one sentence a reason, for the log."""

@@ -32,7 +32,7 @@ def read_voc(path: Path, class_names: Sequence[str], tally: Tally) -> Tuple[True
             raise malformed(place, '<name> with one of the classes', 'none')
         tally.meet(name)
         if name not in label_of:
-            tally.leave_out('class not in class_names', f'{place}: {name}')
+            tally.leave_out('class not in class_names', place, name)
             continue
         bndbox = _only(element, 'bndbox', place)
         corners = [_corner(bndbox, tag, place) for tag in ('xmin', 'ymin', 'xmax', 'ymax')]
@@ -44,16 +44,21 @@ def read_voc(path: Path, class_names: Sequence[str], tally: Tally) -> Tuple[True
     return tuple(boxes)
 
 
-def _root(data: bytes, path: Path) -> ElementTree.Element:
-    class NoDocumentType(ElementTree.TreeBuilder):
-        # A document type is where entity expansion comes from, and no VOC file has one. Asked of the parser: looking
-        # for its letters in the bytes would miss UTF-16.
-        def doctype(self, *args: object) -> None:
-            refused = 'document type declarations are not allowed in annotations'
-            raise DatasetError(f'{path}: {refused}: remove <!DOCTYPE ...>')
+class _NoDocumentType(ElementTree.TreeBuilder):
+    """Refuses a document type: entity expansion comes from there, and no VOC file has one.
 
+    Asked of the parser: looking for its letters in the bytes would miss UTF-16.
+    """
+
+    def doctype(self, *args: object) -> None:
+        raise DatasetError('document type declarations are not allowed in annotations: remove <!DOCTYPE ...>')
+
+
+def _root(data: bytes, path: Path) -> ElementTree.Element:
     try:
-        root = ElementTree.fromstring(data, parser=ElementTree.XMLParser(target=NoDocumentType()))
+        root = ElementTree.fromstring(data, parser=ElementTree.XMLParser(target=_NoDocumentType()))
+    except DatasetError as error:
+        raise DatasetError(f'{path}: {error}')
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         line = getattr(error, 'position', (1, 0))[0]
         raise malformed(f'{path}:{line}', f'VOC xml ({error})')

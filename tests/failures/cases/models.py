@@ -10,6 +10,7 @@ from tests.failures.packages import (
     ULTRALYTICS,
     compressed_weights,
     cut_off,
+    darknet_model,
     darknet_weights,
     expanded_weights,
     filled_weights,
@@ -154,7 +155,7 @@ CASES: Tuple[Case, ...] = (
     ),
     _heavy(
         "darknet's weights are cut off",
-        changes(darknet_weights(248_007_047), config(model_params_path=[f'{{root}}/{DARKNET}'], config_file=YOLOV3)),
+        darknet_model(248_007_047, YOLOV3),
         f'/{DARKNET} is no weight file of darknet, or is cut off (248007047 bytes): copy it again',
     ),
     _heavy(
@@ -166,14 +167,14 @@ CASES: Tuple[Case, ...] = (
     ),
     _heavy(
         "darknet's weights detect 80 classes, the task wants 3",
-        changes(darknet_weights(248_007_048), config(model_params_path=[f'{{root}}/{DARKNET}'], config_file=YOLOV3)),
+        darknet_model(248_007_048, YOLOV3),
         f'/{DARKNET} detects 80 classes, whose names it does not hold, but class_names has 3',
         'give class_names of the model',
         task=MINING,
     ),
     _heavy(
         "darknet's weights of YOLOv3 are taken for those of YOLOX",
-        changes(darknet_weights(248_007_048), config(model_params_path=[f'{{root}}/{DARKNET}'], config_file=DARKNET53)),
+        darknet_model(248_007_048, DARKNET53),
         f'/{DARKNET} does not fit the config',
         'set config_file to the config that these weights were trained with',
     ),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -327,17 +326,31 @@ def test_each_format_gives_the_same_records(tmp_path, export_format, caplog):
     assert caplog.records == []
 
 
-def test_one_warning_for_each_reason(tmp_path, caplog):
+def test_one_sentence_for_each_reason(tmp_path):
     files = [
         write(tmp_path, 'a.xml', voc(voc_object('bird', 1, 2, 3, 4), voc_object('cat', 9, 2, 3, 4))),
         write(tmp_path, 'b.xml', voc(voc_object('fish', 1, 2, 3, 4), voc_object('cat', 1, 2, 3, 4))),
     ]
     lines = [IndexLine(Path(f'/in/{n}.jpg'), file, f'i:{n}') for n, file in enumerate(files)]
-    assert [record.boxes for record in read_records(lines, 'voc:raw', CLASSES)] == [(), (TrueBox(0, 1, 2, 4, 5),)]
-    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
-        (logging.WARNING, f'2 boxes skipped: class not in class_names, first {files[0]}, object 1: bird'),
-        (logging.WARNING, f'1 boxes skipped: no area, first {files[0]}, object 2'),
-    ]
+    tally = Tally()
+    records = read_records(lines, 'voc:raw', CLASSES, tally)
+    assert [record.boxes for record in records] == [(), (TrueBox(0, 1, 2, 4, 5),)]
+    assert tally.lines() == (
+        f'2 boxes skipped: class not in class_names, first {files[0]}, object 1: bird',
+        f'1 boxes skipped: no area, first {files[0]}, object 2',
+    )
+
+
+def test_what_is_met_later_is_added_and_the_first_place_stays():
+    tally, later = Tally(), Tally()
+    tally.meet('cat')
+    tally.leave_out('no area', 'a.txt', 1)
+    for reason, place in (('no area', 'b.txt'), ('too small', 'c.txt'), ('too small', 'd.txt')):
+        later.meet('dog')
+        later.leave_out(reason, place)
+    tally.add(later)
+    assert tally.classes == {'cat': 1, 'dog': 3}
+    assert tally.lines() == ('2 boxes skipped: no area, first a.txt: 1', '2 boxes skipped: too small, first c.txt')
 
 
 def test_an_image_that_coco_does_not_list(tmp_path):
@@ -390,7 +403,7 @@ def test_annotations_that_never_end_are_not_read(tmp_path, export_format):
         assert told.startswith(f'{tmp_path}/{name} cannot be read ({why}')
 
 
-def test_the_reader_of_the_table_is_called_for_a_format_of_one_file_for_all(tmp_path, monkeypatch, caplog):
+def test_the_reader_of_the_table_is_called_for_a_format_of_one_file_for_all(tmp_path, monkeypatch):
     """A new format of this kind is its reader and a line of the table."""
     read_files = []
 
@@ -405,11 +418,10 @@ def test_the_reader_of_the_table_is_called_for_a_format_of_one_file_for_all(tmp_
     images = [Path('/in/0a/b.jpg'), Path('/in/0b/a.jpg'), Path('/in/0c/a.jpg')]
     lines = [IndexLine(image, file, 'i:1') for image, file in zip(images, files)]
     box = TrueBox(3, 1, 2, 3, 4)
-    assert [record.boxes for record in read_records(lines, 'toy:raw', CLASSES)] == [(), (box,), (box,)]
+    tally = Tally()
+    assert [record.boxes for record in read_records(lines, 'toy:raw', CLASSES, tally)] == [(), (box,), (box,)]
     assert read_files == files[:2]
-    assert [record.getMessage() for record in caplog.records] == [
-        f'2 boxes skipped: too small, first {tmp_path}/one.toy:1'
-    ]
+    assert tally.lines() == (f'2 boxes skipped: too small, first {tmp_path}/one.toy:1',)
 
 
 # --- what the platform really exports ---------------------------------------------------------------------------------

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -53,6 +56,33 @@ def test_cores_go_to_the_ranks_as_an_argument(ymir_task, monkeypatch, reports, g
     assert os.environ.get('OMP_NUM_THREADS') == left
     assert os.environ['CUDA_VISIBLE_DEVICES'] == ''
     assert os.environ['XDG_CACHE_HOME'].endswith('/cache')
+
+
+@pytest.mark.parametrize(
+    'given, left',
+    [
+        ({}, '1000'),
+        ({'GOMP_SPINCOUNT': '7'}, '7'),
+        ({'OMP_WAIT_POLICY': 'active'}, None),  # a count would overrule it
+    ],
+)
+def test_threads_spin_for_each_other_shortly_unless_the_user_says_how_long(
+    ymir_task, monkeypatch, reports, given, left
+):
+    os.environ.update(given)
+    seen = []
+    monkeypatch.setattr(worker, 'run_rank', lambda *arguments: seen.append(os.environ.get('GOMP_SPINCOUNT')))
+    worker.work(ymir_task.job(), 1, reports)
+    assert seen == [left]
+
+
+def test_the_libgomp_that_torch_loads_reads_the_count():
+    """It says itself, at its start, what it has read: the variable is its own, and no part of OpenMP."""
+    environment = {**os.environ, 'OMP_DISPLAY_ENV': 'verbose', 'GOMP_SPINCOUNT': '1000'}
+    environment.pop('OMP_WAIT_POLICY', None)
+    command = [sys.executable, '-c', 'import torch']
+    told = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=True).stderr
+    assert re.search(r"GOMP_SPINCOUNT = '1000'", told)
 
 
 def test_a_gpu_that_is_not_there_ends_the_worker(ymir_task, reports):

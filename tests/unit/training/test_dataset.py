@@ -195,3 +195,28 @@ def test_a_loading_process_that_is_not_forked_is_patched_before_it_reads(dataset
     code = f'import pickle, sys; dataset = pickle.load(sys.stdin.buffer); {look}'
     run = subprocess.run([sys.executable, '-c', code], input=made, stdout=subprocess.PIPE, check=True)
     assert run.stdout.decode().splitlines()[-1] == 'backends local'
+
+
+def test_a_loading_process_has_little_for_itself_whatever_the_dataset(tmp_path):
+    """It looks at every image, and once through all that Python keeps, which copies what is not shared."""
+    data = cv2.imencode('.png', np.zeros((20, 30, 3), np.uint8))[1].tobytes()
+    row = add_image(tmp_path, '0.png', data), add_annotation(tmp_path, '0.txt', '0, 1, 1, 9, 9\n' * 200)
+    index = write_index(tmp_path, 'train-index.tsv', [row] * 2000)
+    code = """
+import gc, sys
+from pathlib import Path
+from torch.utils.data import DataLoader
+from executor.training.dataset import YmirDataset
+dataset = YmirDataset(index_file=sys.argv[1], export_format='ark:raw', metainfo={'classes': ('cat',)})
+options = {'num_workers': 1, 'persistent_workers': True, 'worker_init_fn': lambda worker: gc.collect()}
+loader = DataLoader(dataset, batch_size=20, collate_fn=len, **options)
+assert sum(loader) == 2000
+(process,) = loader._iterator._workers
+lines = Path(f'/proc/{process.pid}/smaps_rollup').read_text().splitlines()
+private = sum(int(line.split()[1]) for line in lines if line.startswith('Private_'))
+print(dataset.data_bytes.nbytes // 10**6, private // 1000)
+"""
+    run = subprocess.run([sys.executable, '-c', code, str(index)], stdout=subprocess.PIPE, check=True, text=True)
+    pickled, private = map(int, run.stdout.splitlines()[-1].split())
+    assert pickled > 10  # of which objects would be 200 MB
+    assert private < 50

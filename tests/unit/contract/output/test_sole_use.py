@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -72,7 +71,8 @@ def test_a_folder_is_one_tasks_until_its_last_process_is_gone(tmp_path, processe
     assert InUseError.code == 160004
     refusal(InUseError, claim, out)  # the worker is still there
     os.kill(worker, signal.SIGKILL)
-    monkeypatch.setattr(sole_use, '_PATIENCE', 60)  # the kernel closes the files of a killed process when it comes to it
+    # The kernel closes the files of a killed process when it comes to it.
+    monkeypatch.setattr(sole_use, '_PATIENCE', 60)
     claim(out)  # its loading process does not count
     assert names_in(out) == []
 

@@ -1,0 +1,131 @@
+"""Read the images of an index with their boxes into mmdet's form, by several processes where they are many."""
+
+from __future__ import annotations
+
+import collections
+import gc
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import Counter, Dict, List, Optional, Sequence, Tuple
+
+from executor.contract.annotations import LineReader, open_annotations
+from executor.contract.annotations.records import Tally, TrueBox
+from executor.contract.errors import ImageError, OutOfMemoryError
+from executor.contract.index import IndexLine
+from executor.images.decode import image_size
+from executor.machine.lifetime import die_with_parent
+
+_PROCESSES = 8  # also where there are fewer cores: reading small files is mostly waiting, where they are not cached
+_TASK = 500  # images that a process is given at a time; so few are not worth a process
+
+CLIPPED, OUTSIDE = 'clipped to their image', 'wholly outside'  # what becomes of boxes that leave their image
+
+
+@dataclass
+class Entries:
+    """Images in mmdet's form, each pickled, in the order of the index, and what was met on the way."""
+
+    pickled: List[bytes] = field(default_factory=list)
+    usable: Counter[int] = field(default_factory=collections.Counter)  # boxes to learn from, by label
+    ignored: int = 0  # boxes that are difficult or crowds
+    broken: List[ImageError] = field(default_factory=list)  # images that are left out
+    tally: Tally = field(default_factory=Tally)  # of what the annotations hold
+    leaving: Tally = field(default_factory=Tally)  # of boxes that leave their image
+
+    def add(self, later: Entries) -> None:
+        """Add what was read of later lines."""
+        self.pickled += later.pickled
+        self.usable.update(later.usable)
+        self.ignored += later.ignored
+        self.broken += later.broken
+        self.tally.add(later.tally)
+        self.leaving.add(later.leaving)
+
+
+def read_entries(lines: Sequence[IndexLine], export_format: str, class_names: Sequence[str]) -> Entries:
+    """Read the annotations of an index, and of its images the headers; images that cannot be decoded are left out.
+
+    Raises:
+        DatasetError: an annotation is malformed.
+        OutOfMemoryError: a process that reads was killed.
+    """
+    entries = Entries()
+    gc.freeze()  # looking through all that there is, again and again, takes a third of the time
+    try:
+        reader = _Reader(lines, open_annotations(lines, export_format, class_names, entries.tally))
+        starts = range(0, len(lines), _TASK)
+        if len(starts) == 1:
+            entries.add(reader.entries(0))
+            return entries
+        # Forked, so that they have the lines and what is read of them; torch is not used in them.
+        context = multiprocessing.get_context('fork')
+        with ProcessPoolExecutor(min(_PROCESSES, len(starts)), context, _start_process, (reader,)) as pool:
+            for part in pool.map(_read_here, starts):
+                entries.add(part)
+    except BrokenProcessPool:
+        raise OutOfMemoryError(
+            'a process that reads annotations and the sizes of images was killed, most often because the machine ran '
+            'out of memory: give it more, or choose a smaller dataset'
+        )
+    finally:
+        gc.unfreeze()
+    return entries
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads entries of an index; the same in all processes."""
+
+    lines: Sequence[IndexLine]
+    read: LineReader
+
+    def entries(self, start: int) -> Entries:
+        """Read a task's worth of lines from `start` on."""
+        entries = Entries()
+        for position in range(start, min(start + _TASK, len(self.lines))):
+            line = self.lines[position]
+            boxes = self.read(line, entries.tally)
+            try:
+                width, height = image_size(line.image)
+            except ImageError as error:
+                entries.broken.append(error.with_traceback(None))
+                continue
+            instances: List[Dict[str, object]] = []
+            for box in boxes:
+                corners = _clipped(box, width, height)
+                if corners != box[1:5]:
+                    entries.leaving.leave_out(CLIPPED if corners else OUTSIDE, line.image)
+                if corners:
+                    instances.append({'bbox': [*corners], 'bbox_label': box.label, 'ignore_flag': int(box.ignore)})
+                    if box.ignore:
+                        entries.ignored += 1
+                    else:
+                        entries.usable[box.label] += 1
+            entry = {'img_id': position, 'img_path': str(line.image), 'width': width, 'height': height}
+            entries.pickled.append(pickle.dumps({**entry, 'instances': instances}, protocol=4))
+        return entries
+
+
+def _clipped(box: TrueBox, width: int, height: int) -> Optional[Tuple[float, float, float, float]]:
+    """Return the corners of a box cut to its image; None where nothing is left."""
+    x1, x2 = min(max(box.x1, 0), width), min(max(box.x2, 0), width)
+    y1, y2 = min(max(box.y1, 0), height), min(max(box.y2, 0), height)
+    return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
+
+
+_process: Optional[_Reader] = None  # of a reading process, set once when it starts
+
+
+def _start_process(reader: _Reader) -> None:
+    global _process
+    die_with_parent()
+    gc.freeze()  # looking through what the lines and annotations are made of would copy it
+    _process = reader
+
+
+def _read_here(start: int) -> Entries:
+    assert _process is not None, 'the process has not been started by _start_process'
+    return _process.entries(start)
