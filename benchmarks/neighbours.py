@@ -27,7 +27,8 @@ from benchmarks import inference, training
 from benchmarks.inference import CORES
 from benchmarks.page import REPOSITORY, machine, table, write_section
 from demo.shapes import CONFIG_FILE
-from demo.task_folder import write_config, write_env, write_index
+from demo.task_folder import write_config
+from desk.task_folder import write_env, write_index
 
 TRAINING, INFERENCE, PREDICTION = 'training', 'inference', "inference by mmdet's `predict`"
 SHORT, SPINNING, PASSIVE = 'as the image sets it', "libgomp's own", 'passive'

@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-from demo.task_folder import env_values, write_config, write_text
+from demo.task_folder import write_config
+from desk.task_folder import env_values, write_text
 from docker.image_test import exchange
 from docker.image_test.data import Data, find_data
 from docker.image_test.store import Store, require_tools

@@ -68,7 +68,9 @@ ROOMS = {
     'executor/log.py': '',
     'executor/__init__.py': '',
     # stands aside, and is not in the image
-    'demo': 'executor.contract cv2 numpy yaml',
+    'demo': 'desk.task_folder executor.contract cv2 numpy yaml',
+    # at a user's desk, without the platform
+    'desk': 'yaml',
     # the algorithms
     'mining': 'executor.detections numpy',
     'mining/catalog.py': 'mining.base',
@@ -96,7 +98,8 @@ OUTSIDE_OF_A_SCORER = ('os', 'io', 'pathlib', 'subprocess', 'multiprocessing', '
 def code_files() -> list[str]:
     """Everything that runs in the image, and the demo, by its path below the repository."""
     found = [REPOSITORY / 'start.py']
-    found += [path for folder in ('demo', 'executor', 'mining') for path in (REPOSITORY / folder).glob('**/*.py')]
+    for folder in ('demo', 'desk', 'executor', 'mining'):
+        found += (REPOSITORY / folder).glob('**/*.py')
     return sorted(path.relative_to(REPOSITORY).as_posix() for path in found)
 
 
@@ -238,7 +241,7 @@ def test_only_output_writes_what_the_platform_reads():
 
 
 # They write env.yaml, which says where these files are, and show them to people.
-LOCAL_FILES = ('demo/task_folder.py', 'demo/__main__.py')
+LOCAL_FILES = ('desk/task_folder.py', 'demo/__main__.py')
 
 
 def test_mmengine_and_mmdet_are_patched_in_one_file():
