@@ -86,7 +86,7 @@ class Checks:
             file.write('\n# a change\n')
         seconds = self.timed_build(context, {**arguments, 'REVISION': 'after'}, 'rebuild.log')
         self.container = self.store.buildah('from', IMAGE)
-        expect('# a change' in self.inside('cat start.py'), 'the changed code is not in the image')
+        expect('# a change' in self.inside('cat /opt/ymir-mmdet-code/start.py'), 'the changed code is not in the image')
         expect(seconds < 60, f'a change of code took {seconds:.0f} s to build')
         self.say(f'built again with a line changed in {seconds:.0f} s')
 
@@ -109,6 +109,7 @@ class Checks:
         manifest = yaml.safe_load(self.inside('cat /img-man/manifest.yaml'))
         expect(manifest == {'object_type': 2}, f'manifest.yaml: {manifest}')
         expect(self.inside('cat /img-man/readme.md').startswith('# ymir-mmdet'), 'no readme.md')
+        expect('make | check | run' in self.inside('task --help'), 'no command task')
         intruders = self.inside(INTRUDERS, user='0:0')
         expect(not intruders, f'in the image and not needed: {intruders}')
         for user in ('0:0', '1000:1000', '12345:54321'):

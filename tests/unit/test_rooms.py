@@ -68,9 +68,15 @@ ROOMS = {
     'executor/log.py': '',
     'executor/__init__.py': '',
     # stands aside, and is not in the image
-    'demo': 'desk.task_folder executor.contract cv2 numpy yaml',
+    'demo': 'desk executor.contract cv2 numpy yaml',
     # at a user's desk, without the platform
-    'desk': 'yaml',
+    'desk': (
+        'executor.config executor.contract executor.detections executor.detector.model executor.images.decode '
+        'executor.log executor.machine executor.models.families executor.process.explain executor.report '
+        'executor.training executor.weights mining.catalog mmdet mmengine numpy terminaltables yaml'
+    ),
+    'desk/layouts': 'desk.usage executor.contract',
+    'desk/task_folder.py': 'yaml',
     # the algorithms
     'mining': 'executor.detections numpy',
     'mining/catalog.py': 'mining.base',
@@ -81,6 +87,7 @@ ROOMS = {
 # Files that are imported before the contract is checked, or that a scorer must not need, and what they must not import.
 HEAVY = 'torch mmdet mmengine cv2 numpy'
 LIGHT = {
+    'desk/__main__.py': HEAVY,
     'executor/config/find.py': HEAVY,
     'executor/contract/inputs.py': HEAVY,
     'executor/contract/params.py': HEAVY,
@@ -241,7 +248,7 @@ def test_only_output_writes_what_the_platform_reads():
 
 
 # They write env.yaml, which says where these files are, and show them to people.
-LOCAL_FILES = ('desk/task_folder.py', 'demo/__main__.py')
+LOCAL_FILES = ('demo/__main__.py', 'desk/results.py', 'desk/task_folder.py', 'desk/weights.py')
 
 
 def test_mmengine_and_mmdet_are_patched_in_one_file():
