@@ -6,7 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from executor.contract.annotations.records import Tally, TrueBox
 from executor.contract.config_yaml import read_job
 from executor.contract.env import read_env
 from executor.contract.errors import ExecutorError, ImageError, noting
-from executor.contract.index import read_candidate_index, read_training_index
+from executor.contract.index import IndexLine, read_candidate_index, read_training_index
 from executor.contract.inputs import check_inputs
 from executor.contract.output.writable import check_writable
 from executor.contract.params import DetectionParams, Job, TrainParams
@@ -67,9 +67,8 @@ def check_task(folder: Path, bar: Bar) -> Found:
         check_inputs(job, found.problems)
     if job is None:
         return found
-    images = list(_images(job, found))
     with bar.told('images'):
-        found.problems += _undecodable([image.path for image in images], bar)
+        images = _decodable(_images(job, found), found, bar)
     with bar.told('model'):
         _check_model(job, found)
     _draw_sheet(images, job.parts[0].class_names, found)
@@ -86,33 +85,45 @@ def report(found: Found) -> str:
     return '\n'.join([*found.lines, verdict, *told])
 
 
-def _images(job: Job, found: Found) -> Iterator[_Image]:
-    """Yield the images of the indexes that can be read, with their boxes; counts them."""
+def _images(job: Job, found: Found) -> List[_Image]:
+    """List the images of the indexes, with their boxes as far as these can be read; counts both."""
     paths = job.env.input
-    if job.training is None:
-        with noting([]):  # what is wrong with the index is noted already
-            assert paths.candidate_index_file is not None
+    images: List[_Image] = []
+    # What is wrong with an index is noted already.
+    if job.training is not None:
+        for file in (paths.training_index_file, paths.val_index_file):
+            if file is not None:
+                with noting([]):
+                    lines = [line for line in read_training_index(file, []) if line.image.is_file()]
+                    images += _annotated(file, lines, job.training, file == paths.val_index_file, found)
+    elif paths.candidate_index_file is not None:
+        with noting([]):
             index = read_candidate_index(paths.candidate_index_file)
             found.lines.append(f'{paths.candidate_index_file}: {len(index)} images')
-            yield from (_Image(Path(path), ()) for path in index)
-        return
-    for file in (paths.training_index_file, paths.val_index_file):
-        if file is not None:
-            with noting([]):
-                yield from _annotated(file, job.training, validation=file == paths.val_index_file, found=found)
+            images += (_Image(Path(path), ()) for path in index)
+    return images
 
 
-def _annotated(index: Path, params: TrainParams, validation: bool, found: Found) -> Iterator[_Image]:
-    """Yield the images of an index; each annotation that is malformed is a problem of its own."""
-    lines = [line for line in read_training_index(index) if line.image.is_file() and line.annotation.is_file()]
-    before, tally = len(found.problems), Tally()
+def _annotated(
+    index: Path, lines: Sequence[IndexLine], params: TrainParams, validation: bool, found: Found
+) -> List[_Image]:
+    """Read the boxes of the images of an index; each annotation that is malformed is a problem of its own."""
+    before = len(found.problems)
+    boxes: Dict[Path, Tuple[TrueBox, ...]] = {}
+    annotated = [line for line in lines if line.annotation.is_file()]
     with noting(found.problems):
-        read = open_annotations(lines, params.export_format, params.class_names, tally)
-        for line in lines:
+        tally = Tally()
+        read = open_annotations(annotated, params.export_format, params.class_names, tally)
+        for line in annotated:
             with noting(found.problems):
-                yield _Image(line.image, read(line, tally))
-    if len(found.problems) > before or not lines:
-        return
+                boxes[line.image] = read(line, tally)
+    if len(found.problems) == before and annotated:
+        _count(index, annotated, params, validation, found)
+    return [_Image(line.image, boxes.get(line.image, ())) for line in lines]
+
+
+def _count(index: Path, lines: Sequence[IndexLine], params: TrainParams, validation: bool, found: Found) -> None:
+    """Count the boxes as the training will, and tell if it has none to learn from."""
     entries = read_entries(lines, params.export_format, params.class_names)
     with noting(found.problems):
         check_usable_boxes(index, params.class_names, entries, validation)
@@ -126,19 +137,22 @@ def _annotated(index: Path, params: TrainParams, validation: bool, found: Found)
     ]
 
 
-def _undecodable(paths: Sequence[Path], bar: Bar) -> List[ExecutorError]:
-    """Decode every image, and tell of those that cannot be."""
-    there = [path for path in paths if path.is_file()]
+def _decodable(images: Sequence[_Image], found: Found, bar: Bar) -> List[_Image]:
+    """Decode every image, tell of those that cannot be, and return the others."""
+    there = [image for image in images if image.path.is_file()]
+    sound: List[_Image] = []
     broken: List[str] = []
     with ThreadPoolExecutor(available_cores()) as pool:
-        for number, error in enumerate(pool.map(_error_of, there), start=1):
-            bar.update(number / len(there))
-            if error is not None:
-                broken.append(error)
-    if not broken:
-        return []
-    told = listed([clipped(error) for error in broken], between='; ')
-    return [ImageError(f'{len(broken)} of {len(there)} images cannot be decoded: {told}')]
+        for image, error in zip(there, pool.map(_error_of, [image.path for image in there])):
+            if error is None:
+                sound.append(image)
+            else:
+                broken.append(clipped(error))
+            bar.update((len(sound) + len(broken)) / len(there))
+    if broken:
+        told = listed(broken, between='; ')
+        found.problems.append(ImageError(f'{len(broken)} of {len(there)} images cannot be decoded: {told}'))
+    return sound
 
 
 def _error_of(path: Path) -> Optional[str]:
@@ -204,8 +218,7 @@ def _build_detection(job: Job) -> None:
 
 def _draw_sheet(images: Sequence[_Image], class_names: Sequence[str], found: Found) -> None:
     """Draw sixteen images with their boxes, those with boxes first, into the folder."""
-    there = [image for image in images if image.path.is_file()]
-    shown = [image for image in there if image.boxes] or there
+    shown = [image for image in images if image.boxes] or images
     chosen = [shown[number] for number in evenly_spaced(len(shown), _ON_SHEET)]
     if not chosen or not class_names:
         return

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from contextlib import contextmanager
-from typing import Iterator, TextIO
+from typing import Iterator, Optional, TextIO
 
 from executor.log import duration
 
@@ -16,9 +16,9 @@ _WIDTH = 30
 class Bar:
     """A line on a terminal that is drawn again and again; elsewhere nothing is drawn."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
-        self._shows = stream.isatty()
+    def __init__(self, stream: Optional[TextIO] = None) -> None:
+        self._stream = stream or sys.stderr
+        self._shows = self._stream.isatty()
         self._started = time.monotonic()
         self._what = ''
         self._drawn = ''
