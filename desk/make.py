@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ from desk.tables import class_counts_table, left_out_lines
 from desk.usage import UsageError
 from desk.weights import class_names_in, config_in, model_files
 from desk.write import COPIED, EXPORT_FORMAT, LINKED, Plan, Written, write_task
+from executor.contract.errors import DatasetError
 from executor.contract.params import MiningParams
 from executor.contract.shown import shown
 from mining.catalog import ALGORITHMS, Needs
 
 IMAGE = 'ymir-mmdet:0.1.0'  # as `make image` calls it
 TRAINING = 'training'
+_PLATFORM_S_REMEDY = re.compile(r': export the dataset again(, or set export_format to what its files are)?$')
 
 
 @dataclass(frozen=True)
@@ -55,15 +58,19 @@ def make(options: Options, program: str) -> str:
     settings = parsed_settings(options.settings, options.task)
     models = model_files(options.weights)
     wanted = None if options.classes is None else _class_list(options.classes)
-    dataset = LAYOUTS[options.layout](options.data, options.images)
     told: List[str] = []
+    try:
+        dataset = LAYOUTS[options.layout](options.data, options.images)
+        if options.task == TRAINING:
+            loaded = load_samples(dataset, wanted)
+        else:
+            loaded = load_candidates(dataset, wanted or _classes_to_find(models, dataset))
+    except DatasetError as error:  # the readers of annotations know the platform's exports
+        raise DatasetError(_PLATFORM_S_REMEDY.sub(': mend it there, or take it out', str(error)))
+    parts: Mapping[str, Sequence[Sample]] = {'candidate': loaded.samples}
     if options.task == TRAINING:
-        loaded = load_samples(dataset, wanted)
         parts, how = _parts(loaded, options)
         told.append(f'split: {how}')
-    else:
-        loaded = load_candidates(dataset, wanted or _classes_to_find(models, dataset, options))
-        parts = {'candidate': loaded.samples}
     config = settings.get('config_file') or config_in(models)
     if config and (options.task == TRAINING or config.startswith('configs/')):
         settings['config_file'] = config
@@ -128,7 +135,7 @@ def _class_list(text: str) -> Tuple[str, ...]:
     return tuple(names)
 
 
-def _classes_to_find(models: Sequence[Path], dataset: Dataset, options: Options) -> Sequence[str]:
+def _classes_to_find(models: Sequence[Path], dataset: Dataset) -> Sequence[str]:
     """Return the classes of a model: those that its weights name, else those of the dataset."""
     names = class_names_in(models) or dataset.class_names
     if names:
@@ -138,7 +145,7 @@ def _classes_to_find(models: Sequence[Path], dataset: Dataset, options: Options)
     return ('object',)  # nobody looks for any: images are ranked by chance
 
 
-def _parts(loaded: Loaded, options: Options) -> Tuple[Dict[str, Sequence[Sample]], str]:
+def _parts(loaded: Loaded, options: Options) -> Tuple[Mapping[str, Sequence[Sample]], str]:
     """Divide the images into those to train on and those to validate with; returns the words for it, too."""
     samples = loaded.samples
     if loaded.split:
@@ -153,7 +160,7 @@ def _parts(loaded: Loaded, options: Options) -> Tuple[Dict[str, Sequence[Sample]
     for number, sample in enumerate(samples):
         parts[VAL if number in chosen else TRAIN].append(sample)
     how = f'{share:g} of the images to validate with, by classes (--val), chosen by --seed {options.seed}'
-    return dict(parts), how
+    return parts, how
 
 
 def _model_keys(models: Sequence[Path], task: str) -> Dict[str, object]:

@@ -77,8 +77,13 @@ def _write(plan: Plan) -> Written:
             rows = [[*row, file] for row in rows]
         write_index(plan.out, f'{part}-index.tsv', rows)
     write_text(plan.out / 'in' / 'config.yaml', plan.config)
-    tasks = {name: name in plan.task.split('+') for name in ('training', 'mining', 'infer')}
-    env = env_values(_ROOT, task_id=plan.out.resolve().name, **tasks)
+    env = env_values(
+        _ROOT,
+        task_id=plan.out.resolve().name,
+        training=plan.task == 'training',
+        mining='mining' in plan.task,
+        infer='infer' in plan.task,
+    )
     write_text(plan.out / 'in' / 'env.yaml', yaml.safe_dump(env, sort_keys=False, allow_unicode=True))
     return written
 
@@ -121,7 +126,8 @@ def _link(source: Path, target: Path) -> str:
 
 def _coco(samples: Sequence[Sample], names: Mapping[Path, str], class_names: Sequence[str]) -> Dict[str, object]:
     """Make COCO's content of images with their boxes; ids count from 1."""
-    images, annotations = [], []
+    images: List[Dict[str, object]] = []
+    annotations: List[Dict[str, object]] = []
     for image_id, sample in enumerate(samples, start=1):
         width, height = sample.size
         images.append({'id': image_id, 'file_name': names[sample.image], 'width': width, 'height': height})

@@ -44,7 +44,7 @@ def read_yolo_layout(data: Sequence[Path], images: Optional[Path] = None) -> Dat
     file = data[0] if data[0].is_file() else _data_file(data[0])
     if file.suffix == '.txt':
         class_names = tuple(filter(None, map(str.strip, lines_of(file))))
-        places = [('', [images or file.parent])]
+        places: List[Tuple[str, Sequence[Path]]] = [('', [images or file.parent])]
         split = ''
     else:
         source = read_yaml_mapping(file)
@@ -137,11 +137,12 @@ def _read(file: Path, classes: int, size: Size, tally: Tally) -> Boxes:
             continue
         x1, y1, x2, y2 = _corners(shares)
         width, height = size
-        corners = [round(value, _DIGITS) for value in (x1 * width, y1 * height, x2 * width, y2 * height)]
-        if corners[2] <= corners[0] or corners[3] <= corners[1]:
+        x1, x2 = round(x1 * width, _DIGITS), round(x2 * width, _DIGITS)
+        y1, y2 = round(y1 * height, _DIGITS), round(y2 * height, _DIGITS)
+        if x2 <= x1 or y2 <= y1:
             tally.leave_out('no area', place)
             continue
-        boxes.append(TrueBox(int(label), *corners))
+        boxes.append(TrueBox(int(label), x1, y1, x2, y2))
     return tuple(boxes)
 
 

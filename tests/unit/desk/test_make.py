@@ -263,6 +263,14 @@ def test_what_is_wrong_with_the_data(desk, voc, tmp_path, arguments, parts):
     assert not (tmp_path / 'task').exists()
 
 
+def test_an_annotation_is_mended_where_it_is(desk, voc):
+    (voc / 'Annotations/0.xml').write_text('<annotation>')
+    status, told = desk(*VOC)
+    assert status == 1
+    assert 'data/Annotations/0.xml:1: expected VOC xml' in told
+    assert told.endswith('): mend it there, or take it out\n')
+
+
 def test_one_image_cannot_be_divided(desk, tmp_path):
     write_voc(tmp_path / 'data', IMAGES[:1], split=False)
     assert desk(*VOC) == (2, desk(*VOC)[1])
