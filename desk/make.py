@@ -107,8 +107,7 @@ def _check(options: Options) -> None:
     inside = [place for place in options.data if place.is_dir() and _is_below(options.out, place)]
     if inside:
         raise UsageError(f'--out {options.out} lies in {inside[0]}, which stays as it is: name a folder beside it')
-    needs_model = 'infer' in options.task or _algorithm(options) != Needs()
-    if options.task != TRAINING and needs_model and not options.weights:
+    if options.task != TRAINING and not options.weights and ('infer' in options.task or _algorithm(options) != Needs()):
         raise UsageError(f'--task {options.task} needs a model: say --weights with a task, a stage of it, or weights')
 
 
