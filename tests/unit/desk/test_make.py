@@ -10,8 +10,11 @@ import pytest
 import yaml
 
 from desk.make import IMAGE
+from executor.contract.annotations import read_records
+from executor.contract.annotations.records import TrueBox
 from executor.contract.config_yaml import read_job
 from executor.contract.env import read_env
+from executor.contract.index import read_training_index
 from executor.contract.inputs import check_inputs
 from tests.conftest import REPOSITORY
 from tests.support.layouts import Labelled, write_coco, write_image, write_voc, write_yolo
@@ -65,6 +68,25 @@ def test_a_training(desk, voc, tmp_path, monkeypatch):
         'run task',
     ):
         assert line in told
+
+
+def test_what_is_written_is_read_as_it_was(desk, tmp_path, monkeypatch):
+    """Names with blanks and of any script, parts of pixels, difficult objects."""
+    names = ['图像 1.png', 'ein Bild.png', "it's.png"]
+    root = write_voc(
+        tmp_path / 'data', [Labelled(name, SIZE, [('cat', (10.25, 5, 30.5, 25))]) for name in names], False
+    )
+    xml = root / 'Annotations/图像 1.xml'
+    xml.write_text(xml.read_text(encoding='utf-8').replace('</object>', '<difficult>1</difficult></object>'))
+    status, told = desk('make', '--from', 'voc', root, '--out', 'task')
+    assert status == 0, told
+    assert '1 boxes are crowds or difficult' in told
+    job = job_of(tmp_path / 'task', monkeypatch)
+    indexes = (job.env.input.training_index_file, job.env.input.val_index_file)
+    records = [record for index in indexes for record in read_records(read_training_index(index), 'coco:raw', ('cat',))]
+    assert {record.image.name: record.boxes for record in records} == {
+        name: (TrueBox(0, 10.25, 5, 30.5, 25, name == '图像 1.png'),) for name in names
+    }
 
 
 def test_config_yaml_keeps_the_template_s_words(desk, voc, tmp_path):
@@ -142,11 +164,12 @@ def test_names_that_an_index_cannot_hold(desk, tmp_path, monkeypatch):
     names = ['a\tb.png', 'a\nb.png', 'a\rb.png', os.fsdecode(b'a\xffb.png')]
     for name in names:
         write_image(tmp_path / 'photos' / name, SIZE)
+    write_image(tmp_path / 'b.png ', SIZE)
     arguments = ('--task', 'mining', '--set', 'mining_algorithm=random')
-    status, told = desk('make', '--from', 'images', 'photos', '--out', 'task', *arguments)
+    status, told = desk('make', '--from', 'images', 'photos', 'b.png ', '--out', 'task', *arguments)
     assert status == 0, told
     job_of(tmp_path / 'task', monkeypatch)
-    assert names_in(tmp_path / 'task/in/assets') == ['a_b.png', 'a_b_2.png', 'a_b_3.png', 'photos_a_b.png']
+    assert names_in(tmp_path / 'task/in/assets') == ['a_b.png', 'a_b_2.png', 'a_b_3.png', 'b.png', 'photos_a_b.png']
 
 
 def test_a_folder_that_moves_is_the_same_task(desk, voc, tmp_path, monkeypatch):
