@@ -74,7 +74,7 @@ COPY docker/task /image/usr/local/bin/task
 COPY docker/manifest.yaml docker/readme.md training-template.yaml infer-template.yaml mining-template.yaml /image/img-man/
 # Compiled here since nobody can write there later; by content, since copying may change a file's time.
 RUN cd /image/opt/ymir-mmdet-code && python3 -m compileall -q --invalidation-mode unchecked-hash start.py desk executor mining \
-    && mkdir /image/in /image/out && chmod -R a+rX /image && chmod 755 /image/usr/bin/start.sh /image/usr/local/bin/task \
+    && mkdir /image/in /image/out /image/work && chmod -R a+rX /image && chmod 755 /image/usr/bin/start.sh /image/usr/local/bin/task \
     && chmod 1777 /image/out
 
 

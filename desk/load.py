@@ -48,7 +48,7 @@ def load_samples(dataset: Dataset, wanted: Optional[Sequence[str]]) -> Loaded:
         raise DatasetError(
             f'no class of the dataset is called {listed(unknown)}: choose among {listed(own_names, 20)} (--classes)'
         )
-    warnings = _alike(class_names)
+    warnings = [*dataset.warnings, *_alike(class_names)]
     labels = {own_names.index(name): label for label, name in enumerate(class_names)}
     images_left_out, boxes_left_out = dataset.images_left_out, dataset.boxes_left_out
     samples: List[Sample] = []
@@ -77,7 +77,7 @@ def load_candidates(dataset: Dataset, class_names: Sequence[str]) -> Loaded:
     left_out = dataset.images_left_out
     samples = [Sample(image.image, (0, 0), (), '') for image in _once(dataset, left_out, parts=False)]
     _check_some(samples, dataset)
-    return Loaded(tuple(class_names), samples, '', left_out, Tally(), [])
+    return Loaded(tuple(class_names), samples, '', left_out, Tally(), dataset.warnings)
 
 
 def _once(dataset: Dataset, left_out: Tally, parts: bool = True) -> List[ListedImage]:

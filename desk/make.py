@@ -26,6 +26,7 @@ from executor.contract.shown import shown
 from mining.catalog import ALGORITHMS, Needs
 
 IMAGE = 'ymir-mmdet:0.1.0'  # as `make image` calls it
+_USER = '--user $(id -u):$(id -g)'
 TRAINING = 'training'
 _PLATFORM_S_REMEDY = re.compile(r': export the dataset again(, or set export_format to what its files are)?$')
 
@@ -247,7 +248,7 @@ def _commands(out: Path, gpu: bool, program: str) -> List[str]:
     here = program if program != 'task' else 'python -m desk'
     return [
         f'look at it:       {program} check {folder}',
-        f'run it by Docker: docker run --rm {gpus} --user $(id -u):$(id -g) -v {mount}:/work {IMAGE} task run {inside}',
+        f'run it by Docker: docker run -it --rm {gpus} {_USER} -v {mount}:/work {IMAGE} task run {inside}',
         f'run it by Python: {here} run {folder}',
     ]
 

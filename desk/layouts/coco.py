@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from desk.layouts.dataset import TRAIN, VAL, Boxes, Dataset, ListedImage, Size, not_there, parts_of
+from desk.layouts.dataset import TRAIN, VAL, Boxes, Dataset, ListedImage, Size, not_there, parts_of, unused
 from executor.contract.annotations.coco import category_names, read_coco
 from executor.contract.annotations.records import Tally
 from executor.contract.errors import DatasetError
@@ -35,7 +35,7 @@ def read_coco_layout(data: Sequence[Path], images: Optional[Path] = None) -> Dat
         folder = images or _image_folder(file, next(iter(boxes), ''))
         listed += (ListedImage(folder / name, str(file), partial(_given, found), part) for name, found in boxes.items())
     split = ' and '.join(f'{file} to {_VERBS[part]}' for file, part in parts.items()) if any(parts.values()) else ''
-    return Dataset(tuple(class_names), listed, split, boxes_left_out=tally)
+    return Dataset(tuple(class_names), listed, split, unused(files, parts), boxes_left_out=tally)
 
 
 def _given(boxes: Boxes, size: Size, tally: Tally) -> Boxes:

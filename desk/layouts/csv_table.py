@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from desk.layouts.dataset import Boxes, Dataset, ListedImage, Size, lines_of, parts_of
+from desk.layouts.dataset import Boxes, Dataset, ListedImage, Size, lines_of, parts_of, unused
 from executor.contract.annotations.records import Tally, TrueBox, fits
 from executor.contract.errors import DatasetError
 from executor.contract.shown import shown
@@ -54,7 +54,7 @@ def read_csv_layout(data: Sequence[Path], images: Optional[Path] = None) -> Data
             read = partial(_read, image_rows, class_names)
             listed.append(ListedImage(_image(images or file.parent, name), image_rows[0].place, read, parts[file]))
     split = ' and '.join(f'{file} ({part})' for file, part in parts.items()) if any(parts.values()) else ''
-    return Dataset(class_names, listed, split)
+    return Dataset(class_names, listed, split, unused(files, parts))
 
 
 def _image(folder: Path, name: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from executor.contract.annotations.records import Tally, TrueBox
 from executor.contract.errors import DatasetError
@@ -42,6 +42,7 @@ class Dataset:
     class_names: Tuple[str, ...]
     images: List[ListedImage]
     split: str = ''  # the words for the parts that it has, where it has some
+    warnings: List[str] = field(default_factory=list)  # whole sentences
     images_left_out: Tally = field(default_factory=Tally)
     boxes_left_out: Tally = field(default_factory=Tally)  # while the dataset was read; `ListedImage.read` has its own
 
@@ -58,6 +59,11 @@ def parts_of(files: Sequence[Path]) -> Dict[Path, str]:
     if len(files) == 2 and list(parts.values()) == [TRAIN, TRAIN]:
         parts[files[1]] = VAL
     return parts if len(set(parts.values())) > 1 else dict.fromkeys(parts, '')
+
+
+def unused(files: Sequence[Path], parts: Mapping[Path, str]) -> List[str]:
+    """Tell of the files that `parts_of` leaves out."""
+    return [f'{file} is not used: by its name it is to test with' for file in files if file not in parts]
 
 
 def first_folder(*folders: Path) -> Optional[Path]:

@@ -67,7 +67,7 @@ def read_voc_layout(data: Sequence[Path], images: Optional[Path] = None) -> Data
         for name in sorted({*xmls, *found} - set(parts)):
             left_out.leave_out('not listed in ImageSets/Main', name)
     split = 'ImageSets/Main/train.txt and val.txt' if parts and VAL in parts.values() else ''
-    return Dataset(class_names, listed, split, left_out)
+    return Dataset(class_names, listed, split, images_left_out=left_out)
 
 
 def _read(xml: Path, class_names: Sequence[str], size: Size, tally: Tally) -> Boxes:

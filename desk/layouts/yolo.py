@@ -45,7 +45,7 @@ def read_yolo_layout(data: Sequence[Path], images: Optional[Path] = None) -> Dat
     if file.suffix == '.txt':
         class_names = tuple(filter(None, map(str.strip, lines_of(file))))
         places: List[Tuple[str, Sequence[Path]]] = [('', [images or file.parent])]
-        split = ''
+        split, warnings = '', []
     else:
         source = read_yaml_mapping(file)
         class_names = source.parse('names', _names)
@@ -53,6 +53,7 @@ def read_yolo_layout(data: Sequence[Path], images: Optional[Path] = None) -> Dat
         if not places or places[0][0] != TRAIN:
             raise DatasetError(f'{file}: no key train: name there the folder of the images to train on')
         split = f'train and val of {file}' if len(places) > 1 else ''
+        warnings = [f'the images under test in {file} are not used'] if source.values.get('test') else []
     listed: List[ListedImage] = []
     for part, folders in places:
         found = [image for folder in folders for image in _images(folder)]
@@ -64,7 +65,7 @@ def read_yolo_layout(data: Sequence[Path], images: Optional[Path] = None) -> Dat
         for image in found:
             read = partial(_read, _label_file(image), len(class_names))
             listed.append(ListedImage(image, str(file), read, part if split else ''))
-    return Dataset(class_names, listed, split)
+    return Dataset(class_names, listed, split, warnings)
 
 
 def _data_file(folder: Path) -> Path:

@@ -185,6 +185,24 @@ def test_what_may_be_wrong_in_coco(tmp_path, changes, parts_):
     assert all(part in told for part in parts_), told
 
 
+@pytest.mark.parametrize('layout', ['coco', 'yolo', 'csv'])
+def test_images_to_test_with_are_told(tmp_path, layout):
+    if layout == 'yolo':
+        yolo(tmp_path, yaml='names: [cat]\ntrain: images\ntest: images\n')
+        expected = f'the images under test in {tmp_path}/data.yaml are not used'
+    elif layout == 'coco':
+        write_image(tmp_path / 'a.png', SIZE)
+        coco(tmp_path)
+        (tmp_path / 'test.json').write_text('{}')
+        expected = f'{tmp_path}/test.json is not used: by its name it is to test with'
+    else:
+        write_image(tmp_path / 'a.png', SIZE)
+        (tmp_path / 'train.csv').write_text('a.png,1,2,3,4,cat\n')
+        (tmp_path / 'test.csv').write_text('')
+        expected = f'{tmp_path}/test.csv is not used: by its name it is to test with'
+    assert load(layout, tmp_path).warnings == [expected]
+
+
 def test_a_folder_without_coco(tmp_path):
     assert 'a COCO json is not there, looked for at' in refusal(DatasetError, load, 'coco', tmp_path)
 

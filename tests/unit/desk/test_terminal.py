@@ -29,12 +29,14 @@ def test_the_bar_is_drawn_over_itself_and_taken_away(monkeypatch):
     assert drawn[3:] == [' ' * 69, '']
 
 
-def test_nothing_is_drawn_where_nobody_looks_on():
-    stream = io.StringIO()
+def test_a_log_gets_a_line_a_minute(monkeypatch):
+    stream, now = io.StringIO(), iter([0.0, 0.0, 0.0, 30.0, 65.0, 70.0, 130.0])
+    monkeypatch.setattr('time.monotonic', lambda: next(now))
     bar = Bar(stream)
     with bar.told('task'):
-        bar.update(0.5)
-    assert stream.getvalue() == ''
+        for fraction in (0.1, 0.25, 0.3, 0.5):
+            bar.update(fraction, 'epoch 1')
+    assert stream.getvalue() == 'task  25% 1m05s, 3m15s left  epoch 1\ntask  50% 2m10s, 2m10s left  epoch 1\n'
 
 
 def test_the_last_table_of_a_log():
