@@ -65,14 +65,17 @@ RUN cd /weights && python3 -c 'import sys, urllib.request as web; \
 FROM ${BASE_IMAGE} AS code
 
 COPY start.py LICENSE training-template.yaml infer-template.yaml mining-template.yaml /image/opt/ymir-mmdet-code/
+COPY desk/ /image/opt/ymir-mmdet-code/desk/
 COPY executor/ /image/opt/ymir-mmdet-code/executor/
 COPY mining/ /image/opt/ymir-mmdet-code/mining/
 COPY configs/ /image/opt/ymir-mmdet-code/configs/
 COPY docker/start.sh /image/usr/bin/start.sh
+COPY docker/task /image/usr/local/bin/task
 COPY docker/manifest.yaml docker/readme.md training-template.yaml infer-template.yaml mining-template.yaml /image/img-man/
 # Compiled here since nobody can write there later; by content, since copying may change a file's time.
-RUN cd /image/opt/ymir-mmdet-code && python3 -m compileall -q --invalidation-mode unchecked-hash start.py executor mining \
-    && mkdir /image/in /image/out && chmod -R a+rX /image && chmod 755 /image/usr/bin/start.sh && chmod 1777 /image/out
+RUN cd /image/opt/ymir-mmdet-code && python3 -m compileall -q --invalidation-mode unchecked-hash start.py desk executor mining \
+    && mkdir /image/in /image/out /image/work && chmod -R a+rX /image && chmod 755 /image/usr/bin/start.sh /image/usr/local/bin/task \
+    && chmod 1777 /image/out
 
 
 # --- what runs: no compiler, no pip, nothing of this repository but the code ----------------------------------------------
@@ -93,7 +96,8 @@ RUN ["python", "-W", "ignore", "-c", "import mmcv.ops"]
 COPY --from=weights /weights /weights
 COPY --from=code /image /
 
-WORKDIR /opt/ymir-mmdet-code
+# Where the command `task` works if nothing is said: the user mounts a folder there.
+WORKDIR /work
 CMD ["bash", "/usr/bin/start.sh"]
 
 ARG VERSION=0.1.0

@@ -28,7 +28,7 @@ from mmengine.config import Config
 
 from benchmarks.page import machine, table, write_section
 from demo import shapes
-from demo.task_folder import write_env
+from desk.task_folder import write_env
 from executor.contract.env import read_env
 from executor.contract.params import InferParams
 from executor.contract.progress import silent_progress

@@ -20,7 +20,7 @@ import onnxruntime
 
 from benchmarks.inference import CORES, ON_GPU, SIZES, Times, image_files, nano_weights
 from benchmarks.page import machine, table, write_section
-from demo.task_folder import write_env
+from desk.task_folder import write_env
 from executor.contract.env import read_env
 from executor.contract.params import InferParams, MiningParams
 from executor.contract.progress import silent_progress

@@ -23,7 +23,8 @@ from xml.etree import ElementTree
 
 from benchmarks.page import REPOSITORY, machine, table, write_section
 from demo import shapes
-from demo.task_folder import write_config, write_env, write_index, write_text
+from demo.task_folder import write_config
+from desk.task_folder import write_env, write_index, write_text
 from executor.contract.annotations import read_records
 from executor.contract.annotations.records import Record, TrueBox
 from executor.contract.config_yaml import read_job

@@ -7,11 +7,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import List
-
-import yaml
 
 from demo import shapes
+from desk.results import told_results
+from desk.weights import model_files
 from executor.contract.env import read_env
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -39,12 +38,14 @@ def main() -> int:
     status = _start(env_file)
     if status:
         return status
-    model = _show_training(env_file, time.monotonic() - started)
+    print(f'\ntrained in {time.monotonic() - started:.0f} s; AP50 per class: the table above')
+    _show(env_file)
+    model = [str(file) for file in model_files([FOLDER])]
     new_env_file = shapes.write_candidates_task(FOLDER / 'new', NEW_IMAGES, model_params_path=model)
     print(f'\n{NEW_IMAGES} new images to mine and infer: {FOLDER}/new/in')
     status = _start(new_env_file)
     if status == 0:
-        _show_candidates(new_env_file)
+        _show(new_env_file)
     return status
 
 
@@ -52,28 +53,8 @@ def _start(env_file: Path) -> int:
     return subprocess.call([sys.executable, 'start.py', '--env', str(env_file)], cwd=str(REPOSITORY))
 
 
-def _show_training(env_file: Path, seconds: float) -> List[str]:
-    """Say what the training left, and return the files of its best stage."""
-    output = read_env(env_file).output
-    result = yaml.safe_load(output.training_result_file.read_text(encoding='utf-8'))
-    best = result['best_stage_name']
-    files = result['model_stages'][best]['files']
-    print()
-    print(f'trained in {seconds:.0f} s; AP50 per class: the table above, over all classes {result["mAP"]:.3f} ({best})')
-    print(f'the model: {output.models_dir / best}/ ({", ".join(files)})')
-    picture = output.models_dir / 'attachments/evaluation/validation.jpg'
-    print(f'validation images with predicted and true boxes: {picture}')
-    print(f'curves: .venv/bin/tensorboard --logdir {output.tensorboard_dir}')
-    return [str(output.models_dir / best / file) for file in files]
-
-
-def _show_candidates(env_file: Path) -> None:
-    out = read_env(env_file).output.root_dir
-    lines = (out / 'result.tsv').read_text(encoding='utf-8').splitlines()
-    print()
-    print(f'most worth labelling of the new images: {lines[0].replace(chr(9), ", score ")}')
-    print(f'all of them, in this order: {out}/result.tsv; the ends of it as a picture: {out}/mining-examples.jpg')
-    print(f'boxes found in them: {out}/infer-result.json; a few as a picture: {out}/infer-examples.jpg')
+def _show(env_file: Path) -> None:
+    print('\n'.join(['', *told_results(env_file.parents[1], read_env(env_file), log='')]))
 
 
 if __name__ == '__main__':

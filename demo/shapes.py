@@ -8,7 +8,8 @@ from typing import List, Tuple
 import cv2
 import numpy as np
 
-from demo.task_folder import add_annotation, add_image, write_config, write_env, write_index
+from demo.task_folder import add_annotation, add_image, write_config
+from desk.task_folder import write_env, write_index
 
 CLASS_NAMES = ('circle', 'square', 'triangle')
 SIDE = 320  # pixels, of each image

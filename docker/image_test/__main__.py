@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-from demo.task_folder import env_values, write_config, write_text
+from demo.task_folder import write_config
+from desk.task_folder import env_values, write_text
 from docker.image_test import exchange
 from docker.image_test.data import Data, find_data
 from docker.image_test.store import Store, require_tools
@@ -85,7 +86,7 @@ class Checks:
             file.write('\n# a change\n')
         seconds = self.timed_build(context, {**arguments, 'REVISION': 'after'}, 'rebuild.log')
         self.container = self.store.buildah('from', IMAGE)
-        expect('# a change' in self.inside('cat start.py'), 'the changed code is not in the image')
+        expect('# a change' in self.inside('cat /opt/ymir-mmdet-code/start.py'), 'the changed code is not in the image')
         expect(seconds < 60, f'a change of code took {seconds:.0f} s to build')
         self.say(f'built again with a line changed in {seconds:.0f} s')
 
@@ -108,6 +109,7 @@ class Checks:
         manifest = yaml.safe_load(self.inside('cat /img-man/manifest.yaml'))
         expect(manifest == {'object_type': 2}, f'manifest.yaml: {manifest}')
         expect(self.inside('cat /img-man/readme.md').startswith('# ymir-mmdet'), 'no readme.md')
+        expect('make | check | run' in self.inside('task --help'), 'no command task')
         intruders = self.inside(INTRUDERS, user='0:0')
         expect(not intruders, f'in the image and not needed: {intruders}')
         for user in ('0:0', '1000:1000', '12345:54321'):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Set, Union
 
 from executor.config.names import former_names, nearest_names, todays_name
-from executor.contract.errors import ParameterError
+from executor.contract.errors import ExecutorError, ParameterError, noting
 from executor.contract.params import DetectionParams, Job, TrainParams
 from executor.contract.shown import shown
 
@@ -84,8 +84,10 @@ def _former_names() -> Dict[str, Set[str]]:
     return former_names((mmdet_configs() / 'configs').glob('**/metafile.yml'))
 
 
-def check_config_file(job: Job) -> None:
+def check_config_file(job: Job, problems: Optional[List[ExecutorError]] = None) -> None:
     """Check that the config which the task names is there; inference and mining may leave it to the model package.
+
+    With `problems`, what is wrong is noted there.
 
     Raises:
         ConfigError: it is not.
@@ -93,7 +95,8 @@ def check_config_file(job: Job) -> None:
     parts: List[Union[TrainParams, DetectionParams, None]] = [job.training, job.mining, job.infer]
     for params in parts:
         if params is not None and params.config_file:
-            try:
-                find_config(params.config_file, params.model_files)
-            except ParameterError as error:
-                raise job.placed(error)
+            with noting(problems):
+                try:
+                    find_config(params.config_file, params.model_files)
+                except ParameterError as error:
+                    raise job.placed(error)

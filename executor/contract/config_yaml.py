@@ -8,11 +8,11 @@ import os
 import unicodedata
 from collections import Counter
 from pathlib import Path
-from typing import Any, Callable, Mapping, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
 
 from executor.contract import parsers
 from executor.contract.env import Env
-from executor.contract.errors import ConfigError, ModelError
+from executor.contract.errors import ConfigError, ExecutorError, ModelError, noting
 from executor.contract.params import InferParams, Job, MiningParams, TaskParams, TrainParams
 from executor.contract.shown import clipped, listed, shown
 from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
@@ -30,8 +30,10 @@ _LONGEST_NAME = 200  # characters, of a class
 P = TypeVar('P', bound=TaskParams)
 
 
-def read_job(env: Env) -> Job:
+def read_job(env: Env, problems: Optional[List[ExecutorError]] = None) -> Job:
     """Read config.yaml for the tasks that env.yaml asks for; unknown keys give one warning.
+
+    With `problems`, what is wrong is noted there, and the job holds the default in its place, or nothing.
 
     Raises:
         ConfigError: a value is wrong; the message has file and line, the value found and what is allowed.
@@ -39,35 +41,40 @@ def read_job(env: Env) -> Job:
     """
     source = read_yaml_mapping(env.input.config_file)
     if not _missing(source, _OBJECT_TYPE):
-        source.parse(_OBJECT_TYPE, _boxes)
+        with noting(problems):
+            source.parse(_OBJECT_TYPE, _boxes)
     job = Job(
         env=env,
-        training=_read(TrainParams, source, env, _PRETRAINED) if env.run_training else None,
-        mining=_read(MiningParams, source, env, _MODEL) if env.run_mining else None,
-        infer=_read(InferParams, source, env, _MODEL) if env.run_infer else None,
+        training=_read(TrainParams, source, env, _PRETRAINED, problems) if env.run_training else None,
+        mining=_read(MiningParams, source, env, _MODEL, problems) if env.run_mining else None,
+        infer=_read(InferParams, source, env, _MODEL, problems) if env.run_infer else None,
     )
-    known = {_PRETRAINED, _MODEL, *_RESERVED, *(name for params in job.parts for name in _parsers(type(params)))}
+    known = {_PRETRAINED, _MODEL, *_RESERVED, *(name for params in job.parts for name in key_parsers(type(params)))}
     unknown = [str(key) for key in source.values if key not in known]
     if unknown:
         logger.warning('%s: ignoring unknown keys: %s', source.path, clipped(', '.join(unknown)))
     if job.mining is not None:
-        _check_class_weights(source, job.mining)
+        with noting(problems):
+            _check_class_weights(source, job.mining)
     return job
 
 
-def _read(kind: Type[P], source: YamlMapping, env: Env, model_key: str) -> P:
-    given = {name: parse for name, parse in _parsers(kind).items() if not _missing(source, name)}
-    values: Mapping[str, Any] = {name: source.parse(name, parse) for name, parse in given.items()}
-    return kind(
-        class_names=_class_names(source),
-        gpu_ids=_gpu_ids(source),
-        model_files=_model_files(source, model_key, env.input.models_dir),
-        places={str(key): source.where(str(key)) for key in source.values},
-        **values,
-    )
+def _read(kind: Type[P], source: YamlMapping, env: Env, model_key: str, problems: Optional[List[ExecutorError]]) -> P:
+    values: Dict[str, Any] = {'class_names': (), 'gpu_ids': (), 'model_files': ()}
+    for name, parse in key_parsers(kind).items():
+        if not _missing(source, name):
+            with noting(problems):
+                values[name] = source.parse(name, parse)
+    with noting(problems):
+        values['class_names'] = _class_names(source)
+    with noting(problems):
+        values['gpu_ids'] = _gpu_ids(source)
+    with noting(problems):
+        values['model_files'] = _model_files(source, model_key, env.input.models_dir)
+    return kind(places={str(key): source.where(str(key)) for key in source.values}, **values)
 
 
-def _parsers(kind: Type[TaskParams]) -> Mapping[str, Callable[[object], object]]:
+def key_parsers(kind: Type[TaskParams]) -> Mapping[str, Callable[[object], object]]:
     """Return the parser of each key that a task's template has."""
     return {field.name: field.metadata['parse'] for field in dataclasses.fields(kind) if 'parse' in field.metadata}
 

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Type, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type, Union
 
 from executor.contract import parsers
-from executor.contract.errors import ConfigError
+from executor.contract.errors import ConfigError, ExecutorError, noting
 from executor.contract.output.monitor import STANDARD_MONITOR_FILE
 from executor.contract.yaml_file import YamlMapping, read_yaml_mapping
 
@@ -84,22 +84,22 @@ def env_file(option: Optional[str]) -> Path:
     return Path(option or os.environ.get('DEFAULT_ENV_FILE_PATH') or '/in/env.yaml')
 
 
-def read_env(path: Path) -> Env:
-    """Read env.yaml; unknown keys are ignored.
+def read_env(path: Path, problems: Optional[List[ExecutorError]] = None) -> Env:
+    """Read env.yaml; unknown keys are ignored. With `problems`, all that is wrong but the last is noted there.
 
     Raises:
         ConfigError: with file and line, the value found and what is expected.
     """
     source = read_yaml_mapping(path)
-    env = Env(
-        task_id=source.parse('task_id', _task_id),
-        protocol=source.parse('protocol_version', _protocol),
-        run_training=source.parse('run_training', _flag),
-        run_mining=source.parse('run_mining', _flag),
-        run_infer=source.parse('run_infer', _flag),
-        input=_paths(source, 'input', InputPaths),
-        output=_paths(source, 'output', OutputPaths),
-    )
+    values: Dict[str, Any] = {}
+    for name, (key, parse) in _FIELDS.items():
+        with noting(problems):
+            values[name] = source.parse(key, parse)
+    inputs = _paths(source, 'input', InputPaths, problems)
+    outputs = _paths(source, 'output', OutputPaths, problems)
+    if problems:
+        raise problems.pop()
+    env = Env(**values, input=InputPaths(**inputs), output=OutputPaths(**outputs))
     if not (env.run_training or env.run_mining or env.run_infer):
         raise ConfigError(f'{path}: none of run_training, run_mining and run_infer is true: set the one to run')
     if env.run_training and (env.run_mining or env.run_infer):
@@ -134,13 +134,27 @@ def _check_section(value: object) -> None:
         raise ValueError('a mapping of paths')
 
 
-Paths = TypeVar('Paths', InputPaths, OutputPaths)
+# The keys beside the sections, by the field that each fills.
+_FIELDS: Dict[str, Tuple[str, Callable[[object], object]]] = {
+    'task_id': ('task_id', _task_id),
+    'protocol': ('protocol_version', _protocol),
+    'run_training': ('run_training', _flag),
+    'run_mining': ('run_mining', _flag),
+    'run_infer': ('run_infer', _flag),
+}
 
 
-def _paths(source: YamlMapping, section: str, kind: Type[Paths]) -> Paths:
+def _paths(
+    source: YamlMapping,
+    section: str,
+    kind: Union[Type[InputPaths], Type[OutputPaths]],
+    problems: Optional[List[ExecutorError]],
+) -> Dict[str, Any]:
     """Read the section that names each path of `kind`."""
-    source.parse(section, _check_section)
     paths: Dict[str, Any] = {}
-    for path in fields(kind):
-        paths[path.name] = source.parse(f'{section}.{path.name}', path.metadata['parse'])
-    return kind(**paths)
+    with noting(problems):
+        source.parse(section, _check_section)
+        for path in fields(kind):
+            with noting(problems):
+                paths[path.name] = source.parse(f'{section}.{path.name}', path.metadata['parse'])
+    return paths

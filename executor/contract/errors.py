@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Tuple, Type
+from contextlib import contextmanager
+from typing import Iterator, List, Optional, Tuple, Type
 
 
 class ExecutorError(Exception):
@@ -68,3 +69,14 @@ class InUseError(OutputError):
 
 class NonFiniteLossError(ExecutorError):
     code = 300201  # a loss became NaN or infinite
+
+
+@contextmanager
+def noting(problems: Optional[List[ExecutorError]]) -> Iterator[None]:
+    """Let the first failure end what is done; with a list, note it there and go on behind the block."""
+    try:
+        yield
+    except ExecutorError as error:
+        if problems is None:
+            raise
+        problems.append(error)

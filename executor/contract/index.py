@@ -8,9 +8,9 @@ from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
-from executor.contract.errors import DatasetError
+from executor.contract.errors import DatasetError, ExecutorError, noting
 from executor.contract.regular_file import read_regular
 from executor.contract.shown import shown
 
@@ -27,8 +27,8 @@ class IndexLine:
     place: str
 
 
-def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
-    """Read a training or validation index; blank lines are passed over.
+def read_training_index(path: Path, problems: Optional[List[ExecutorError]] = None) -> Tuple[IndexLine, ...]:
+    """Read a training or validation index; blank lines are passed over, and with `problems` also malformed ones.
 
     Raises:
         DatasetError: the index is missing, empty or not UTF-8, or a line has no annotation.
@@ -46,9 +46,12 @@ def read_training_index(path: Path) -> Tuple[IndexLine, ...]:
             continue
         # Paths may hold blanks, so only the tab separates (the predecessor split on any blank).
         columns = [column.strip() for column in line.split('\t')]
-        if len(columns) < 2 or not columns[0] or not columns[1]:
-            raise DatasetError(f'{path}:{number}: expected <image><tab><annotation>, found {shown(line)}: {_REMEDY}')
-        lines.append(IndexLine(Path(columns[0]), Path(columns[1]), f'{path}:{number}'))
+        with noting(problems):
+            if len(columns) < 2 or not columns[0] or not columns[1]:
+                raise DatasetError(
+                    f'{path}:{number}: expected <image><tab><annotation>, found {shown(line)}: {_REMEDY}'
+                )
+            lines.append(IndexLine(Path(columns[0]), Path(columns[1]), f'{path}:{number}'))
     if not lines:
         raise _no_image(path)
     return tuple(lines)

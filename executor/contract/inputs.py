@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from executor.contract.env import InputPaths
-from executor.contract.errors import ConfigError, DatasetError, ModelError, ParameterError
+from executor.contract.errors import ConfigError, DatasetError, ExecutorError, ModelError, ParameterError, noting
 from executor.contract.index import IndexLine, read_candidate_index, read_training_index
 from executor.contract.options import RESUME_LATEST
 from executor.contract.params import Job, TrainParams
@@ -19,8 +19,10 @@ logger = logging.getLogger(__name__)
 _REMEDY = 'export the dataset again'
 
 
-def check_inputs(job: Job) -> None:
+def check_inputs(job: Job, problems: Optional[List[ExecutorError]] = None) -> None:
     """Look for every file that the indexes list, and for the one to resume from; what they hold is not read.
+
+    With `problems`, what is wrong is noted there.
 
     Raises:
         ConfigError: env.yaml lacks the index of this task.
@@ -28,14 +30,28 @@ def check_inputs(job: Job) -> None:
         ModelError: args_options --resume names a file that is not there.
     """
     if job.training is None:
-        _check_candidates(job.env.input)
-    else:
+        with noting(problems):
+            _check_candidates(job.env.input, problems)
+        return
+    with noting(problems):
         indexes = _training_indexes(job.env.input, job.training)
-        _tell_overlap(*(_images(index, job.env.input) for index in indexes))
+        images = []
+        for index in indexes:
+            with noting(problems):
+                images.append(_images(index, job.env.input, problems))
+        if len(images) == len(indexes):
+            _tell_overlap(*images)
+    with noting(problems):
         _check_resume(job, job.training)
 
 
-def check_listed(index: Path, files: Iterable[Tuple[int, str]], place: Callable[[int], str], paths: InputPaths) -> None:
+def check_listed(
+    index: Path,
+    files: Iterable[Tuple[int, str]],
+    place: Callable[[int], str],
+    paths: InputPaths,
+    problems: Optional[List[ExecutorError]] = None,
+) -> None:
     """Check that the files of an index, each with its number, are there and lie in the task's input folders.
 
     `place` gives the `file:line` of a number. Folders and files may be links: only what a path says counts.
@@ -54,7 +70,8 @@ def check_listed(index: Path, files: Iterable[Tuple[int, str]], place: Callable[
             lost.add(path, place(number))
     if outside.count:
         folder_names = ', '.join(dict.fromkeys(map(str, given)))
-        raise DatasetError(f'{index} lists {outside} outside of the input folders {folder_names}: {_REMEDY}')
+        with noting(problems):
+            raise DatasetError(f'{index} lists {outside} outside of the input folders {folder_names}: {_REMEDY}')
     if lost.count:
         raise DatasetError(f'{index} lists {lost} that cannot be found or may not be read: {_REMEDY}')
 
@@ -76,12 +93,12 @@ class _FirstFiles:
         return f'{self.count} file{"s" if self.count > 1 else ""} ({", ".join(self._first)}{more})'
 
 
-def _check_candidates(paths: InputPaths) -> None:
+def _check_candidates(paths: InputPaths, problems: Optional[List[ExecutorError]]) -> None:
     path = paths.candidate_index_file
     if path is None:
         raise ConfigError('env.yaml names no input.candidate_index_file: the platform writes it for this task')
     index = read_candidate_index(path)
-    check_listed(path, enumerate(index), index.place, paths)
+    check_listed(path, enumerate(index), index.place, paths, problems)
 
 
 def _training_indexes(paths: InputPaths, params: TrainParams) -> Sequence[Path]:
@@ -96,19 +113,21 @@ def _training_indexes(paths: InputPaths, params: TrainParams) -> Sequence[Path]:
     return [training, validation]
 
 
-def _images(path: Path, paths: InputPaths) -> Dict[Path, IndexLine]:
+def _images(path: Path, paths: InputPaths, problems: Optional[List[ExecutorError]]) -> Dict[Path, IndexLine]:
     """Check an index of training or validation, and return its images, each with the first line that lists it."""
-    lines = read_training_index(path)
-    check_listed(path, _files(lines), lambda number: lines[number].place, paths)
+    lines = read_training_index(path, problems)
+    with noting(problems):
+        check_listed(path, _files(lines), lambda number: lines[number].place, paths, problems)
     images: Dict[Path, IndexLine] = {}
     again = _FirstFiles()
     for line in lines:
         first = images.setdefault(line.image, line)
         if first.annotation != line.annotation:
-            raise DatasetError(
-                f'{line.place}: {line.image} has another annotation here than in {first.place}, and only one can be '
-                f'right: {_REMEDY}'
-            )
+            with noting(problems):
+                raise DatasetError(
+                    f'{line.place}: {line.image} has another annotation here than in {first.place}, and only one can '
+                    f'be right: {_REMEDY}'
+                )
         if first is not line:
             again.add(str(line.image), line.place)
     if again.count:

@@ -24,7 +24,7 @@ from executor.process.reports import report
 # does 300,000, some 7 ms, in which the awaited thread may not get its core from a busy neighbour; 1,000, some 25 µs,
 # bridge the gap between operations. Beside a busy loop a core a training is then more than twice as fast, and on a
 # quiet machine not slower; with none, as OMP_WAIT_POLICY=passive has it, a tenth slower there. See docs/benchmarks.md.
-_SPIN_COUNT = '1000'
+SPIN_COUNT = '1000'
 
 
 def work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
@@ -85,7 +85,7 @@ def _set_environment(job: Job, ranks: int, cores: int) -> None:
         # Ranks that each compute with all cores only wait for each other's threads.
         os.environ.setdefault('OMP_NUM_THREADS', str(cores))
     if 'OMP_WAIT_POLICY' not in os.environ:  # which says the same in words
-        os.environ.setdefault('GOMP_SPINCOUNT', _SPIN_COUNT)
+        os.environ.setdefault('GOMP_SPINCOUNT', SPIN_COUNT)
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # a fixed size, which --deterministic needs
     # With a foreign user id there is no home directory, so caches go where the task may write.
     cache = os.path.join(tempfile.gettempdir(), 'cache')

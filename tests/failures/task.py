@@ -13,7 +13,8 @@ from typing import Any, Callable, Dict, Mapping, Optional
 import yaml
 
 from demo import shapes
-from demo.task_folder import add_model_file, write_bytes
+from demo.task_folder import add_model_file
+from desk.task_folder import write_bytes
 
 CONFIG = 'yolox_nano_8x8_300e_coco.py'
 PACKAGE = 'in/models/epoch_1'

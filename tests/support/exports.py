@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from demo.task_folder import write_config, write_env, write_index
+from demo.task_folder import write_config
+from desk.task_folder import write_env, write_index
 
 
 def write_task(root: Path, export: Path, *, mining: bool = False, infer: bool = False, **config: Any) -> Path:

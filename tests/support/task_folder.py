@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from demo.task_folder import make_folders, write_config, write_env, write_text
+from demo.task_folder import write_config
+from desk.task_folder import make_folders, write_env, write_text
 from executor.contract.config_yaml import read_job
 from executor.contract.env import Env, read_env
 from executor.contract.params import Job

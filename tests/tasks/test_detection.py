@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from demo import shapes
-from demo.task_folder import write_config, write_env, write_index
+from demo.task_folder import write_config
+from desk.task_folder import write_env, write_index
 from executor.images.decode import image_size
 from executor.weights.checkpoint import read_checkpoint
 from tests.support import exports, mmdet2

@@ -15,7 +15,7 @@ from tests.conftest import REPOSITORY
 DOCUMENTS = sorted(REPOSITORY.glob('docs/*.md'))
 PAGES = [REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *DOCUMENTS]
 # Folders whose files pages name as code; `configs/` may be mmdet's, too.
-OURS = 'executor|mining|tests|docs|docker|requirements|benchmarks'
+OURS = 'desk|executor|mining|tests|docs|docker|requirements|benchmarks'
 
 each_page = pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
 

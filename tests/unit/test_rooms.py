@@ -70,7 +70,15 @@ ROOMS = {
     'executor/log.py': '',
     'executor/__init__.py': '',
     # stands aside, and is not in the image
-    'demo': 'executor.contract cv2 numpy yaml',
+    'demo': 'desk executor.contract cv2 numpy yaml',
+    # at a user's desk, without the platform
+    'desk': (
+        'executor.config executor.contract executor.detections executor.detector.model executor.images.decode '
+        'executor.log executor.machine executor.models.families executor.process.explain executor.report '
+        'executor.training executor.weights mining.catalog mmdet mmengine numpy terminaltables yaml'
+    ),
+    'desk/layouts': 'desk.usage executor.contract',
+    'desk/task_folder.py': 'yaml',
     # the algorithms
     'mining': 'executor.detections numpy',
     'mining/catalog.py': 'mining.base',
@@ -81,6 +89,7 @@ ROOMS = {
 # Files that are imported before the contract is checked, or that a scorer must not need, and what they must not import.
 HEAVY = 'torch mmdet mmengine cv2 numpy'
 LIGHT = {
+    'desk/__main__.py': HEAVY,
     'executor/config/find.py': HEAVY,
     'executor/contract/inputs.py': HEAVY,
     'executor/contract/params.py': HEAVY,
@@ -98,7 +107,8 @@ OUTSIDE_OF_A_SCORER = ('os', 'io', 'pathlib', 'subprocess', 'multiprocessing', '
 def code_files() -> list[str]:
     """Everything that runs in the image, and the demo, by its path below the repository."""
     found = [REPOSITORY / 'start.py']
-    found += [path for folder in ('demo', 'executor', 'mining') for path in (REPOSITORY / folder).glob('**/*.py')]
+    for folder in ('demo', 'desk', 'executor', 'mining'):
+        found += (REPOSITORY / folder).glob('**/*.py')
     return sorted(path.relative_to(REPOSITORY).as_posix() for path in found)
 
 
@@ -240,7 +250,7 @@ def test_only_output_writes_what_the_platform_reads():
 
 
 # They write env.yaml, which says where these files are, and show them to people.
-LOCAL_FILES = ('demo/task_folder.py', 'demo/__main__.py')
+LOCAL_FILES = ('demo/__main__.py', 'desk/results.py', 'desk/task_folder.py', 'desk/weights.py')
 
 
 def test_mmengine_and_mmdet_are_patched_in_one_file():

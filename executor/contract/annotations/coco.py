@@ -52,6 +52,15 @@ def read_coco(path: Path, class_names: Sequence[str], tally: Tally) -> Mapping[s
     return {name: tuple(boxes.get(name, ())) for name in names.values()}
 
 
+def category_names(path: Path) -> Tuple[str, ...]:
+    """Return the names under `categories`, in their order.
+
+    Raises:
+        DatasetError: the file is not COCO json, or two categories have one id or one name.
+    """
+    return tuple(_by_id(_load(path), 'categories', 'name', path).values())
+
+
 class _Place(NamedTuple):
     """Where an annotation stands, as text for messages alone: there may be millions."""
 
@@ -65,7 +74,7 @@ class _Place(NamedTuple):
 
 def _load(path: Path) -> Entry:
     try:
-        text = read_regular(path, _MOST_BYTES).decode('utf-8')
+        text = read_regular(path, _MOST_BYTES).decode('utf-8-sig')
         data = json.loads(text, parse_int=_whole, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise malformed(f'{path}:{error.lineno}', f'COCO json ({error.msg}, column {error.colno})')

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from demo.task_folder import env_values
+from desk.task_folder import env_values
 from executor.contract.env import Env, InputPaths, OutputPaths, env_file, read_env
 from executor.contract.errors import ConfigError
 from executor.contract.shown import shown

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.task_folder import add_annotation, add_image, write_index
+from demo.task_folder import add_annotation, add_image
+from desk.task_folder import write_index
 from executor.contract.errors import ConfigError, DatasetError, ModelError
 from executor.contract.inputs import check_inputs, check_listed
 from executor.contract.params import Job

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from demo.task_folder import env_values, write_config
+from demo.task_folder import write_config
+from desk.task_folder import env_values
 from executor.contract.config_yaml import read_job
 from executor.contract.env import Env, InputPaths, OutputPaths, read_env
 from executor.contract.errors import ConfigError, ModelError

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from demo.task_folder import write_env, write_index
+from desk.task_folder import write_env, write_index
 from executor.contract.env import Env, read_env
 from executor.contract.index import read_candidate_index, read_training_index
 from executor.contract.output.infer_result import ResultKeys, infer_line, write_infer_result

@@ -19,7 +19,8 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from demo.task_folder import add_annotation, add_image, write_index
+from demo.task_folder import add_annotation, add_image
+from desk.task_folder import write_index
 from executor.config.patches import patch
 from executor.config.read import load_config
 from executor.contract.errors import DatasetError, ImageError

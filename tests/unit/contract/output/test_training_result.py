@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from demo.task_folder import env_values
+from desk.task_folder import env_values
 from executor.contract.env import read_env
 from executor.contract.output.training_result import Stage, TrainingResult, best_stage
 from tests.support.task_folder import TaskFolder, names_in

@@ -11,7 +11,8 @@ import pytest
 from mmdet.datasets.dataset_wrappers import MultiImageMixDataset as OfMmdet
 from mmengine.registry import init_default_scope
 
-from demo.task_folder import add_annotation, add_image, write_index
+from demo.task_folder import add_annotation, add_image
+from desk.task_folder import write_index
 from executor.config.patches import patch
 from executor.config.read import load_config
 from executor.contract.errors import ImageError

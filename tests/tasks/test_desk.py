@@ -1,0 +1,99 @@
+"""From labelled images to a trained model to boxes in new ones, by the command alone, in a folder of the user's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from demo import shapes
+from tests.conftest import REPOSITORY
+from tests.support.layouts import Labelled, write_voc
+from tests.support.start import wait_for
+
+pytestmark = pytest.mark.slow
+
+SIDE = 96
+SETTINGS = ('samples_per_gpu=2', 'workers_per_gpu=0', f'config_file={shapes.CONFIG_FILE}')
+
+
+def start(folder: Path, *arguments: object) -> subprocess.Popen:
+    """Start the command in a folder, as a user does."""
+    return subprocess.Popen(
+        [sys.executable, '-m', 'desk', *map(str, arguments)],
+        cwd=str(folder),
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def desk(folder: Path, *arguments: object, status: int = 0) -> str:
+    process = start(folder, *arguments)
+    told, _ = process.communicate()
+    assert process.returncode == status, told
+    return told
+
+
+def write_shapes(root: Path, images: int) -> Path:
+    rng = np.random.default_rng(0)
+    labelled = []
+    for number in range(images):
+        pixels, boxes = shapes.draw(rng)
+        image = root.parent / f'{root.name}-{number}.png'
+        cv2.imwrite(str(image), pixels)
+        found = [(shapes.CLASS_NAMES[label], (x1, y1, x2 + 1, y2 + 1)) for label, x1, y1, x2, y2 in boxes]
+        labelled.append(Labelled(image.name, (shapes.SIDE, shapes.SIDE), found, source=image))
+    return write_voc(root, labelled, split=False)
+
+
+@pytest.fixture
+def training(tmp_path) -> Path:
+    """A task folder on six drawn images."""
+    write_shapes(tmp_path / 'data', 6)
+    settings = (*SETTINGS, 'max_epochs=1', f'cfg_options={shapes.size_options(SIDE, spread=0)}')
+    desk(tmp_path, 'make', '--from', 'voc', 'data', '--out', 'task', '--set', *settings)
+    return tmp_path / 'task'
+
+
+def test_from_labelled_images_to_boxes_in_new_ones(training, tmp_path):
+    told = desk(tmp_path, 'run', 'task')
+    assert 'true boxes' in told  # the table's header
+    assert 'mAP (AP at IoU 0.5): 0.' in told
+    assert 'model: task/out/models/epoch_1/ (epoch_1.pth, ' in told
+    assert 'evaluation: task/out/models/attachments/evaluation/validation.jpg' in told
+    assert (training / 'out/monitor.txt').read_text().split('\t')[2:] == ['1.00', '2\n']
+    settings = ('samples_per_gpu=2', 'workers_per_gpu=0', 'mining_algorithm=entropy', 'conf_threshold=0.001')
+    source = ('--from', 'images', 'data/JPEGImages', '--out', 'new', '--task', 'mining+infer')
+    desk(tmp_path, 'make', *source, '--weights', 'task', '--set', *settings)
+    assert 'class_names: ["circle", "square", "triangle"]' in (tmp_path / 'new/in/config.yaml').read_text()
+    told = desk(tmp_path, 'run', 'new')
+    for name in ('infer-result.json', 'infer-examples.jpg', 'result.tsv', 'mining-examples.jpg'):
+        assert f': new/out/{name}\n' in told
+    ranked = [line.split('\t')[0] for line in (tmp_path / 'new/out/result.tsv').read_text().splitlines()]
+    assert sorted(ranked) == [f'in/assets/data-{number}.png' for number in range(6)]
+
+
+def test_a_task_that_fails_tells_why_and_where_the_log_is(training, tmp_path):
+    config = training / 'in/config.yaml'
+    config.write_text(config.read_text().replace('max_epochs: 1\n', 'max_epochs: none\n'))
+    told = desk(tmp_path, 'run', 'task', status=1)
+    assert 'max_epochs must be a whole number of at least 1' in told
+    assert 'the whole log: task/out/ymir-executor-out.log' in told
+
+
+def test_a_stop_reaches_the_task(training, tmp_path):
+    log = training / 'out/ymir-executor-out.log'
+    process = start(tmp_path, 'run', 'task')
+    wait_for(process, lambda: log.is_file() and 'task task: training' in log.read_text())
+    process.send_signal(signal.SIGTERM)
+    told, _ = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert 'stopped from outside (SIGTERM)' in told
