@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.inference import CLASSES, CORES, Times, image_files
 from benchmarks.page import REPOSITORY, machine, table
-from demo.task_folder import write_env
+from desk.task_folder import write_env
 from executor.config.known_models import TABLE, KnownModel, known_models
 from executor.config.overrides import set_classes
 from executor.config.patches import patch
