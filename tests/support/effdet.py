@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Iterator
+from typing import Iterator, Tuple
 
 import torch
 
-Shapes = Iterator[tuple[str, tuple[int, ...]]]
+Shapes = Iterator[Tuple[str, Tuple[int, ...]]]
 
 # Of d0 to d4: width and depth of the backbone, channels and layers of the neck, convolutions of the head.
 _SIZES = (
