@@ -18,7 +18,7 @@ model = dict(
     backbone=dict(
         type='EfficientNet',
         out_indices=(3, 4, 5),
-        conv_cfg=dict(type='Conv2dAdaptivePadding'),
+        conv_cfg=dict(type='SamePaddingConv2d'),
         norm_cfg=norm_cfg,
         act_cfg=dict(type='SiLU'),
     ),

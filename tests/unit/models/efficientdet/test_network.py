@@ -42,14 +42,14 @@ def test_the_weights_of_every_size_tell_it_and_fit(size):
     built(CONFIGS[size]).load_state_dict(model_parameters(checkpoint, PATH))
 
 
-def test_its_graph_is_the_network():
+def test_its_graph_is_the_network_at_any_size():
     """Which `OnnxNetwork` compares with torch; all convolutions that levels do not share have their norm in them."""
     model = built(CONFIGS[0])
     model.load_state_dict(model_parameters(effdet_parameters(), PATH))
     network = fused_network(model, channels_last=True)
     left = {name.rpartition('.norms.')[0] for name, part in network.named_modules() if isinstance(part, nn.BatchNorm2d)}
     assert left == {'model.bbox_head.classes', 'model.bbox_head.boxes'}
-    classes, boxes = OnnxNetwork(network, (128, 128))(example_images(128, 128))
+    classes, boxes = OnnxNetwork(network, None)(example_images(128, 128))
     assert [tuple(level.shape) for level in classes] == [(1, 720, side, side) for side in (16, 8, 4, 2, 1)]
     assert [tuple(level.shape) for level in boxes] == [(1, 36, side, side) for side in (16, 8, 4, 2, 1)]
 
