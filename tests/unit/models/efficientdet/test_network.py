@@ -10,6 +10,9 @@ import torch
 from mmdet.datasets import CocoDataset
 from torch import nn
 
+from executor.config.held import take_held_model
+from executor.config.read import load_config
+from executor.contract.errors import ModelError
 from executor.models.efficientdet import effdet
 from executor.network.dense import example_images, fused_network
 from executor.network.onnx_network import OnnxNetwork
@@ -40,6 +43,9 @@ def test_the_weights_of_every_size_tell_it_and_fit(size):
     held = held_model(checkpoint, PATH)
     assert (held.name, held.config_file) == (f'EfficientDet-d{size}', CONFIGS[size])
     built(CONFIGS[size]).load_state_dict(model_parameters(checkpoint, PATH))
+    take_held_model(load_config(CONFIGS[size]), held, PATH)
+    with pytest.raises(ModelError, match=f'set config_file to {CONFIGS[size]}'):
+        take_held_model(load_config(CONFIGS[size - 1]), held, PATH)
 
 
 def test_its_graph_is_the_network_at_any_size():
