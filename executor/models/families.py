@@ -14,7 +14,9 @@ from mmdet.models.dense_heads import YOLOV3Head, YOLOXHead
 from mmdet.utils import register_all_modules
 
 from executor.models.anchored import AnchoredHead
-from executor.models.dense import HeadAdapter
+from executor.models.dense import DenseHead, HeadAdapter
+from executor.models.efficientdet import effdet
+from executor.models.efficientdet.head import EfficientDetHead
 from executor.models.held import HeldModel
 from executor.models.yolov3 import darknet
 from executor.models.yolov5 import ultralytics
@@ -92,6 +94,14 @@ FAMILIES: Tuple[Family, ...] = (
         adapter=AnchoredHead,
         layouts=(WeightLayout("ultralytics' YOLOv5", ultralytics.fits, ultralytics.to_mmdet, ultralytics.held_model),),
         modules=('executor.models.yolov5.network',),
+        plain=True,
+    ),
+    Family(
+        name='efficientdet',
+        head=EfficientDetHead,
+        adapter=DenseHead,
+        layouts=(WeightLayout("effdet's EfficientDet", effdet.fits, effdet.to_mmdet, effdet.held_model),),
+        modules=('executor.models.efficientdet.bifpn',),
         plain=True,
     ),
 )

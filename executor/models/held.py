@@ -12,3 +12,4 @@ class HeldModel(NamedTuple):
     config_file: str  # ours of the nearest network
     head: str  # the type of the head of configs that can be made to fit
     changes: Mapping[str, object]  # to the `model` of such a config
+    needed: Mapping[str, Mapping[str, object]] = {}  # what parts of that say already: size of input and schedule follow

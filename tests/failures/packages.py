@@ -14,6 +14,7 @@ from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, change, changes,
 TOUCH = 'touch {root}/canary'
 DARKNET = 'in/models/yolov3.weights'
 ULTRALYTICS = 'in/models/best.pt'
+EFFDET = 'in/models/tf_efficientdet.pth'
 
 
 @change
@@ -63,6 +64,18 @@ def ultralytics_weights(task: Task, classes: int = 3, parts: Tuple[str, ...] = (
     names = [*shapes.CLASS_NAMES, *map(str, range(classes))][:classes]
     save(task.path(ULTRALYTICS), parameters, names, **{key: value(task) for key, value in others.items()})
     config(model_params_path=[f'{{root}}/{ULTRALYTICS}'], pretrained_model_params=[f'{{root}}/{ULTRALYTICS}'])(task)
+
+
+@change
+def effdet_weights(task: Task, size: int = 0, without: str = '') -> None:
+    """What effdet calls tf_efficientdet_d0 to d4, as the only file of the model; `without` one of its parameters."""
+    import torch
+
+    from tests.support.effdet import effdet_parameters
+
+    parameters = {name: value for name, value in effdet_parameters(size).items() if name != without}
+    torch.save(parameters, str(task.path(EFFDET)))
+    config(model_params_path=[f'{{root}}/{EFFDET}'], pretrained_model_params=[f'{{root}}/{EFFDET}'])(task)
 
 
 @change

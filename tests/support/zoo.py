@@ -48,13 +48,16 @@ class Zoo:
 
     def largest_difference(self, outputs: Mapping[str, torch.Tensor]) -> float:
         """Of the samples of every raw output; `outputs` by the upstream's names."""
+        return max(self.differences(outputs))
+
+    def differences(self, outputs: Mapping[str, torch.Tensor]) -> list[float]:
         differences = []
         for output in self.fixture['outputs']:
             mine = outputs[output['name']]
             assert list(mine.shape) == output['shape']
             flat = mine.flatten()
             differences += [abs(float(flat[index]) - value) for index, value in output['samples']]
-        return max(differences)
+        return differences
 
 
 def built(config_file: str, changes: Mapping[str, Any] = MappingProxyType({})) -> torch.nn.Module:

@@ -16,6 +16,8 @@ HELD = HeldModel(
     'Net7', 'configs/net/net7.py', 'NetHead', {'backbone': {'channels': [7]}, 'bbox_head': {'anchors': [1]}}
 )
 
+FIXED = HELD._replace(changes={}, needed={'backbone': {'type': 'B', 'depth': 7}})
+
 
 def config(head: object) -> Config:
     return Config({'model': {'backbone': {'type': 'B', 'channels': [2, 3]}, 'bbox_head': head}})
@@ -44,3 +46,13 @@ def test_a_config_of_another_network_is_refused(head, told):
         f'/in/best.pt is of Net7, and does not fit config_file, whose detector has {told}: set config_file to '
         'configs/net/net7.py'
     )
+
+
+@pytest.mark.parametrize('backbone', [{'type': 'B', 'depth': 8}, {'type': 'B'}, None])
+def test_what_a_config_has_to_say_is_not_changed_but_told(backbone):
+    with pytest.raises(ModelError, match='does not fit config_file, whose detector has another backbone: set'):
+        take_held_model(Config({'model': {'backbone': backbone, 'bbox_head': {'type': 'NetHead'}}}), FIXED, WEIGHTS)
+    fitting = Config({'model': {'backbone': {'type': 'B', 'depth': 7}, 'bbox_head': {'type': 'NetHead'}}})
+    taken = Config(fitting.to_dict())
+    take_held_model(taken, FIXED, WEIGHTS)
+    assert taken.model == fitting.model
