@@ -1,7 +1,7 @@
 """Parameters, FLOPs and images/s of every known model; writes them into configs/models.tsv and docs/models.md.
 
-`python -m benchmarks.models` measures those that have no figures yet, `--all` every one, in some ten minutes. Weights
-are random: they find little, which a detector with many boxes to sort takes some milliseconds more for.
+`python -m benchmarks.models` measures all of them, in a quarter of an hour; with names only these. Weights are random,
+and find little: a detector with many boxes to sort takes some milliseconds more.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ _PREFACE = (
     '- **parameters** with 80 classes; **GFLOPs** for one such input, a multiplication and an addition being two.',
     "  (EfficientDet's paper and mmdet count them as one.)",
     '- **AP** on COCO in percent, as its authors publish it and not measured here: val2017 where nothing else is said.',
-    '- **images/s** of the whole task, from file to infer-result.json, on two cores of a CPU, with random weights.',
+    '- **images/s** of the whole task, from file to infer-result.json, on two cores of a CPU, of COCO photographs with',
+    '  random weights. YOLOX and EfficientDet pad an image to a square; the others compute no more than it needs.',
     '- **weights** as their authors publish them, under their licence: give the file as the pretrained model, or build',
     '  it into the image. Those of YOLOv5 may be used under GPL or AGPL only, whatever licence this program has.',
 )
@@ -62,17 +63,16 @@ GFLOPS = 150  # of the machine in a second, about
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--all', action='store_true', help='measure those that have figures as well')
+    parser.add_argument('names', nargs='*', metavar='MODEL', help='as the first column of the table calls them')
     args = parser.parse_args()
     warnings.filterwarnings('ignore')
     logging.disable(logging.WARNING)
     models = known_models()
     for number, model in enumerate(models):
-        if args.all or not model.speed:
+        if not args.names or model.model in args.names:
             models[number] = model._replace(**measured(model))
             print(models[number].describe(), flush=True)
             _write(models)
-    _write(models)
     PAGE.write_text(page(models), encoding='utf-8')
 
 
@@ -90,7 +90,7 @@ def measured(model: KnownModel) -> Dict[str, str]:
     return {
         'parameters': f'{millions_of_parameters(network):.2f}',
         'flops': f'{gflops:.3g}',
-        'speed': f'{speed:.2g}' if speed < 10 else f'{speed:.0f}',
+        'speed': f'{speed:.{2 if speed < 1 else 1 if speed < 10 else 0}f}',
     }
 
 
