@@ -12,7 +12,7 @@ import numpy as np
 from executor.contract.errors import ExecutorError
 from executor.contract.output.files import replace_file
 from executor.detections import Detections
-from executor.evaluation.coco import NO_TRUTH, ImageResult
+from executor.evaluation.results import NO_TRUTH, ImageResult
 from executor.images.decode import image_size, read_image
 
 logger = logging.getLogger(__name__)

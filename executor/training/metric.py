@@ -10,7 +10,8 @@ from mmengine.evaluator import BaseMetric
 
 from executor.contract.output.training_result import EVALUATE_CONFIG
 from executor.detections import Detections
-from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult, Truth, evaluate
+from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, evaluate
+from executor.evaluation.results import ImageResult, Truth
 from executor.report.pictures import evenly_spaced
 
 _PICTURES = 12

@@ -14,9 +14,11 @@ from mmengine.runner import Runner
 
 from executor.contract.errors import ValidationMemoryError
 from executor.contract.output.files import remove_file
+from executor.contract.output.training_result import EVALUATE_CONFIG
 from executor.contract.params import TrainParams
 from executor.contract.shown import first_line
-from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult
+from executor.evaluation.coco import NOTHING_MEASURED, Evaluation
+from executor.evaluation.results import ImageResult
 from executor.machine.memory import is_out_of_gpu_memory
 from executor.training.metric import DetectionMetric
 from executor.training.resume import RESUME_FILE, save_resume_state
@@ -27,6 +29,11 @@ from executor.training.stage_store import StageStore
 
 logger = logging.getLogger(__name__)
 
+_NUMBERS_EXPLAINED = (
+    'each validation tells three means over the classes with true boxes: mAP, their average precision (AP) where a box '
+    'is right from IoU 0.5 on; AP, the same on average over IoU 0.50 to 0.95; mAR, the share of their true boxes that '
+    f'is found, at IoU {EVALUATE_CONFIG["iou_thr"]:g} and by boxes scored {EVALUATE_CONFIG["conf_thr"]:g} and above'
+)
 WRITERS: Sequence[Writer] = (write_stage_weights, write_stage_config)  # in the order of their files in result.yaml
 
 
@@ -57,6 +64,8 @@ class StageHook(Hook):
             else:
                 result.adopt_listed()
             result.adopt_curves()
+            if runner.val_loop is not None:
+                logger.info(_NUMBERS_EXPLAINED)
         if self._store.not_validated == runner.epoch and runner.val_loop is not None:
             runner.val_loop.run()  # it was not through when the training before ended
 

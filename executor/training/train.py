@@ -98,7 +98,10 @@ def _finish(env: Env, params: TrainParams, store: StageStore, stages: StageHook,
     logger.info('trained in %s; stages kept: %s', duration(seconds), ', '.join(t.stage.name for t in store.stages))
     logger.info('best stage %s: mAP (AP50) %.4f, mAR %.4f', best.name, best.mAP, best.mAR)
     if classes:
-        logger.info('per class, counted at IoU 0.5:\n%s', class_table(classes))
+        at = classes[0].at_best
+        best_at = f' of boxes scored {at.threshold:.3f} and above, the conf_threshold of highest F1' if at else ''
+        words = 'per class, precision, recall and F1 at IoU 0.5%s:\n%s'
+        logger.info(words, best_at, class_table(classes))
     logger.info('model: %s', ', '.join(files))
     logger.info('list: %s; curves: %s', env.output.training_result_file, env.output.tensorboard_dir)
     if drawn:
