@@ -86,7 +86,8 @@ def join(results: Sequence[ImageResult], classes: int) -> Boxes:
         images=len(results),
         classes=classes,
         image=image,
-        box=_joined([result.found.boxes for result in results], (0, 4), np.float32),
+        # Where an IoU is no number, pycocotools takes a box for found.
+        box=np.nan_to_num(_joined([result.found.boxes for result in results], (0, 4), np.float32)),
         label=label,
         score=_joined([result.found.scores for result in results], (0,), np.float32),
         true_image=true_image,

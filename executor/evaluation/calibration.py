@@ -45,7 +45,7 @@ def calibrate(matches: Matches, threshold: float) -> Calibration:
     score, right = matches.score[counted], matches.right[counted]
     bins = np.minimum((score * np.float32(_BINS)).astype(int), _BINS - 1)
     sums = _sums(bins, score, right)
-    iou = np.nan_to_num(paired_ious(matches.box[matches.right], matches.true_box[matches.matched[matches.right]]))
+    iou = paired_ious(matches.box[matches.right], matches.true_box[matches.matched[matches.right]])
     shown = score >= np.float32(threshold)
     with np.errstate(invalid='ignore'):  # 0 / 0
         return Calibration(

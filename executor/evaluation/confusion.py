@@ -29,7 +29,7 @@ def confusion_matrix(matches: Matches, threshold: float) -> NDArray[np.int64]:
     for of_image, true_of_image in slices:
         predictions = of_image.start + np.flatnonzero(wrong[of_image])
         truths = true_of_image.start + np.flatnonzero(left[true_of_image])
-        iou = np.nan_to_num(iou_matrix(matches.box[predictions], matches.true_box[truths]))
+        iou = iou_matrix(matches.box[predictions], matches.true_box[truths])
         for row in np.argsort(-matches.score[predictions], kind='stable'):
             label = matches.label[predictions[row]]
             if iou[row].max(initial=0) < IOU:

@@ -109,7 +109,7 @@ class _Kinds(NamedTuple):
 
 def _kinds(matches: Matches, predictions: NDArray[np.int64], truths: NDArray[np.int64]) -> _Kinds:
     """Find the kinds of the N wrong predictions of one image with M true boxes, given by their positions."""
-    iou = np.nan_to_num(iou_matrix(matches.box[predictions], matches.true_box[truths]))  # (N, M)
+    iou = iou_matrix(matches.box[predictions], matches.true_box[truths])  # (N, M)
     same = matches.label[predictions][:, None] == matches.true_label[truths]
     of_same, of_other = np.where(same, iou, 0), np.where(same, 0, iou)
     best_same, best_other = of_same.max(axis=1), of_other.max(axis=1)  # (N,)

@@ -32,7 +32,7 @@ def test_by_hand():
 
 
 def test_a_score_of_one_is_in_the_last_bin():
-    assert calibrate(matches_of(image(0, TRUE, [(CAT, 1.0, 0, 0, 100, 100)])), 0.5).count[-1] == 1
+    assert calibrate(matches_of(image(0, TRUE, [(CAT, 1.0, 0, 0, 100, 100)])), 0.5).count.tolist() == [0] * 9 + [1]
 
 
 def test_nothing():

@@ -62,8 +62,8 @@ def test_the_right_class_comes_first():
 
 
 def test_of_two_errors_about_one_box_the_lower_goes():
-    """Both called dogs: the first becomes the cat, the second is no dog any more."""
-    true, found = [(CAT, *B), (DOG, *D)], [(DOG, 0.8, *B), (DOG, 0.7, *B), (DOG, 0.6, *D)]
+    """Both called dogs: the first becomes the cat, above a wrong one; the second is no dog any more."""
+    true, found = [(CAT, *B), (DOG, *D)], [(DOG, 0.8, *B), (DOG, 0.7, *B), (DOG, 0.6, *D), (CAT, 0.75, *ELSEWHERE)]
     count, cost = costs_of(true, *found)['classification']
     assert (count, cost) == (2, pytest.approx(1 - (0 + 1 / 3) / 2))
 
@@ -72,6 +72,10 @@ def test_an_error_about_a_box_that_is_found_goes():
     """Fixed it would be found twice: 2 right and 1 wrong of 2 cats becomes 2 right."""
     count, cost = costs_of(TRUE, *FOUND, (CAT, 0.8, *PART_OF_B), B_FOUND)['localisation']
     assert (count, cost) == (1, pytest.approx(50 / 3 / 101 / 2))
+
+
+def test_an_error_about_a_box_that_is_found_finds_no_other():
+    assert costs_of(TRUE, *FOUND, (CAT, 0.8, 0, 0, 40, 100))['localisation'] == (1, 0)
 
 
 def test_nothing_found_is_all_missed():
@@ -89,7 +93,7 @@ def test_without_boxes_that_count_there_are_no_errors(true, predicted):
 
 def test_what_lies_where_nothing_is():
     assert costs_of([], (CAT, 0.9, *A)) == {'background': (1, 0)}
-    assert costs_of([], (CAT, 0.9, 0, 0, np.nan, np.inf)) == {'background': (1, 0)}
+    assert costs_of([(CAT, *A)], (CAT, 0.9, *ELSEWHERE)) == {'background': (1, 0), 'missed': (1, 1)}
 
 
 def test_above_a_score_other_boxes_are_missed():

@@ -94,6 +94,13 @@ def test_with_classes_ignored():
     assert found.ap > all_at_once(results, 5).stats[0]
 
 
+@pytest.mark.parametrize(
+    'box', [(0, 0, np.nan, np.inf), (np.nan,) * 4, (np.inf,) * 4, (-np.inf,) * 2 + (np.inf,) * 2, (0, 0, 1e30, 1e30)]
+)
+def test_a_box_that_is_no_number_finds_nothing(box):
+    assert not matches_of(image(0, [(CAT, 0, 0, 100, 100)], [(CAT, 0.9, *box)])).right.any()
+
+
 def test_of_a_class_the_hundred_best_of_an_image_count():
     far = [(CAT, 0.5 + number / 1000, 0, 0, 10, 10) for number in range(150)]
     matches = matches_of(image(0, [], far), image(1, [], far[:20]))
