@@ -46,7 +46,8 @@ ROOMS = {
         'executor.network executor.weights mmcv mmdet mmengine numpy torch'
     ),
     'executor/report': (
-        'executor.contract executor.detections executor.evaluation executor.images.decode cv2 numpy terminaltables'
+        'executor.contract executor.detections executor.evaluation executor.images.decode cv2 jinja2 matplotlib numpy '
+        'terminaltables'
     ),
     'executor/evaluation': 'executor.detections numpy pycocotools',
     'executor/config': (
