@@ -18,6 +18,8 @@ from executor.weights.match import load_weights
 
 logger = logging.getLogger(__name__)
 
+FROM_SCRATCH = 'no pretrained weights: training from scratch, which needs many more epochs and images'
+
 
 class PretrainedHook(Hook):
     """Loads weights once the model has its initial ones, on every rank alike."""

@@ -26,7 +26,7 @@ from executor.training.cache_hook import CacheHook
 from executor.training.copy_ahead import CopyAheadHook
 from executor.training.history_hook import HistoryHook
 from executor.training.model_report import write_page
-from executor.training.pretrained import PretrainedHook, starting_weights
+from executor.training.pretrained import FROM_SCRATCH, PretrainedHook, starting_weights
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
 from executor.training.resume import ResumeHook, find_resume_file
 from executor.training.stage_hook import StageHook
@@ -55,7 +55,7 @@ def train(job: Job, progress: Progress) -> None:
     config = build_config(env, params, train_images, dist.world_size(), weights)
     resume = find_resume_file(env, params, config)
     if not (resume or weights):
-        logger.warning('no pretrained weights: training from scratch, which needs many more epochs and images')
+        logger.warning(FROM_SCRATCH)
     replace_downloads(config['model'], will_load=bool(resume or weights))
     store = StageStore(TrainingResult(env), params)
     config.update(load_from=str(resume) if resume else None, resume=resume is not None)
