@@ -87,9 +87,11 @@ class ObjectnessHead(abc.ABC):
         results = []
         for number in range(images):
             rows = found[found[:, 6] == number][: self._most if self._most > 0 else None]
-            parts = [np.ascontiguousarray(part) for part in (rows[:, :4], rows[:, 4], rows[:, 7:])]
+            boxes, scores, class_scores = (
+                np.ascontiguousarray(part) for part in (rows[:, :4], rows[:, 4], rows[:, 7:])
+            )
             labels = rows[:, 5].astype(np.int64)
-            results.append(Detections(*parts[:2], labels, parts[2] if self._class_scores else None))
+            results.append(Detections(boxes, scores, labels, class_scores if self._class_scores else None))
         return results
 
     def _best(self, chosen: Tensor, scores: Tensor, image: Tensor) -> Tensor:
