@@ -131,14 +131,6 @@ class StageHook(Hook):
         written = tuple(write(folder, content) for write in WRITERS)
         new = self._store.add(content.name, epoch, evaluation, written)
         save_resume_state(runner, epoch, self._work_dir)
-        if not new.stage.validated:
-            logger.info('epoch %d is saved as %s, with mAP 0 as long as it is not validated', epoch, content.name)
-            return new
-        best = self._store.best.stage
-        logger.info(
-            'epoch %d: mAP (AP50) %.4f, AP %.4f, mAR %.4f; best %s with %.4f',
-            *(epoch, evaluation.mAP_50, evaluation.mAP, evaluation.mAR, best.name, best.mAP),
-        )
         return new
 
 

@@ -24,6 +24,7 @@ from executor.report.table import class_table
 from executor.training.build_config import build_config
 from executor.training.cache_hook import CacheHook
 from executor.training.copy_ahead import CopyAheadHook
+from executor.training.epoch_hook import EpochHook
 from executor.training.history_hook import HistoryHook
 from executor.training.model_report import write_page
 from executor.training.pretrained import FROM_SCRATCH, PretrainedHook, starting_weights
@@ -67,7 +68,9 @@ def train(job: Job, progress: Progress) -> None:
     runner.register_hook(stages)
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
     runner.register_hook(HistoryHook(store.history))
-    runner.register_hook(WaitingHook(Loading.of(config, dist.world_size(), use_gpu)))
+    waiting = WaitingHook(Loading.of(config, dist.world_size(), use_gpu))
+    runner.register_hook(waiting)
+    runner.register_hook(EpochHook(store.history, waiting, store, use_gpu))
     if use_gpu:
         runner.register_hook(CopyAheadHook())
     if params.cache_images != 'off':

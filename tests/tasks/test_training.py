@@ -86,8 +86,8 @@ def test_the_page_of_the_model_is_about_the_best_stage(two_epochs):
 def test_the_end_is_told(two_epochs):
     env_file, output = two_epochs
     assert monitor_of(env_file)[2:] == ['1.00', '2']
-    assert 'epoch 2 of 2, iteration 2 of 2: loss' in output
-    assert re.search(r'epoch 2 of 2: [0-9.]+ images/s, waited for images [0-9]+ % of the time', output)
+    line = r'epoch 2 of 2: loss [0-9.]+ \(.*\), learning rate [0-9.e-]+; [0-9.]+ images/s, waited for images [0-9]+ %'
+    assert re.search(line, output) and output.count('epoch 2 of 2') == 1
     assert re.search(r'\| class +\| true boxes \| +AP50 \| +AP \| precision \| recall \| +F1 \|', output)
     assert '| triangle |' in output
     assert output.count('each validation tells three means') == 1
@@ -127,8 +127,7 @@ def test_resume_goes_on_after_a_kill(tmp_path):
     assert [row['epoch'] for row in json.loads(page.read_text(encoding='utf-8'))['history']] == list(range(1, 9))
     # By hand: from r = 0.01 * 4 / 64 down to r / 20 in 12 steps, of which the last is the 11th, counted from 0:
     # r / 20 + (r - r / 20) * (1 + cos(11 / 12 * pi)) / 2.
-    assert 'epoch 8 of 8, iteration 2 of 2: loss' in output
-    assert re.search(r'epoch 8 of 8, .* learning rate 4\.14e-05', output)
+    assert re.search(r'epoch 8 of 8: .* learning rate 4\.14e-05', output)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +207,7 @@ def test_a_kill_in_the_middle_of_a_validation_costs_no_epoch(tmp_path):
     os.kill(worker_of(process.pid), signal.SIGKILL)
     output, _ = process.communicate()
     assert process.returncode == 1
-    assert 'epoch 1: mAP' in output and 'epoch 2: mAP' not in output
+    assert 'epoch 1 of 2' in output and 'epoch 2 of 2' not in output
     assert monitor_of(env_file)[3:5] == ['4', '300103']
     before = result_of(env_file)
     assert list(before['model_stages']) == ['epoch_1', 'epoch_2']
@@ -220,7 +219,7 @@ def test_a_kill_in_the_middle_of_a_validation_costs_no_epoch(tmp_path):
     config = yaml.safe_load((tmp_path / 'in/config.yaml').read_text(encoding='utf-8'))
     write_config(tmp_path, **{**config, 'args_options': '--resume'})
     output = run(env_file)
-    assert 'epoch 2: mAP' in output and 'iteration' not in output  # validated, not trained again
+    assert 'epoch 2, validated again: AP50' in output and 'epoch 2 of' not in output  # not trained again
     after = result_of(env_file)
     assert after['model_stages']['epoch_1'] == before['model_stages']['epoch_1']
     assert after['model_stages']['epoch_2']['fn'] > 0
