@@ -34,6 +34,7 @@ def fill_page(template: str, **content: object) -> str:
         lstrip_blocks=True,
     )
     templates.filters['number'] = lambda value: '–' if value is None else f'{value:.3f}'
+    templates.filters['file_name'] = lambda path: Path(path).name
     return templates.get_template(template).render(**content)
 
 
