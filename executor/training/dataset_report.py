@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
+from mmdet.engine.hooks import PipelineSwitchHook, YOLOXModeSwitchHook
 from mmengine.config import Config
-from mmengine.hooks import Hook
+from mmengine.hooks import DistSamplerSeedHook, Hook
 from mmengine.runner import Runner
 
 from executor.contract.shown import first_line
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 _SECTION = 'dataset'  # of the attachments
 _FILES = ('dataset.html', 'dataset.json')
 _BATCHES = 3
+_OF_PICTURES = (DistSamplerSeedHook, PipelineSwitchHook, YOLOXModeSwitchHook)  # hooks that choose them for an epoch
 _MOST_SECONDS = 180  # for all of it
 _MOST_SECONDS_COMPARING = 30  # files
 
@@ -86,7 +88,11 @@ class _Batches(NamedTuple):
 
 
 def _batches_of(runner: Runner) -> _Batches:
+    logging.disable()  # what hooks say here they will say again
     try:
+        for hook in runner.hooks:
+            if isinstance(hook, _OF_PICTURES):
+                hook.before_train_epoch(runner)
         return _Batches(first_batches(runner.train_dataloader, _BATCHES))
     except Exception as error:  # such as an image whose pixels are broken: the training tells it, or leaves it out
         return _Batches([], first_line(error))

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmdet.engine.hooks import YOLOXModeSwitchHook
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -42,7 +43,7 @@ def begun(tmp_path):
         params = job.training
         resolved = build_config(job.env, params, train, ranks=1)
         loaders = [Runner.build_dataloader(resolved[f'{name}_dataloader'], seed=5) for name in ('train', 'val')]
-        runner = SimpleNamespace(rank=0, epoch=epoch, val_loop=True)
+        runner = SimpleNamespace(rank=0, epoch=epoch, max_epochs=9, val_loop=True, hooks=[])
         runner.train_dataloader, runner.val_dataloader = loaders
         store = StageStore(TrainingResult(job.env), params)
         hook = DatasetReportHook(store, params.class_names, resolved)
@@ -140,6 +141,22 @@ def test_batches_are_those_that_the_loader_will_give(begun, workers):
             assert (picture.pixels == inputs.permute(1, 2, 0).numpy()).all()
             assert (picture.boxes == sample.gt_instances.bboxes.tensor.numpy()).all()
             assert (picture.labels == sample.gt_instances.labels.numpy()).all()
+
+
+def test_the_closing_epochs_are_shown_as_they_are(begun, caplog):
+    """YOLOX ends without mosaic, from the first epoch on where it has no more."""
+    caplog.set_level(logging.INFO)
+    shown = []
+    for last in (7, 8):
+        training = begun()
+        training.runner.hooks = [YOLOXModeSwitchHook(num_last_epochs=last)]
+        training.runner.model = SimpleNamespace(bbox_head=SimpleNamespace())
+        training.runner.logger = logging.getLogger('mmengine')
+        training.hook.before_train(training.runner)
+        shown.append(training.page.read_text(encoding='utf-8').partition('What the model will see')[2])
+    assert shown[0] != shown[1] and all(text.count('data:image/jpeg') == 6 for text in shown)
+    assert training.runner.train_dataloader.dataset._skip_type_keys is None
+    assert 'mosaic' not in caplog.text
 
 
 def test_nothing_of_the_training_changes(begun):
