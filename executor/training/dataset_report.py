@@ -88,7 +88,7 @@ class _Batches(NamedTuple):
 
 
 def _batches_of(runner: Runner) -> _Batches:
-    logging.disable()  # what hooks say here they will say again
+    logging.disable()  # what is said here will be said again
     try:
         for hook in runner.hooks:
             if isinstance(hook, _OF_PICTURES):
