@@ -40,7 +40,7 @@ def run_apart(make: Callable[[], T], seconds: float) -> T:
         here.close()
     if problem:
         raise ChildProcessError(problem)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def _send(there: Connection, make: Callable[[], T], state: Tuple[object, ...]) -> None:

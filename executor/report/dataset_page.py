@@ -71,7 +71,7 @@ def dataset_page(report: DatasetReport, numbers: Numbers) -> str:
 
 def _class_rows(class_names: Sequence[str], sets: Sequence[Numbers]) -> List[Dict[str, object]]:
     """Give each class its boxes, their share of all, images, median size and tiny boxes in each of the sets."""
-    rows = []
+    rows: List[Dict[str, object]] = []
     for label, name in enumerate(class_names):
         cells: List[Dict[str, object]] = []
         for of in sets:

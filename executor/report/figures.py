@@ -35,7 +35,6 @@ _SETTINGS = {
 }
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#a6761d', '#66a61e')
 _LONGEST_NAME = 22  # characters in a legend
-_TURNED = {'rotation': 40, 'ha': 'right', 'rotation_mode': 'anchor'}  # names that are long
 _CENTRES = np.arange(10) / 10 + 0.05  # of the bins of scores
 
 Curve = Tuple[str, ArrayLike, ArrayLike]  # name, x and y
@@ -115,7 +114,10 @@ def draw_shares(
         if bounds:  # every second, beginning with 2 pixels
             area.set_xticks(np.arange(1, len(names), 2) - 0.5, names[1::2], fontsize=8)
         else:
-            area.set_xticks(np.arange(len(names)), [_short(name) for name in names], fontsize=8, **_TURNED)
+            area.set_xticks(np.arange(len(names)), [_short(name) for name in names], fontsize=8)
+            area.tick_params(axis='x', labelrotation=40)
+            for label in area.get_xticklabels():
+                label.set(ha='right', rotation_mode='anchor')
         area.set(xlabel=axes[0], ylabel=f'share of {axes[1]}')
         area.yaxis.set_major_formatter(PercentFormatter(1))
         area.grid(axis='x', visible=False)

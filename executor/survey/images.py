@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Sequence
 
 import numpy as np
@@ -25,13 +25,5 @@ class Images:
     def counted(self) -> Images:
         """Leave out the boxes that are to be ignored."""
         kept = ~self.ignored
-        return Images(
-            self.paths,
-            self.size,
-            self.input_size,
-            self.image[kept],
-            self.box[kept],
-            self.label[kept],
-            self.ignored[kept],
-            self.broken,
-        )
+        boxes = {name: getattr(self, name)[kept] for name in ('image', 'box', 'label', 'ignored')}
+        return replace(self, **boxes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from executor.survey.images import Images
 
@@ -31,7 +32,7 @@ def overlaps(images: Images) -> Overlaps:
     reach = x2 - OVERLAP * (x2 - x1)
     paired = np.zeros(len(order), bool)
     same = other = 0
-    first = np.arange(len(order))
+    first: NDArray[np.int64] = np.arange(len(order))
     for step in range(1, len(order)):
         first = first[first + step < len(order)]
         second = first + step

@@ -77,16 +77,13 @@ class Survey:
 
 def survey(training: Images, validation: Optional[Images], classes: int, seconds: float) -> Survey:
     """Sum up both sets; `seconds` bound how long files are compared."""
-    parts = [_survey_of(part, classes) for part in (training, validation) if part is not None]
-    drifts = (None, None)
-    if validation is not None:
-        drifts = (
-            class_drift(parts[0].classes.boxes, parts[1].classes.boxes),
-            size_drift(_sizes(training.counted()), _sizes(validation.counted())),
-        )
-    return Survey(
-        parts[0], parts[1] if validation is not None else None, *drifts, _copies(training, validation, seconds)
-    )
+    learnt, copies = _survey_of(training, classes), _copies(training, validation, seconds)
+    if validation is None:
+        return Survey(learnt, None, None, None, copies)
+    measured = _survey_of(validation, classes)
+    by_class = class_drift(learnt.classes.boxes, measured.classes.boxes)
+    by_size = size_drift(_sizes(training.counted()), _sizes(validation.counted()))
+    return Survey(learnt, measured, by_class, by_size, copies)
 
 
 def _survey_of(images: Images, classes: int) -> SetSurvey:
