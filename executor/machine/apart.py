@@ -45,7 +45,6 @@ def run_apart(make: Callable[[], T], seconds: float) -> T:
 
 def _send(there: Connection, make: Callable[[], T], state: Tuple[object, ...]) -> None:
     random.setstate(state)  # of which Python makes another in a fork
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # at a terminal it comes to all, and the other process answers
     die_with_parent()
     gc.freeze()  # looking through what is shared would copy it

@@ -130,6 +130,7 @@ def warnings(numbers: Numbers) -> List[str]:
     if not equal['shared']:
         return []
     shared = [group for group in equal['groups'] if group['training'] and group['validation']]
-    pairs = [' = '.join(Path(group[name][0]).name for name in ('training', 'validation')) for group in shared]
-    what = f'{equal["shared"]} validation images are training images, too, so that mAP is too high'
-    return [f'{what}: {listed(pairs, 3)}: leave them out of one of the two']
+    pairs = [[Path(group[name][0]).name for name in ('training', 'validation')] for group in shared]
+    named = listed([' = '.join(dict.fromkeys(pair)) for pair in pairs], 3)
+    what = f'{equal["shared"]} validation images are training images, too, so that mAP will be too high'
+    return [f'{what}: {named}: leave them out of one of the two']

@@ -93,7 +93,8 @@ def _batches_of(runner: Runner) -> _Batches:
         for hook in runner.hooks:
             if isinstance(hook, _OF_PICTURES):
                 hook.before_train_epoch(runner)
-        return _Batches(first_batches(runner.train_dataloader, _BATCHES))
+        found = first_batches(runner.train_dataloader, _BATCHES)
+        return _Batches(found, '' if found else 'an epoch has no whole batch')
     except Exception as error:  # such as an image whose pixels are broken: the training tells it, or leaves it out
         return _Batches([], first_line(error))
 

@@ -123,10 +123,12 @@ def test_images_in_both_sets_are_a_warning(tmp_path):
     sets = [image_set([[0, 0, 0, 9, 9]], [], paths=part) for part in (paths[:2], paths[2:])]
     text, numbers = made(*sets, ('cat',))
     assert warnings(numbers) == [
-        '2 validation images are training images, too, so that mAP is too high: a.jpg = <d>.jpg, b.jpg = c.jpg: '
+        '2 validation images are training images, too, so that mAP will be too high: a.jpg = <d>.jpg, b.jpg = c.jpg: '
         'leave them out of one of the two'
     ]
     assert Page(text).texts.count('<d>.jpg') == 1
+    _, numbers = made(sets[0], sets[0], ('cat',))
+    assert 'too high: a.jpg, b.jpg: leave' in warnings(numbers)[0]
     assert 'No two images' not in text
 
 
