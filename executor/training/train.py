@@ -64,9 +64,9 @@ def train(job: Job, progress: Progress) -> None:
     batch = config['train_dataloader']['batch_size'] * dist.world_size()
     runner.register_hook(resumption)
     runner.register_hook(stages)
+    runner.register_hook(DatasetReportHook(store, params.class_names, config))
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
     runner.register_hook(HistoryHook(store.history))
-    runner.register_hook(DatasetReportHook(store, params.class_names, config))
     runner.register_hook(WaitingHook(Loading.of(config, dist.world_size(), use_gpu)))
     if use_gpu:
         runner.register_hook(CopyAheadHook())
