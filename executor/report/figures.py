@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
 # What is drawn in it takes the reader's colour of text, on a light page and on a dark one.
@@ -33,7 +33,7 @@ _SETTINGS = {
     **dict.fromkeys(('text.color', 'axes.edgecolor', 'axes.labelcolor', 'xtick.color', 'ytick.color'), _INK),
     'grid.color': _INK,
 }
-_COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#a6761d', '#66a61e')
+COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#a6761d', '#66a61e')
 _LONGEST_NAME = 22  # characters in a legend
 _CENTRES = np.arange(10) / 10 + 0.05  # of the bins of scores
 
@@ -50,7 +50,7 @@ def draw_curves(curves: Sequence[Curve], axes: Tuple[str, str], mark: Optional[f
     height = 3.2 + 0.2 * ((len(curves) + 1) // 2)
     with _figure(height) as (figure, area):
         for number, (name, x, y) in enumerate(curves):
-            colour, width = (_COLOURS[(number - 1) % len(_COLOURS)], 1.2) if number else (_INK, 2.2)
+            colour, width = (COLOURS[(number - 1) % len(COLOURS)], 1.2) if number else (_INK, 2.2)
             area.plot(x, y, label=_short(name), color=colour, linewidth=width)
         if mark is not None:
             area.axvline(mark, color=_INK, linestyle=':', linewidth=1)
@@ -62,7 +62,7 @@ def draw_history(title: str, curves: Sequence[Curve]) -> str:
     """Draw curves over the epochs."""
     with _figure() as (figure, area):
         for number, (name, x, y) in enumerate(curves):
-            area.plot(x, y, label=_short(name), color=_COLOURS[number % len(_COLOURS)], marker='.', markersize=4)
+            area.plot(x, y, label=_short(name), color=COLOURS[number % len(COLOURS)], marker='.', markersize=4)
         area.set(xlabel='epoch', ylabel=title)
         area.set_ylim(bottom=0)
         area.xaxis.set_major_locator(MaxNLocator('auto', integer=True))
@@ -83,8 +83,8 @@ def draw_bars(values: Mapping[str, float], colours: Sequence[str], label: str) -
 def draw_calibration(precision: NDArray[np.float64], iou: NDArray[np.float64]) -> str:
     """Draw what is right by score, and how well it lies, in ten bins of 0.1."""
     with _figure() as (figure, area):
-        area.bar(_CENTRES, precision, width=0.09, color=_COLOURS[0], alpha=0.8, label='right at IoU 0.5')
-        area.plot(_CENTRES, iou, color=_COLOURS[1], marker='.', label='mean IoU of the right')
+        area.bar(_CENTRES, precision, width=0.09, color=COLOURS[0], alpha=0.8, label='right at IoU 0.5')
+        area.plot(_CENTRES, iou, color=COLOURS[1], marker='.', label='mean IoU of the right')
         area.plot([0, 1], [0, 1], color=_INK, linestyle=':', linewidth=1, label='share = score')
         area.set(xlim=(0, 1), ylim=(0, 1.02), xlabel='score', ylabel='share')
         return _svg(figure)
@@ -93,12 +93,44 @@ def draw_calibration(precision: NDArray[np.float64], iou: NDArray[np.float64]) -
 def draw_histogram(count: NDArray[np.int64]) -> str:
     """Draw how many predictions there are by score, in ten bins of 0.1."""
     with _figure() as (figure, area):
-        area.bar(_CENTRES, count, width=0.09, color=_COLOURS[5])
+        area.bar(_CENTRES, count, width=0.09, color=COLOURS[5])
         area.set(xlim=(0, 1), xlabel='score', ylabel='predictions')
         if count.any():
             area.set(yscale='log', ylim=(0.5, None))
             area.yaxis.set_major_formatter('{x:g}')
             area.yaxis.set_minor_formatter('')
+        return _svg(figure)
+
+
+def draw_shares(
+    shares: Mapping[str, ArrayLike], names: Sequence[str], axes: Tuple[str, str], bounds: bool = False
+) -> str:
+    """Draw shares in bins, those of several sets side by side; `names` are of bins, or of their lower `bounds`."""
+    with _figure() as (figure, area):
+        width = 0.84 / len(shares)
+        for number, (name, share) in enumerate(shares.items()):
+            places = np.arange(len(names)) + (number - (len(shares) - 1) / 2) * width
+            area.bar(places, share, width=width, color=COLOURS[number], label=name)
+        if bounds:  # every second, beginning with 2 pixels
+            area.set_xticks(np.arange(1, len(names), 2) - 0.5, names[1::2], fontsize=8)
+        else:
+            area.set_xticks(np.arange(len(names)), [_short(name) for name in names], fontsize=8)
+            area.tick_params(axis='x', labelrotation=40)
+            for label in area.get_xticklabels():
+                label.set(ha='right', rotation_mode='anchor')
+        area.set(xlabel=axes[0], ylabel=f'share of {axes[1]}')
+        area.yaxis.set_major_formatter(PercentFormatter(1))
+        area.grid(axis='x', visible=False)
+        return _svg(figure)
+
+
+def draw_heat(count: NDArray[np.int64], title: str) -> str:
+    """Draw where things lie in an image, (rows from the top, columns), the fullest cell brightest."""
+    with _figure() as (figure, area):
+        shown = area.imshow(count / max(1, count.max()), cmap='viridis', vmin=0, vmax=1, extent=(0, 1, 1, 0))
+        area.set(xlabel='left to right', ylabel='top to bottom', title=title)
+        area.grid(visible=False)
+        figure.colorbar(shown, label='boxes, by the fullest cell')
         return _svg(figure)
 
 

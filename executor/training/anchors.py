@@ -11,14 +11,13 @@ from mmengine.config import Config
 from numpy.typing import NDArray
 
 from executor import dist
-from executor.config.our_data import outer_pipeline
-from executor.config.plain import ConfigDict
 from executor.contract.annotations import read_records
 from executor.contract.errors import ImageError, ParameterError
 from executor.contract.index import read_training_index
 from executor.contract.params import TrainParams
 from executor.images.decode import image_size
 from executor.images.prepare import Letterbox
+from executor.training.network_input import find_resize
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,11 @@ def fit_anchors(config: Config, params: TrainParams, index: Path) -> None:
             f'anchors: auto is for detectors whose anchors are given by size, such as YOLOv3; that of config_file '
             f'({config["model"]["type"]}) has none: leave it at config',
         )
-    resize = _test_size(config)
+    resize = find_resize(config)
+    if resize is None:
+        raise ParameterError(
+            'anchors', 'anchors: auto needs a test pipeline that resizes to one scale: leave it at config'
+        )
     boxes = dist.from_first(lambda: _box_sizes(params, index, resize))
     old = np.array([size for level in generator['base_sizes'] for size in level], np.float64)
     if len(boxes) < len(old):
@@ -100,17 +103,6 @@ def by_level(anchors: Sizes, strides: Sequence[object], counts: Sequence[int]) -
 
 def _stride(stride: object) -> float:
     return max(map(float, stride)) if isinstance(stride, (list, tuple)) else float(str(stride))
-
-
-def _test_size(config: Config) -> Letterbox:
-    """Find how the config resizes images to test, which is how they come to be detected in."""
-    transforms: Sequence[ConfigDict] = outer_pipeline(config['test_dataloader']['dataset'])
-    resize = next((one for one in transforms if isinstance(one.get('scale'), (list, tuple))), None)
-    if resize is None:
-        raise ParameterError(
-            'anchors', 'anchors: auto needs a test pipeline that resizes to one scale: leave it at config'
-        )
-    return Letterbox(tuple(resize['scale']), resize.get('keep_ratio', False))
 
 
 def _box_sizes(params: TrainParams, index: Path, resize: Letterbox) -> Sizes:

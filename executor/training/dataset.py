@@ -43,6 +43,7 @@ class YmirDataset(BaseDetDataset):
     """
 
     pictures: Optional[Pictures] = None
+    left_out: Sequence[str] = ()  # what was said of images that could not be read, on the first rank
 
     def __init__(self, index_file: str, export_format: str, **kwargs: object) -> None:
         self._index_file = Path(index_file)
@@ -84,6 +85,7 @@ class YmirDataset(BaseDetDataset):
             logger.warning(sentence)
         if entries.broken:
             self._tell_broken(entries.broken, len(lines))
+            self.left_out = [str(error) for error in entries.broken]
         boxes = sum(entries.usable.values()) + entries.ignored
         left = entries.leaving.left_out
         told = ''

@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from pathlib import Path
-from typing import List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from executor.contract.output.training_result import Stage, TrainingResult, best_stage
 from executor.contract.params import TrainParams
@@ -29,6 +29,7 @@ class StageStore:
         self._params = params
         self.stages: List[TrainedStage] = []
         self.history: History = {}
+        self.attachments: Dict[str, Sequence[str]] = {}  # file names by section
 
     @property
     def best(self) -> TrainedStage:
@@ -62,13 +63,19 @@ class StageStore:
         new = TrainedStage(stage, evaluation.classes, written)
         known = [trained for trained in self.stages if trained.stage.name != name] + [new]
         self.stages = kept_stages(known, self._params.max_keep_checkpoints)
-        self.write_result({})
+        self.write_result()
         self._remove([trained for trained in known if trained not in self.stages])
         return new
 
-    def write_result(self, attachments: Mapping[str, Sequence[str]]) -> None:
-        """Rewrite result.yaml for the stages on disk."""
-        self.result.write([trained.stage for trained in self.stages], attachments)
+    def attach(self, section: str, files: Sequence[Path]) -> None:
+        """List those files of a section that are there in every result.yaml from now on."""
+        written = [file.name for file in files if file.is_file()]
+        if written:
+            self.attachments[section] = written
+
+    def write_result(self) -> None:
+        """Rewrite result.yaml for the stages on disk and what is attached."""
+        self.result.write([trained.stage for trained in self.stages], self.attachments)
 
     def restore(self, stages: Sequence[TrainedStage]) -> None:
         """Take over the stages of the training that this one goes on with, as far as their files are still there."""

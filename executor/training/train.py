@@ -24,6 +24,7 @@ from executor.report.table import class_table
 from executor.training.build_config import build_config
 from executor.training.cache_hook import CacheHook
 from executor.training.copy_ahead import CopyAheadHook
+from executor.training.dataset_report import DatasetReportHook
 from executor.training.epoch_hook import EpochHook
 from executor.training.history_hook import HistoryHook
 from executor.training.model_report import write_page
@@ -66,6 +67,7 @@ def train(job: Job, progress: Progress) -> None:
     batch = config['train_dataloader']['batch_size'] * dist.world_size()
     runner.register_hook(resumption)
     runner.register_hook(stages)
+    runner.register_hook(DatasetReportHook(store, params.class_names, config))
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
     runner.register_hook(HistoryHook(store.history))
     waiting = WaitingHook(Loading.of(config, dist.world_size(), use_gpu))
@@ -105,8 +107,8 @@ def _attach(store: StageStore, stages: StageHook, runner: Runner, params: TrainP
         stage = store.best.stage.name
         write_page(page, numbers, stage, stages.best, store.history, runner, params, began_with)
     # Where a resumed training found no better stage, the best one and what is written of it are of the one before.
-    written = [file.name for file in files if file.is_file()]
-    store.write_result({_SECTION: written} if written else {})
+    store.attach(_SECTION, files)
+    store.write_result()
 
 
 def _sum_up(env: Env, store: StageStore, seconds: float) -> None:

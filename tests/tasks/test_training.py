@@ -7,6 +7,8 @@ import math
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from executor.config import patches
 from executor.config.plain import read_plain_config
 from executor.contract.env import read_env
 from executor.weights.checkpoint import read_checkpoint
+from tests.conftest import REPOSITORY
 from tests.support import mmdet2
 from tests.support.random_model import write_random_weights
 from tests.support.start import monitor_of, result_of, run, scalars_of, start, wait_for
@@ -30,7 +33,10 @@ pytestmark = pytest.mark.slow
 NANO = Path(shapes.CONFIG_FILE).name
 TINY = 'configs/yolox/yolox_tiny_8x8_300e_coco.py'
 SMALL = {'max_epochs': 1, 'samples_per_gpu': 4, 'workers_per_gpu': 1, 'cfg_options': shapes.size_options(96, spread=0)}
-ATTACHMENTS = ['validation.jpg', 'report.html', 'report.json']
+ATTACHMENTS = {
+    'dataset': ['dataset.html', 'dataset.json'],
+    'evaluation': ['validation.jpg', 'report.html', 'report.json'],
+}
 
 
 def write_small_task(root: Path, train: int = 8, val: int = 5, **config: Any) -> Path:
@@ -60,7 +66,7 @@ def test_a_package_has_all_that_a_later_task_needs(two_epochs, monkeypatch):
         assert config['test_dataloader']['dataset']['pipeline'][1]['scale'] == (96, 96)
         monkeypatch.setattr(patches, 'is_trusted', lambda file: True)
         assert Config.fromfile(str(models / name / NANO)).model.type == 'YOLOX'
-    assert result['attachments'] == {'evaluation': ATTACHMENTS}
+    assert result['attachments'] == ATTACHMENTS
     assert (models / 'attachments/evaluation/validation.jpg').stat().st_size > 1000
     assert not list(models.rglob('.*'))  # nothing half written
 
@@ -81,6 +87,19 @@ def test_the_page_of_the_model_is_about_the_best_stage(two_epochs):
     assert numbers['settings']['Parameters']['max_epochs'] == 2
     assert f'page of the model: {folder}/report.html' in output and 'could not be' not in output
     assert 1e4 < (folder / 'report.html').stat().st_size < 4e6
+
+
+def test_the_page_of_the_dataset_is_about_what_is_trained_on(two_epochs):
+    env_file, output = two_epochs
+    folder = read_env(env_file).output.models_dir / 'attachments/dataset'
+    numbers = json.loads((folder / 'dataset.json').read_text(encoding='utf-8'))
+    assert (numbers['training']['images'], numbers['validation']['images']) == (8, 5)
+    boxes = [len(file.read_text().splitlines()) for file in (env_file.parent / 'annotations').glob('train-*.txt')]
+    assert numbers['training']['boxes'] == sum(boxes)
+    text = (folder / 'dataset.html').read_text(encoding='utf-8')
+    assert text.count('<h3>Batch ') == 2  # an epoch has no more
+    assert output.index('page of the dataset: ') < output.index('epoch 1 of 2')
+    assert len(text) < 1e6
 
 
 def test_the_end_is_told(two_epochs):
@@ -123,6 +142,7 @@ def test_resume_goes_on_after_a_kill(tmp_path):
     kept = [f'epoch_{n}' for n in range(1, reached + 1)]
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
     assert f'epoch {reached} of 8' not in output and f'epoch {reached + 1} of 8' in output
+    assert 'page of the dataset' not in output and result_of(env_file)['attachments'] == ATTACHMENTS
     page = tmp_path / 'out/models/attachments/evaluation/report.json'
     assert [row['epoch'] for row in json.loads(page.read_text(encoding='utf-8'))['history']] == list(range(1, 9))
     # By hand: from r = 0.01 * 4 / 64 down to r / 20 in 12 steps, of which the last is the 11th, counted from 0:
@@ -161,6 +181,49 @@ def test_a_resume_that_cannot_be_takes_nothing_away(two_epochs, changes, code, w
     assert files <= files_in(root / 'out')
 
 
+TRAIN = """
+import sys
+from pathlib import Path
+from executor.contract.config_yaml import read_job
+from executor.contract.env import read_env
+from executor.contract.progress import Progress
+from executor.training.dataset_report import DatasetReportHook
+from executor.training.train import train
+if sys.argv[2] == 'without':
+    DatasetReportHook.before_train = lambda *_: None
+train(read_job(read_env(Path(sys.argv[1]))), Progress(lambda percent: None))
+"""
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'workers_per_gpu': 0},  # one process draws all random numbers
+        {  # its mosaic remembers the images before
+            'config_file': 'configs/rtmdet/rtmdet_tiny_8xb32-300e_coco.py',
+            'max_epochs': 2,
+            'cfg_options': 'train_dataloader.dataset.pipeline.2.img_scale=(64,64) '
+            'train_dataloader.dataset.pipeline.3.scale=(128,128) train_dataloader.dataset.pipeline.4.crop_size=(64,64) '
+            'train_dataloader.dataset.pipeline.7.size=(64,64) train_dataloader.dataset.pipeline.8.img_scale=(64,64)',
+        },
+    ],
+    ids=['without workers', 'with a mosaic that remembers'],
+)
+def test_the_page_of_the_dataset_changes_no_bit_of_the_model(tmp_path, changes):
+    states = []
+    for way in ('with', 'without'):
+        env_file = write_small_task(tmp_path / way, **changes)
+        command = [sys.executable, '-c', TRAIN, str(env_file), way]
+        done = subprocess.run(command, cwd=str(REPOSITORY), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        models = tmp_path / way / 'out/models'
+        assert (models / 'attachments/dataset/dataset.html').exists() == (way == 'with')
+        states.append(read_checkpoint(next(models.glob('epoch_*/*.pth')))['state_dict'])
+    first, second = states
+    assert list(first) == list(second)
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
 def files_in(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob('*') if path.is_file()}
 
@@ -175,7 +238,8 @@ def test_a_new_start_in_the_same_folder_mixes_nothing_and_takes_nothing_of_other
     write_small_task(tmp_path, max_epochs=1)
     run(env_file)
     assert list(result_of(env_file)['model_stages']) == ['epoch_1']
-    ours = {'models/result.yaml', *(f'models/attachments/evaluation/{name}' for name in ATTACHMENTS)}
+    ours = {f'models/attachments/{section}/{name}' for section, names in ATTACHMENTS.items() for name in names}
+    ours.add('models/result.yaml')
     ours |= {f'models/epoch_1/{name}' for name in ('epoch_1.pth', NANO)}
     found = {name for name in files_in(tmp_path / 'out') if name.startswith(('models', 'tensorboard'))}
     curves = found - ours - theirs
@@ -223,7 +287,7 @@ def test_a_kill_in_the_middle_of_a_validation_costs_no_epoch(tmp_path):
     after = result_of(env_file)
     assert after['model_stages']['epoch_1'] == before['model_stages']['epoch_1']
     assert after['model_stages']['epoch_2']['fn'] > 0
-    assert after['attachments'] == {'evaluation': ATTACHMENTS}
+    assert after['attachments'] == ATTACHMENTS
 
 
 def worker_of(pid: int) -> int:

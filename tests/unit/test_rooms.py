@@ -35,8 +35,8 @@ ROOMS = {
     ),
     'executor/training': (
         'executor.config executor.contract executor.detections executor.dist executor.evaluation executor.images '
-        'executor.log executor.machine executor.models.families executor.report executor.weights '
-        'mmcv mmdet mmengine numpy torch'
+        'executor.log executor.machine executor.models.families executor.report executor.survey '
+        'executor.weights cv2 mmcv mmdet mmengine numpy torch'
     ),
     'executor/training/augment': 'executor.contract.errors executor.images cv2 mmcv mmdet mmengine numpy torch',
     'executor/training/smaller_batch.py': 'executor.contract',
@@ -46,9 +46,10 @@ ROOMS = {
         'executor.network executor.weights mmcv mmdet mmengine numpy torch'
     ),
     'executor/report': (
-        'executor.contract executor.detections executor.evaluation executor.images.decode cv2 jinja2 matplotlib numpy '
-        'terminaltables'
+        'executor.contract executor.detections executor.evaluation executor.images.decode executor.survey cv2 jinja2 '
+        'matplotlib numpy terminaltables'
     ),
+    'executor/survey': 'numpy',
     'executor/evaluation': 'executor.detections numpy pycocotools',
     'executor/config': (
         'executor.contract executor.machine executor.models.families executor.models.held executor.weights '

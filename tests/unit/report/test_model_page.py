@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import cv2
@@ -17,42 +16,12 @@ from executor.evaluation.analysis import analyse
 from executor.evaluation.coco import evaluate
 from executor.report.model_page import write_model_report
 from executor.report.model_report import ModelReport
+from tests.support.html import Page, check_alone
 from tests.unit.evaluation.cases import image, random_results
 
 pytestmark = pytest.mark.filterwarnings('ignore:Glyph')  # matplotlib has no font for it, the reader has
 
 HOSTILE = ('<script>alert(1)</script>', '猫', 'x' * 200, 'a$b$', '_"\'&amp;', '{{ 7 * 7 }}', '\ud800')
-VOID = {'meta', 'img', 'br', 'link', 'input', 'hr'}
-
-
-class Page(HTMLParser):
-    """Reads a page, and fails where a tag is not closed, an attribute is there twice or an id is not its own."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict]] = []
-        self.texts: list[str] = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-        ids = [attributes['id'] for _, attributes in self.tags if 'id' in attributes]
-        assert len(ids) == len(set(ids))
-
-    def handle_starttag(self, tag, attrs) -> None:
-        assert len(dict(attrs)) == len(attrs), (tag, attrs)
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data) -> None:
-        self.texts.append(data.strip())
-
-    def all(self, tag: str) -> list[dict]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture
@@ -86,16 +55,7 @@ def usual(written):
 
 def test_the_page_is_whole_and_asks_for_nothing(usual):
     text, _ = usual
-    page = Page(text)
-    assert text.startswith('<!DOCTYPE html>')
-    assert page.all('html') == [{'lang': 'en'}] and page.all('meta')[0] == {'charset': 'utf-8'}
-    assert {'script', 'link', 'iframe', 'object', 'form'}.isdisjoint(tag for tag, _ in page.tags)
-    assert not any(name.startswith('on') for _, attributes in page.tags for name in attributes)
-    outside = [a[key] for _, a in page.tags for key in ('src', 'href', 'srcset', 'data') if key in a]
-    assert outside and all(source.startswith('data:image/') for source in outside)
-    assert not re.search(r'url\(|@import', text)
-    assert all(image.get('alt') for image in page.all('img'))
-    assert '(prefers-color-scheme: dark)' in text
+    check_alone(text)
 
 
 def test_figures_are_whole_and_take_the_readers_colour(usual):

@@ -114,9 +114,9 @@ def test_result_yaml_is_rewritten_before_anything_is_removed(ymir_task, new_stor
     add(store, 0.5, 0.3)
     write = store.write_result
 
-    def write_with_all_there(attachments):
+    def write_with_all_there():
         assert (ymir_task.models_dir / 'epoch_2' / 'epoch_2.pth').is_file()
-        write(attachments)
+        write()
 
     monkeypatch.setattr(store, 'write_result', write_with_all_there)
     add(store, 0.4)
