@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from executor.contract.output.files import replace_file
 from executor.report.error_tiles import KIND_COLOURS, error_tile
 from executor.report.figures import (
     Curve,
@@ -21,7 +18,8 @@ from executor.report.figures import (
     draw_history,
     svg_uri,
 )
-from executor.report.model_report import ModelReport, Numbers, report_numbers
+from executor.report.model_report import ModelReport, report_numbers
+from executor.report.page import Numbers, fill_page, write_page
 
 _MOST_CURVES = 9  # classes in a figure
 _LARGEST = 20  # classes in the confusion matrix
@@ -57,25 +55,17 @@ def write_model_report(report: ModelReport, page: Path, numbers_file: Path) -> N
         OSError: they cannot be written.
     """
     numbers = report_numbers(report)
-    replace_file(numbers_file, json.dumps(numbers, ensure_ascii=False, allow_nan=False))
-    replace_file(page, model_page(report, numbers))
+    write_page(page, model_page(report, numbers), numbers_file, numbers)
 
 
 def model_page(report: ModelReport, numbers: Numbers) -> str:
     """Write the page of a model."""
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(str(Path(__file__).parent / 'templates')),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters['number'] = lambda value: '–' if value is None else f'{value:.3f}'
     analysis, largest = report.analysis, _largest(report)
     curves = largest[: min(_MOST_CURVES, len(largest))]
     costs = {kind: cost.ap_50 for kind, cost in analysis.costs.items()}
     calibration = analysis.calibration
-    return templates.get_template('model.html').render(
+    return fill_page(
+        'model.html',
         numbers=numbers,
         true_boxes=sum(row['true_boxes'] for row in numbers['classes']),
         curves=len(curves),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import List, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,9 @@ from executor.evaluation.analysis import Analysis
 from executor.evaluation.coco import COCO_NAMES, Evaluation
 from executor.evaluation.matching import IOU
 from executor.evaluation.thresholds import THRESHOLDS, Counts
+from executor.report.page import Numbers, rounded
 
 _EACH = 10  # of the thresholds, each tenth is written
-
-Numbers = Dict[str, Any]  # what JSON can hold
 
 
 @dataclass(frozen=True)
@@ -45,21 +44,21 @@ def report_numbers(report: ModelReport) -> Numbers:
         'stage': report.stage,
         'images': report.images,
         'images_analysed': analysis.matches.images,
-        'coco': {name: None if value < 0 else _rounded(value) for name, value in zip(COCO_NAMES, details.coco)},
+        'coco': {name: None if value < 0 else rounded(value) for name, value in zip(COCO_NAMES, details.coco)},
         'platform': {
-            **{'mAP': _rounded(evaluation.mAP_50), 'mAR': _rounded(evaluation.mAR)},
+            **{'mAP': rounded(evaluation.mAP_50), 'mAR': rounded(evaluation.mAR)},
             **{'tp': evaluation.tp, 'fp': evaluation.fp, 'fn': evaluation.fn, **EVALUATE_CONFIG},
         },
         'iou': IOU,
-        'best': _rounded(asdict(details.best)),
+        'best': rounded(asdict(details.best)),
         'classes': _class_numbers(report),
         'precision_by_recall': {
-            'recall': _rounded(np.linspace(0, 1, 101)),
+            'recall': rounded(np.linspace(0, 1, 101)),
             'classes_iou_50': _defined(details.precision_50.T),
             'classes_iou_50_to_95': _defined(details.precision.T),
         },
         'by_score': {
-            'score': _rounded(THRESHOLDS[::_EACH]),
+            'score': rounded(THRESHOLDS[::_EACH]),
             'all': _score_curves(counts.pooled)[0],
             'classes': _score_curves(counts),
         },
@@ -70,10 +69,10 @@ def report_numbers(report: ModelReport) -> Numbers:
                 for true, predicted in zip(*np.nonzero(analysis.confusion))
             ],
         },
-        'errors': {name: {'boxes': cost.boxes, 'ap_50': _rounded(cost.ap_50)} for name, cost in analysis.costs.items()},
-        'localisation': _rounded(analysis.localisation._asdict()),
-        'calibration': _rounded(asdict(analysis.calibration)),
-        'history': [{'epoch': epoch, **_rounded(dict(row))} for epoch, row in sorted(report.history.items())],
+        'errors': {name: {'boxes': cost.boxes, 'ap_50': rounded(cost.ap_50)} for name, cost in analysis.costs.items()},
+        'localisation': rounded(analysis.localisation._asdict()),
+        'calibration': rounded(asdict(analysis.calibration)),
+        'history': [{'epoch': epoch, **rounded(dict(row))} for epoch, row in sorted(report.history.items())],
         'settings': {
             heading: {key: _text(value) for key, value in of.items()} for heading, of in report.settings.items()
         },
@@ -88,10 +87,10 @@ def _class_numbers(report: ModelReport) -> List[Numbers]:
         {
             'name': result.name,
             'true_boxes': result.true_boxes,
-            'ap': _rounded(result.ap) if result.true_boxes else None,
-            'ap_50': _rounded(result.ap_50) if result.true_boxes else None,
-            'at_best': _rounded(asdict(result.at_best)) if result.at_best else None,
-            'at_own': _rounded(asdict(at_own)) if at_own.f1 else None,
+            'ap': rounded(result.ap) if result.true_boxes else None,
+            'ap_50': rounded(result.ap_50) if result.true_boxes else None,
+            'at_best': rounded(asdict(result.at_best)) if result.at_best else None,
+            'at_own': rounded(asdict(at_own)) if at_own.f1 else None,
         }
         for result, at_own in zip(report.evaluation.classes, own)
     ]
@@ -100,25 +99,13 @@ def _class_numbers(report: ModelReport) -> List[Numbers]:
 def _score_curves(counts: Counts) -> List[Numbers]:
     """Give precision, recall and F1 of each class by score."""
     curves = {'precision': counts.precision, 'recall': counts.recall, 'f1': counts.f1}
-    plain = {name: _rounded(curve[::_EACH].T) for name, curve in curves.items()}
+    plain = {name: rounded(curve[::_EACH].T) for name, curve in curves.items()}
     return [dict(zip(plain, values)) for values in zip(*plain.values())]
 
 
 def _defined(precision: NDArray[np.float64]) -> List[object]:
     """Write a precision by recall for each class, None for one without true boxes."""
-    return [_rounded(row) if row[0] >= 0 else None for row in precision]
-
-
-def _rounded(value: Any) -> Any:
-    """Write numbers with four decimals, in arrays, dicts and lists, too; a small one keeps four digits."""
-    if isinstance(value, dict):
-        return {key: _rounded(one) for key, one in value.items()}
-    if isinstance(value, (list, np.ndarray)):
-        return [_rounded(one) for one in (value.tolist() if isinstance(value, np.ndarray) else value)]
-    if isinstance(value, (float, np.floating)):
-        number = float(value)
-        return (round(number, 4) if abs(number) >= 0.1 else float(f'{number:.4g}')) if np.isfinite(number) else None
-    return value
+    return [rounded(row) if row[0] >= 0 else None for row in precision]
 
 
 def _text(value: object) -> object:
