@@ -97,9 +97,7 @@ def _with_own_names(models: Sequence[Compared]) -> Sequence[Compared]:
         earlier = sum(other.name == model.name for other in models[: len(named)])
         name = f'{model.name} ({earlier + 1})' if earlier else model.name
         first, own = (_measured_on(one.numbers) for one in (models[0], model))
-        notes = (
-            [] if own == first else [f'measured on {own}, and the first on {first}: the numbers are of other images']
-        )
+        notes = [] if own == first else [f'measured on {own}, and the first on {first}: these are other images']
         named.append(replace(model, name=name, notes=[*model.notes, *notes]))
     return named
 
@@ -129,7 +127,9 @@ def _told(comparison: Comparison) -> List[str]:
             lines.append('images are not compared: reports hold no boxes; say --on TASK to evaluate the models on it')
             break
         for kind, of in vars(changes).items():
-            lines.append(f'{_plain(model.name)}: {len(of)} images {kind}{_most(models[0], of)}')
+            lines.append(
+                f'{_plain(model.name)}: {len(of)} image{"" if len(of) == 1 else "s"} {kind}{_most(models[0], of)}'
+            )
     return lines
 
 

@@ -28,6 +28,8 @@ def read_report(place: Path) -> Compared:
     Raises:
         UsageError: there is none.
     """
+    if not place.exists():
+        raise UsageError(f'{place} is not there: name a task that has been trained, or a {NUMBERS}')
     files = [place] if place.suffix == '.json' else [place / folder / NUMBERS for folder in _REPORTS]
     file = next((file for file in files if file.is_file()), None)
     if file is None:

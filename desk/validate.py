@@ -25,7 +25,7 @@ from executor.config.overrides import chosen_number
 from executor.config.plain import ConfigDict
 from executor.contract.config_yaml import read_job
 from executor.contract.env import read_env
-from executor.contract.errors import ExecutorError
+from executor.contract.errors import ExecutorError, ModelError
 from executor.contract.inputs import check_inputs
 from executor.contract.params import InferParams, TrainParams
 from executor.contract.shown import clipped, listed
@@ -93,7 +93,13 @@ def validate(model: Model, data: ValidationSet, bar: Bar) -> Validated:
         problem = explained(error)
         if not isinstance(problem, ExecutorError):
             raise
-        raise problem
+        raise _as_of_the_command(problem)
+
+
+def _as_of_the_command(problem: ExecutorError) -> ExecutorError:
+    """Say what to do here where a task's parameter is meant."""
+    told = str(problem).replace('give class_names of the model', 'say --classes with the names of the model')
+    return problem if told == str(problem) else ModelError(told)
 
 
 def _validate(model: Model, data: ValidationSet, bar: Bar) -> Validated:
@@ -140,16 +146,15 @@ def _notes(model: Model, data: ValidationSet) -> Sequence[str]:
     other = [name for name in model.class_names if name not in data.class_names]
     parts = []
     if lacking:
-        all_of = 'all ' if len(lacking) == len(data.class_names) else ''
-        parts.append(
-            f'does not look for {all_of}{_count(lacking)} of the task ({_named(lacking)}), which count as missed'
-        )
+        told = 'counts' if len(lacking) == 1 else 'count'
+        parts.append(f'does not look for {_classes(lacking)} of the task ({_named(lacking)}), which {told} as missed')
     if other:
-        parts.append(f'finds {_count(other)} that the task does not have ({_named(other)}), which do not count')
-    return ['the model ' + ', and '.join(parts)] if parts else []
+        told = 'does' if len(other) == 1 else 'do'
+        parts.append(f'finds {_classes(other)} that the task does not have ({_named(other)}), which {told} not count')
+    return ['the model ' + ', and '.join(parts)] if parts else ()
 
 
-def _count(names: Sequence[str]) -> str:
+def _classes(names: Sequence[str]) -> str:
     return f'{len(names)} class{"es" if len(names) > 1 else ""}'
 
 
