@@ -80,13 +80,14 @@ def _evaluated(model: Model, data: ValidationSet, task: Path, bar: Bar) -> Compa
     """Evaluate a model, and keep its numbers and its errors, not all of its predictions."""
     validated = validate(model, data, bar)
     report = model_report(model, data, validated, task)
-    best = report.analysis.threshold
+    best, analysed = report.analysis.threshold, len(report.paths)
+    some = [f'of {analysed} images alone it is known which are better, so that memory suffices']
     return Compared(
         name=model.name,
         source=', '.join(map(str, model.params.model_files)),
         numbers=report_numbers(report),
         seen=Seen(shown_errors(report.analysis.matches, best), report.paths),
-        notes=validated.notes,
+        notes=[*validated.notes, *(some if analysed < report.images else [])],
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-import torch
 
 from demo import shapes
 from desk.__main__ import main
 from desk.models import find_model
 from desk.progress import Bar
 from desk.validate import open_task, validate
+from executor.weights.checkpoint import read_checkpoint
 from tests.support.start import run
 from tests.tasks.test_families import MOSAIC, TESTED
 from tests.unit.report.test_model_page import Page
@@ -44,7 +44,7 @@ def test_a_stage_has_the_numbers_of_its_training(tmp_path, monkeypatch, capsys, 
     assert sum(after['calibration']['count']) > 800 and after['coco']['AR_100'] > 0
     Page((task / 'evaluation/task-epoch_1/report.html').read_text(encoding='utf-8'))
     # Unrounded, as the state to resume from has them.
-    (stage,) = torch.load(task / 'out/training/resume.pth', map_location='cpu', weights_only=False)['ymir_stages']
+    (stage,) = read_checkpoint(task / 'out/training/resume.pth')['ymir_stages']
     model = find_model(task, {}, None)
     found = validate(model, open_task(task), Bar()).validation.evaluation
     assert stage['stage']['mAP'] > 0 and found.mAP_50 == pytest.approx(stage['stage']['mAP'], abs=1e-6)
