@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import List, Mapping, Optional, Sequence
 
 from desk.class_list import class_list
-from desk.models import Model, find_model, model_settings
+from desk.models import MODEL_SETTINGS, Model, find_model, model_settings
 from desk.progress import Bar
 from desk.tables import aligned
 from desk.usage import UsageError
@@ -90,7 +90,7 @@ def _settings(
         'validation set': str(data.index),
         'ran on': validated.device,
     }
-    params = {key: getattr(model.params, key) for key in ('config_file', 'cfg_options', 'iou_threshold')}
+    params = {key: getattr(model.params, key) for key in MODEL_SETTINGS}
     return {
         'Evaluation': {key: value for key, value in evaluation.items() if value},
         'Parameters': {key: value or '' for key, value in params.items()},

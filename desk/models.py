@@ -13,7 +13,9 @@ from executor.contract.config_yaml import key_parsers
 from executor.contract.params import InferParams
 from executor.weights.choose import WEIGHT_SUFFIXES
 
-_SETTINGS = ('config_file', 'cfg_options', 'iou_threshold')  # of inference, those that are about the model
+# Of inference's parameters those that are not about the model: a validation has the task's, and looks at every score.
+_NOT_OF_THE_MODEL = ('shm_size', 'samples_per_gpu', 'workers_per_gpu', 'conf_threshold')
+MODEL_SETTINGS = tuple(name for name in key_parsers(InferParams) if name not in _NOT_OF_THE_MODEL)
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,12 @@ def model_settings(given: Sequence[str]) -> Mapping[str, object]:
     Raises:
         UsageError: a key is not about the model, or its value is not one that it may have.
     """
-    settings = parsed_settings(given, 'infer')
-    other = [key for key in settings if key not in _SETTINGS]
-    if other:
-        raise UsageError(f"--set {other[0]}: only {', '.join(_SETTINGS)} can be set here, the rest is the task's")
-    parsers = key_parsers(InferParams)
-    return {key: parsers[key](value) for key, value in settings.items()}
+    settings, parsers = parsed_settings(given, 'infer'), key_parsers(InferParams)
+    for key in settings:
+        if key not in MODEL_SETTINGS:
+            known = ', '.join(MODEL_SETTINGS)
+            raise UsageError(f'--set {key} is not about the model: set {known}; the rest is that of the task')
+    return {key: parsers[key](value) for key, value in settings.items() if value.strip()}
 
 
 def model_name(place: Path) -> str:

@@ -128,7 +128,11 @@ def test_a_model_has_a_short_name(tmp_path, path, expected):
         (('task', '--on', 'task'), 2, 'task is a task that has left no model: run it first'),
         (('WEIGHTS', '--on', 'data'), 2, 'data is no task folder'),
         (('WEIGHTS', '--on', 'new'), 2, 'new has no validation set: name a task that was made with --task training'),
-        (('WEIGHTS', '--on', 'task', '--set', 'conf_threshold=0.1'), 2, '--set conf_threshold: only config_file'),
+        (
+            ('WEIGHTS', '--on', 'task', '--set', 'conf_threshold=0.1'),
+            2,
+            '--set conf_threshold is not about the model: set config_file',
+        ),
         (('WEIGHTS', '--on', 'task', '--set', 'iou_threshold=7'), 2, 'iou_threshold must be a number from 0 to 1'),
         (('WEIGHTS', '--on', 'task', '--classes', 'a,a'), 2, '--classes must be different names'),
         (('WEIGHTS', '--on', 'task', '--out', 'data/JPEGImages/val0.png'), 2, 'val0.png is a file: name a folder'),
