@@ -1,4 +1,4 @@
-"""Make, check and run tasks without the platform."""
+"""Make, check and run tasks without the platform, evaluate and compare models."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ A task is a folder with in/ and out/. Three commands take you from a dataset to 
   {program} make --from voc my-data --out task --set max_epochs=20
   {program} check task
   {program} run task
+
+Two more measure any model on the validation set of a task, and show what is better in one than in another:
+
+  {program} evaluate weights.pth --on task
+  {program} compare task other-task --on task
 
 `{program} make --help` says which layouts it reads. In the image the command is `task`, and works in the folder that
 is mounted at /work:  docker run --rm -v "$PWD":/work ymir-mmdet:0.1.0 task make ...
@@ -58,6 +63,19 @@ boxes, into the folder."""
 _RUN = """\
 Runs start.py on the folder, shows how far it is, and tells at the end what came out. The log goes to
 out/ymir-executor-out.log. Ctrl-C stops the task; what was saved stays."""
+
+_EVALUATE = """\
+The numbers and the page that a training gives its best model, for any model that inference takes. It goes the way of
+the training's own validation: a stage gets the numbers that its training gave it. Classes are matched by their names;
+it computes where the task does (gpu_id in its config.yaml).
+
+MODEL is a task that has been run, whose best stage it is; the folder of a stage; or weights. The config comes with a
+stage; of bare weights it is the one whose name theirs begins with, or --set config_file=..."""
+
+_COMPARE = """\
+Numbers of two models or more, each beside the first, over all and by class. With --on TASK they are evaluated on its
+validation set, each as by `evaluate`, and images that got better or worse are shown, by the errors at each model's best
+score. Without it they are reports: report.json, or a task that has been trained, which holds one."""
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -105,6 +123,33 @@ def _run(arguments: argparse.Namespace, program: str) -> int:
     return status
 
 
+def _evaluate(arguments: argparse.Namespace, program: str) -> int:
+    from desk.progress import Bar
+    from desk.quiet import quiet
+
+    with quiet():  # mmdet, as it is imported
+        from desk.evaluate import Options, evaluate
+
+    _task_folder(arguments.task)
+    names = Options.__dataclass_fields__
+    print(evaluate(Options(**{name: getattr(arguments, name) for name in names}), Bar()))
+    return 0
+
+
+def _compare(arguments: argparse.Namespace, program: str) -> int:
+    from desk.progress import Bar
+    from desk.quiet import quiet
+
+    with quiet():
+        from desk.compare import Options, compare
+
+    if arguments.task is not None:
+        _task_folder(arguments.task)
+    names = Options.__dataclass_fields__
+    print(compare(Options(**{name: getattr(arguments, name) for name in names}), Bar()))
+    return 0
+
+
 def _task_folder(folder: Path) -> Path:
     if not (folder / 'in' / 'env.yaml').is_file():
         raise UsageError(f'{folder} is no task folder, which has in/env.yaml: make one, or name another')
@@ -116,7 +161,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program, description=__doc__, epilog=_OVERVIEW.format(program=program), formatter_class=form
     )
-    commands = parser.add_subparsers(dest='command', metavar='make | check | run', required=True)
+    commands = parser.add_subparsers(dest='command', metavar='make | check | run | evaluate | compare', required=True)
 
     make = commands.add_parser(
         'make', help='make a task folder of a dataset', epilog=_MAKE.format(program=program), formatter_class=form
@@ -153,6 +198,36 @@ def _parser(program: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=told, formatter_class=form)
         command.set_defaults(call=call)
         command.add_argument('task', type=Path, metavar='TASK', help='the folder, which holds in/ and out/')
+
+    evaluate = commands.add_parser(
+        'evaluate', help='measure a model on a validation set', description=_EVALUATE, formatter_class=form
+    )
+    evaluate.set_defaults(call=_evaluate)
+    evaluate.add_argument('model', type=Path, metavar='MODEL', help='a task that has been run, a stage, or weights')
+    evaluate.add_argument('--on', dest='task', required=True, type=Path, metavar='TASK', help='a training task')
+    evaluate.add_argument(
+        '--out', type=Path, metavar='FOLDER', help='for report.html and report.json (default: TASK/evaluation/NAME)'
+    )
+    compare = commands.add_parser(
+        'compare', help='show models side by side', description=_COMPARE, formatter_class=form
+    )
+    compare.set_defaults(call=_compare)
+    compare.add_argument('models', nargs='+', type=Path, metavar='MODEL', help='reports; with --on, as for evaluate')
+    compare.add_argument('--on', dest='task', type=Path, metavar='TASK', help='a training task to evaluate them on')
+    compare.add_argument(
+        '--out', type=Path, metavar='FOLDER', help='for compare.html and compare.json (default: TASK/comparison)'
+    )
+    for command in (evaluate, compare):
+        command.add_argument(
+            '--set',
+            dest='settings',
+            nargs='+',
+            action='extend',
+            default=[],
+            metavar='KEY=VALUE',
+            help='config_file, cfg_options and iou_threshold, as for inference',
+        )
+        command.add_argument('--classes', metavar='A,B', help='of weights that do not name theirs; a file, or coco')
     return parser
 
 

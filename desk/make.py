@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from desk.coco_classes import COCO_CLASSES
+from desk.class_list import class_list
 from desk.layouts import LAYOUTS
-from desk.layouts.dataset import TRAIN, VAL, Dataset, lines_of
+from desk.layouts.dataset import TRAIN, VAL, Dataset
 from desk.load import Loaded, Sample, load_candidates, load_samples
 from desk.settings import config_text, gpu_list, gpu_settings, parsed_settings
 from desk.split import validation_images
@@ -22,7 +22,6 @@ from desk.weights import class_names_in, config_in, model_files
 from desk.write import COPIED, EXPORT_FORMAT, LINKED, Plan, Written, write_task
 from executor.contract.errors import DatasetError
 from executor.contract.params import MiningParams
-from executor.contract.shown import shown
 from mining.catalog import ALGORITHMS, Needs
 
 IMAGE = 'ymir-mmdet:0.1.0'  # as `make image` calls it
@@ -58,7 +57,7 @@ def make(options: Options, program: str) -> str:
     _check(options)
     settings = parsed_settings(options.settings, options.task)
     models = model_files(options.weights)
-    wanted = None if options.classes is None else _class_list(options.classes)
+    wanted = None if options.classes is None else class_list(options.classes)
     told: List[str] = []
     try:
         dataset = LAYOUTS[options.layout](options.data, options.images)
@@ -119,20 +118,6 @@ def _is_below(place: Path, folder: Path) -> bool:
 def _algorithm(options: Options) -> Needs:
     settings = parsed_settings(options.settings, options.task)
     return ALGORITHMS[settings.get('mining_algorithm') or MiningParams.mining_algorithm]
-
-
-def _class_list(text: str) -> Tuple[str, ...]:
-    """Read `a,b`, a file with a name a line, or `coco` for its 80."""
-    if text == 'coco':
-        return COCO_CLASSES
-    names = lines_of(Path(text)) if os.path.isfile(text) else text.split(',')
-    names = [' '.join(name.split()) for name in names if name.strip()]
-    if not names or len(set(names)) < len(names):
-        raise UsageError(
-            f'--classes must be different names with commas between them, a file with a name a line, or coco, found '
-            f'{shown(text)}'
-        )
-    return tuple(names)
 
 
 def _classes_to_find(models: Sequence[Path], dataset: Dataset) -> Sequence[str]:

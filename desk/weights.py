@@ -14,37 +14,39 @@ from executor.config.find import our_configs
 from executor.contract.shown import listed
 
 
-def model_files(places: Sequence[Path]) -> Tuple[Path, ...]:
+def model_files(places: Sequence[Path], called: str = '--weights ') -> Tuple[Path, ...]:
     """Return files as they are, of a task folder those of its best stage, of any other folder all in it.
+
+    `called` stands before a place in messages.
 
     Raises:
         UsageError: there are none, or two have one name.
     """
     files: List[Path] = []
     for place in places:
-        found = [place] if place.is_file() else _files(place)
+        found = [place] if place.is_file() else _files(place, called)
         if not found:
-            raise UsageError(f'--weights {place} holds no file: name weights, a stage of a training, or a task folder')
+            raise UsageError(f'{called}{place} holds no file: name weights, a stage of a training, or a task folder')
         files += found
     names = [file.name for file in files]
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        raise UsageError(f'--weights names several files called {listed(doubled)}: leave one, or rename it')
+        raise UsageError(f'{called}names several files called {listed(doubled)}: leave one, or rename it')
     return tuple(files)
 
 
-def _files(folder: Path) -> Sequence[Path]:
+def _files(folder: Path, called: str) -> Sequence[Path]:
     result = folder / 'out' / 'models' / 'result.yaml'
     if not result.is_file():
         if (folder / 'in' / 'env.yaml').is_file():
-            raise UsageError(f'--weights {folder} is a task that has left no model: run it first')
+            raise UsageError(f'{called}{folder} is a task that has left no model: run it first')
         return sorted(file for file in folder.iterdir() if file.is_file())
     try:
         content = yaml.safe_load(result.read_text(encoding='utf-8'))
         best = content['best_stage_name']
         return [result.parent / best / name for name in content['model_stages'][best]['files']]
     except (yaml.YAMLError, LookupError, TypeError):
-        raise UsageError(f'--weights {folder}: {result} lists no stage: name the files of the model themselves')
+        raise UsageError(f'{called}{folder}: {result} lists no stage: name the files of the model themselves')
 
 
 def class_names_in(files: Sequence[Path]) -> Optional[Tuple[str, ...]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Union
 
 import cv2
 import numpy as np
 
 from executor.contract.errors import ExecutorError
 from executor.evaluation.analysis import Analysis
+from executor.evaluation.changes import ShownErrors
 from executor.evaluation.errors import KINDS, MISSED
 from executor.evaluation.worst import WorstImage
 from executor.images.decode import read_image
@@ -24,6 +25,8 @@ RIGHT_COLOUR = '#009e73'
 _SIDE = 480  # pixels of a tile at most
 _MOST_LISTED = 12  # errors of an image
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+Analysed = Union[Analysis, ShownErrors]  # predictions, and what is wrong with them
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Tile:
     right: int
 
 
-def error_tile(path: Path, worst: WorstImage, analysis: Analysis, class_names: Sequence[str]) -> Tile:
+def error_tile(path: Path, worst: WorstImage, analysis: Analysed, class_names: Sequence[str]) -> Tile:
     """Draw an image as a JPEG of at most 480 pixels a side, and list its errors."""
     errors = _errors(worst, analysis, class_names)
     try:
@@ -58,7 +61,7 @@ def error_tile(path: Path, worst: WorstImage, analysis: Analysis, class_names: S
     return Tile(path.name, picture, errors[:_MOST_LISTED], len(errors[_MOST_LISTED:]), len(worst.right))
 
 
-def _errors(worst: WorstImage, analysis: Analysis, class_names: Sequence[str]) -> List[Error]:
+def _errors(worst: WorstImage, analysis: Analysed, class_names: Sequence[str]) -> List[Error]:
     matches, errors = analysis.matches, analysis.errors
     found = []
     for number, position in enumerate(worst.wrong, start=1):
@@ -71,7 +74,7 @@ def _errors(worst: WorstImage, analysis: Analysis, class_names: Sequence[str]) -
     return found
 
 
-def _drawn(image: np.ndarray, worst: WorstImage, analysis: Analysis) -> np.ndarray:
+def _drawn(image: np.ndarray, worst: WorstImage, analysis: Analysed) -> np.ndarray:
     """Draw what is right thin, true boxes that errors are about thin, and errors bold, with their numbers."""
     matches, errors = analysis.matches, analysis.errors
     canvas, scale = shrunk(image, _SIDE)

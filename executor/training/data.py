@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from typing import List, Sequence
 
 from mmengine.config import Config
 
@@ -23,15 +24,21 @@ def set_datasets(config: Config, env: Env, params: TrainParams) -> None:
         data = {**common, 'index_file': str(index), 'test_mode': name == 'val'}
         loader['dataset'] = _with_data(loader['dataset'], data)
         loader['batch_size'] = params.samples_per_gpu
-    # The true boxes, in pixels of the original image, have to reach the metric.
-    pack = config['val_dataloader']['dataset']['pipeline'][-1]
-    usual = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
-    pack['meta_keys'] = tuple(dict.fromkeys((*pack.get('meta_keys', usual), *usual, 'instances')))
+    validated = config['val_dataloader']['dataset']
+    validated['pipeline'] = with_truth(validated['pipeline'])
     config['val_evaluator'] = {'type': 'DetectionMetric', 'collect_dir': os.path.join(config['work_dir'], 'collect')}
     if config['train_dataloader']['sampler']['type'] == 'InfiniteSampler':  # of a loop by iterations
         config['train_dataloader']['sampler'] = {'type': 'DefaultSampler', 'shuffle': True}
     config['test_dataloader'] = copy.deepcopy(config['val_dataloader'])
     config['test_evaluator'] = copy.deepcopy(config['val_evaluator'])
+
+
+def with_truth(pipeline: Sequence[ConfigDict]) -> List[ConfigDict]:
+    """Have the true boxes, in pixels of the original image, reach the metric of a validation."""
+    usual = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
+    *others, pack = pipeline
+    keys = tuple(dict.fromkeys((*pack.get('meta_keys', usual), *usual, 'instances')))
+    return [*others, {**pack, 'meta_keys': keys}]
 
 
 def _with_data(dataset: ConfigDict, data: ConfigDict) -> ConfigDict:

@@ -81,8 +81,12 @@ def _settings(runner: Runner, params: TrainParams, began_with: str) -> Settings:
         'ran on': f'{len(gpus)} x {gpus[0]}' if gpus else 'CPU',
     }
     chosen = {one.name: _chosen(getattr(params, one.name)) for one in fields(params) if one.name not in _NOT_SHOWN}
-    versions = {'Python': platform.python_version(), **{one.__name__: one.__version__ for one in _LIBRARIES}}
-    return {'Training': training, 'Parameters': chosen, 'Versions': versions}
+    return {'Training': training, 'Parameters': chosen, 'Versions': versions()}
+
+
+def versions() -> Mapping[str, str]:
+    """Tell the versions of what computes."""
+    return {'Python': platform.python_version(), **{one.__name__: one.__version__ for one in _LIBRARIES}}
 
 
 def _chosen(value: object) -> object:

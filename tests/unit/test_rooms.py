@@ -75,9 +75,10 @@ ROOMS = {
     'demo': 'desk executor.contract cv2 numpy yaml',
     # at a user's desk, without the platform
     'desk': (
-        'executor.config executor.contract executor.detections executor.detector.model executor.images.decode '
-        'executor.log executor.machine executor.models.families executor.process.explain executor.report '
-        'executor.training executor.weights mining.catalog mmdet mmengine numpy terminaltables yaml'
+        'executor.config executor.contract executor.detections executor.detector.model executor.evaluation '
+        'executor.images.decode executor.log executor.machine executor.models.families executor.process.explain '
+        'executor.report executor.training executor.weights mining.catalog mmdet mmengine numpy terminaltables torch '
+        'yaml'
     ),
     'desk/layouts': 'desk.usage executor.contract',
     'desk/task_folder.py': 'yaml',
