@@ -6,8 +6,6 @@ import logging
 import time
 from pathlib import Path
 
-from mmengine.runner import Runner
-
 from executor import dist
 from executor.config.blame import config_to_blame
 from executor.config.patches import patch
@@ -24,6 +22,8 @@ from executor.report.table import class_table
 from executor.training.build_config import build_config
 from executor.training.cache_hook import CacheHook
 from executor.training.copy_ahead import CopyAheadHook
+from executor.training.freeze import FreezeHook, FreezingRunner, check_frozen
+from executor.training.patience_hook import PatienceHook
 from executor.training.pretrained import PretrainedHook, starting_weights
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
 from executor.training.resume import ResumeHook, find_resume_file
@@ -53,14 +53,16 @@ def train(job: Job, progress: Progress) -> None:
     resume = find_resume_file(env, params, config)
     weights = None if resume else starting_weights(params, config)
     replace_downloads(config['model'], will_load=bool(resume or weights))
+    check_frozen(config, params, has_weights=bool(resume or weights))
     store = StageStore(TrainingResult(env), params)
     config.update(load_from=str(resume) if resume else None, resume=resume is not None)
     with config_to_blame(config, params.config_options):
-        runner = Runner.from_cfg(config)
+        runner = FreezingRunner.from_cfg(config)
     resumption, stages = ResumeHook(store, params, config, resume), StageHook(store, params, config)
     batch = config['train_dataloader']['batch_size'] * dist.world_size()
     runner.register_hook(resumption)
     runner.register_hook(stages)
+    runner.register_hook(PatienceHook(params.patience))
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
     runner.register_hook(WaitingHook(Loading.of(config, dist.world_size(), use_gpu)))
     if use_gpu:
@@ -69,6 +71,8 @@ def train(job: Job, progress: Progress) -> None:
         runner.register_hook(CacheHook(encoded=params.cache_images == 'encoded'))
     if weights is not None:
         runner.register_hook(PretrainedHook(weights))
+    if params.freeze != TrainParams.freeze:
+        runner.register_hook(FreezeHook(params.freeze))
     try:
         runner.train()
     except Exception as error:
