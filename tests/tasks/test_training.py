@@ -303,20 +303,14 @@ def test_training_goes_on_from_its_own_package_by_its_own_config(two_epochs, tmp
 
 
 @pytest.mark.parametrize(
-    'config_file, options',
+    'config_file, size',
     [
-        (
-            'configs/retinanet/retinanet_r18_fpn_1x_coco.py',
-            'train_dataloader.dataset.pipeline.2.scale=(96,96) val_dataloader.dataset.pipeline.1.scale=(96,96)',
-        ),
-        (
-            'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
-            'train_dataloader.dataset.pipeline.2.scale=(64,64) val_dataloader.dataset.pipeline.1.scale=(64,64)',
-        ),
+        ('configs/retinanet/retinanet_r18_fpn_1x_coco.py', '96,64'),
+        ('configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', '64'),
     ],
 )
-def test_other_detectors_of_mmdet_train(tmp_path, config_file, options):
-    env_file = write_small_task(tmp_path, train=4, val=2, config_file=config_file, cfg_options=options)
+def test_other_detectors_of_mmdet_train(tmp_path, config_file, size):
+    env_file = write_small_task(tmp_path, train=4, val=2, config_file=config_file, input_size=size, cfg_options='')
     output = run(env_file)
     assert 'the backbone starts from random weights' in output
     files = result_of(env_file)['model_stages']['epoch_1']['files']
