@@ -28,6 +28,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             set_up_logging()
             heed_termination()
             from executor.config.find import check_config_file
+            from executor.config.known_models import describe_models
             from executor.contract.config_yaml import read_job
             from executor.contract.env import env_file, read_env
             from executor.contract.inputs import check_inputs
@@ -36,6 +37,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             from executor.training.smaller_batch import with_half_the_batch
 
             args = _parser().parse_args(argv)
+            if args.models:
+                print(describe_models())
+                return 0
             env = read_env(env_file(args.env))
             claim(env.output.root_dir)
             monitor = Monitor(env.output.monitor_file, env.task_id)
@@ -90,6 +94,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> _Parser:
     parser = _Parser(description=__doc__)
     parser.add_argument('--env', metavar='FILE', help='env.yaml (default: $DEFAULT_ENV_FILE_PATH, or /in/env.yaml)')
+    parser.add_argument('--models', action='store_true', help='list models that config_file may name, and end')
     parser.add_argument('--cpu-ranks', metavar='N', type=int, default=1, help='processes to work with where no GPU is')
     return parser
 

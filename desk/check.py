@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ from executor.report.pictures import draw_detections, evenly_spaced, write_pictu
 from executor.training.entries import read_entries
 from executor.training.usable_boxes import check_usable_boxes
 from mining.catalog import ALGORITHMS, Needs
+
+logger = logging.getLogger(__name__)
 
 ENV_FILE = Path('in', 'env.yaml')  # in a task folder
 SHEET = 'check.jpg'
@@ -190,7 +193,8 @@ def _build_training(job: Job, params: TrainParams) -> None:
     from executor.config.patches import patch
     from executor.models.families import register_parts
     from executor.training.build_config import build_config
-    from executor.training.pretrained import starting_weights
+    from executor.training.freeze import check_frozen, freeze
+    from executor.training.pretrained import FROM_SCRATCH, starting_weights
     from executor.weights.choose import replace_downloads
     from executor.weights.match import load_weights
 
@@ -198,11 +202,15 @@ def _build_training(job: Job, params: TrainParams) -> None:
     init_default_scope('mmdet')
     patch()
     assert job.env.input.training_index_file is not None, 'the inputs have been checked'
-    config = build_config(job.env, params, len(read_training_index(job.env.input.training_index_file)), 1)
-    weights = starting_weights(params, config)
+    weights = starting_weights(params)
+    if weights is None:
+        logger.warning(FROM_SCRATCH)
+    config = build_config(job.env, params, len(read_training_index(job.env.input.training_index_file)), 1, weights)
     replace_downloads(config['model'], will_load=weights is not None)
+    check_frozen(config, params, has_weights=weights is not None or params.args_options.resume is not None)
     with config_to_blame(config, params.config_options):
         model = MODELS.build(config['model'])
+    freeze(model, params.freeze)
     if weights is not None:
         load_weights(model, weights)
 

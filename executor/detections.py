@@ -66,10 +66,20 @@ def class_counts(labels: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     return np.bincount(labels, minlength=classes)
 
 
-def iou_matrix(boxes: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+def iou_matrix(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
     """Compute the IoU of each of (N, 4) with each of (M, 4) x1 y1 x2 y2 boxes, (N, M); 0 where a box has no area."""
     overlap = overlap_areas(boxes, others)
     union = areas(boxes)[:, None] + areas(others)[None, :] - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=overlap > 0)
+
+
+def paired_ious(boxes: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Compute the IoU of each of (N, 4) with the one in its place of (N, 4) x1 y1 x2 y2 boxes, (N,)."""
+    boxes, others = boxes.astype(np.float64), others.astype(np.float64)
+    start = np.maximum(boxes[:, :2], others[:, :2])
+    end = np.minimum(boxes[:, 2:], others[:, 2:])
+    overlap = np.clip(end - start, 0, None).prod(axis=1)
+    union = areas(boxes) + areas(others) - overlap
     return np.divide(overlap, union, out=np.zeros_like(overlap), where=overlap > 0)
 
 
@@ -81,7 +91,7 @@ def overlap_areas(boxes: NDArray[np.generic], others: NDArray[np.generic]) -> ND
     return np.clip(end - start, 0, None).prod(axis=2)
 
 
-def areas(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
+def areas(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
     """Compute the area of each of (N, 4) x1 y1 x2 y2 boxes, (N,)."""
     boxes = boxes.astype(np.float64)
     return np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)

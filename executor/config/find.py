@@ -15,6 +15,7 @@ from executor.contract.shown import shown
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OUR_CONFIGS = REPOSITORY / 'configs'
+_EXAMPLE = 'configs/yolox/yolox_s_8x8_300e_coco.py'
 
 
 def our_configs() -> List[str]:
@@ -52,9 +53,9 @@ def find_config(name: str, package_files: Sequence[Path]) -> Path:
     packaged = ', '.join(file.name for file in package_files if file.suffix == '.py')
     raise ParameterError(
         'config_file',
-        f'config_file {shown(name)} does not exist{nearest_of_image(name)}: use one of {", ".join(our_configs())}; a '
-        'config of mmdet such as configs/retinanet/retinanet_r50_fpn_1x_coco.py; or a config of the pretrained model '
-        f'({packaged or "it has none"})',
+        f'config_file {shown(name)} does not exist{nearest_of_image(name)}: use a config of this image such as '
+        f'{_EXAMPLE} (docs/models.md and `start.py --models` list them); one of mmdet such as '
+        f'configs/retinanet/retinanet_r50_fpn_1x_coco.py; or one of the pretrained model ({packaged or "it has none"})',
     )
 
 

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from executor.config.blame import config_to_blame
+from executor.config.held import take_held_model
 from executor.config.input_size import set_input_size
 from executor.config.our_data import outer_pipeline
 from executor.config.overrides import set_classes, set_thresholds
@@ -24,7 +25,8 @@ from executor.contract.errors import ModelError
 from executor.contract.params import DetectionParams, TrainParams
 from executor.contract.shown import clipped
 from executor.models.families import register_parts
-from executor.weights.checkpoint import class_names_of, meta_of, model_parameters, read_checkpoint
+from executor.models.held import HeldModel
+from executor.weights.checkpoint import class_names_of, held_model, meta_of, model_parameters, read_checkpoint
 from executor.weights.choose import WEIGHT_SUFFIXES, best_weights, replace_downloads
 from executor.weights.match import load_all
 
@@ -64,7 +66,9 @@ def load_model(params: DetectionParams, score_threshold: Optional[float] = None,
         )
     checkpoint = read_checkpoint(weights)
     _check_class_names(class_names_of(checkpoint), params.class_names, weights)
-    config = _config_of(params, checkpoint, weights)
+    held = held_model(checkpoint, weights)
+    config = _config_of(params, checkpoint, weights, held)
+    take_held_model(config, held, weights)
     with config_to_blame(config, params.cfg_options):
         set_classes(config, params.class_names)
         if 'test_dataloader' not in config:
@@ -97,7 +101,9 @@ def _check_class_names(known: Optional[Sequence[str]], wanted: Sequence[str], we
         logger.warning('class_names are not those of the model: %s', ', '.join(other))
 
 
-def _config_of(params: DetectionParams, checkpoint: Mapping[str, object], weights: Path) -> Config:
+def _config_of(
+    params: DetectionParams, checkpoint: Mapping[str, object], weights: Path, held: Optional[HeldModel]
+) -> Config:
     """Load the config that the task names, else that of the weights, else the package's only one."""
     packaged = sorted({file.name for file in params.model_files if file.suffix == '.py'})
     named = meta_of(checkpoint).get('config_file')
@@ -107,6 +113,8 @@ def _config_of(params: DetectionParams, checkpoint: Mapping[str, object], weight
         return load_config(named, params.model_files)
     if len(packaged) == 1:
         return load_config(packaged[0], params.model_files)
+    if held is not None and not packaged:
+        return load_config(held.config_file)
     config = None if packaged else load_config_of_weights(weights, meta_of(checkpoint))
     if config is None:
         raise ModelError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+import resource
 from contextlib import suppress
 from pathlib import Path
 from typing import Sequence
@@ -19,6 +20,15 @@ _OF_THE_MACHINE = re.compile(
 _LOSS_OF_A_RANK = re.compile(_BETWEEN_RANKS, re.IGNORECASE)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _LOADER_DEATH = re.compile(r'DataLoader worker \(pid|pin memory thread|bus error', re.IGNORECASE)
+
+
+def peak_memory(use_gpu: bool) -> int:
+    """Return the bytes that this process has held at most: of its GPU, or without one of the machine's memory."""
+    if use_gpu:
+        import torch
+
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def is_out_of_gpu_memory(error: BaseException) -> bool:

@@ -14,8 +14,13 @@ from mmdet.models.dense_heads import YOLOV3Head, YOLOXHead
 from mmdet.utils import register_all_modules
 
 from executor.models.anchored import AnchoredHead
-from executor.models.dense import HeadAdapter
+from executor.models.dense import DenseHead, HeadAdapter
+from executor.models.efficientdet import effdet
+from executor.models.efficientdet.head import EfficientDetHead
+from executor.models.held import HeldModel
 from executor.models.yolov3 import darknet
+from executor.models.yolov5 import ultralytics
+from executor.models.yolov5.head import YOLOV5Head
 from executor.models.yolox import megvii, megvii_darknet
 from executor.models.yolox.head import YoloxHead
 
@@ -26,7 +31,9 @@ class WeightLayout:
 
     name: str  # whose they are, in words
     fits: Callable[[Iterable[str]], bool]  # tells whether parameter names are these
-    to_mmdet: Callable[[Mapping[str, torch.Tensor]], Dict[str, torch.Tensor]]  # gives the parameters mmdet's names
+    # Gives the parameters mmdet's names; raises ValueError for a network that is not known.
+    to_mmdet: Callable[[Mapping[str, torch.Tensor]], Dict[str, torch.Tensor]]
+    held_model: Optional[Callable[[Mapping[str, torch.Tensor]], HeldModel]] = None  # tells their network, where they do
 
 
 class NumberLayout(Protocol):
@@ -79,6 +86,22 @@ FAMILIES: Tuple[Family, ...] = (
             darknet.BackboneNumbers('the backbone Darknet-53'),
         ),
         modules=('executor.models.yolov3.spp_neck',),
+        plain=True,
+    ),
+    Family(
+        name='yolov5',
+        head=YOLOV5Head,
+        adapter=AnchoredHead,
+        layouts=(WeightLayout("ultralytics' YOLOv5", ultralytics.fits, ultralytics.to_mmdet, ultralytics.held_model),),
+        modules=('executor.models.yolov5.network',),
+        plain=True,
+    ),
+    Family(
+        name='efficientdet',
+        head=EfficientDetHead,
+        adapter=DenseHead,
+        layouts=(WeightLayout("effdet's EfficientDet", effdet.fits, effdet.to_mmdet, effdet.held_model),),
+        modules=('executor.models.efficientdet.bifpn',),
         plain=True,
     ),
 )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import abc
 import math
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
+import numpy as np
 import torch
 from mmcv.ops import batched_nms
 from mmcv.ops.nms import NMSop
@@ -60,49 +61,77 @@ class ObjectnessHead(abc.ABC):
         """Give the levels' class and objectness logits."""
 
     def detections(self, raw: RawOutputs, images: Sequence[Prepared]) -> List[Detections]:
-        """Find boxes above the model's score threshold that survive NMS, in each of the B images."""
+        """Find boxes above the model's score threshold that survive NMS, in each of the B images.
+
+        All steps are the whole batch's, on its device; then everything is copied at once.
+        """
         image, class_logits, objectness, boxes = (torch.cat(parts) for parts in zip(*self.candidates(raw)))
         numbers, labels, scores = self.scored(class_logits, objectness)
+        above = self._best((scores >= self.score_threshold).nonzero()[:, 0], scores, image[numbers])
+        numbers, labels, scores = numbers[above], labels[above], scores[above]
+        image = image[numbers]
+        scales = boxes.new_tensor([prepared.scale * 2 for prepared in images])  # (B, 4)
+        boxes = (boxes[numbers].clamp(-_LARGEST, _LARGEST) / scales[image]).float()
+        if self.least_side >= 0:
+            large = (boxes[:, 2:] - boxes[:, :2] > self.least_side).all(dim=1)
+            numbers, labels, scores, image, boxes = (part[large] for part in (numbers, labels, scores, image, boxes))
+        kept, kept_scores = self._kept(boxes, scores, labels, image if len(images) > 1 else None)
+        columns = [boxes[kept], kept_scores[:, None], labels[kept, None], image[kept, None]]
+        if self._class_scores:
+            rows = numbers[kept]
+            columns.append(product(class_logits[rows], objectness[rows][:, None]))
+        return self._by_image(torch.cat(columns, dim=1).cpu().numpy(), len(images))
+
+    def _by_image(self, found: np.ndarray, images: int) -> List[Detections]:
+        """Part (N, 7 + C) rows, best first: x1 y1 x2 y2, score, label, image, and class scores if they are wanted."""
         results = []
-        for number, prepared in enumerate(images):
-            above = scores >= self.score_threshold
-            if len(images) > 1:
-                above &= image[numbers] == number
-            chosen = self._best(above.nonzero()[:, 0], scores)
-            boxes_here = boxes[numbers[chosen]].clamp(-_LARGEST, _LARGEST)
-            boxes_here = (boxes_here / boxes.new_tensor(prepared.scale * 2)).float()
-            if self.least_side >= 0:
-                large = (boxes_here[:, 2:] - boxes_here[:, :2] > self.least_side).all(dim=1)
-                chosen, boxes_here = chosen[large], boxes_here[large]
-            kept, kept_scores = self._kept(boxes_here, scores[chosen], labels[chosen])
-            chosen = chosen[kept]
-            parts = [boxes_here[kept], kept_scores, labels[chosen]]
-            if self._class_scores:
-                rows = numbers[chosen]
-                parts.append(product(class_logits[rows], objectness[rows][:, None]))
-            results.append(Detections(*(part.cpu().numpy() for part in parts)))
+        for number in range(images):
+            rows = found[found[:, 6] == number][: self._most if self._most > 0 else None]
+            boxes, scores, class_scores = (
+                np.ascontiguousarray(part) for part in (rows[:, :4], rows[:, 4], rows[:, 7:])
+            )
+            labels = rows[:, 5].astype(np.int64)
+            results.append(Detections(boxes, scores, labels, class_scores if self._class_scores else None))
         return results
 
-    def _best(self, chosen: Tensor, scores: Tensor) -> Tensor:
-        """Leave of the chosen as many as go into NMS at most."""
+    def _best(self, chosen: Tensor, scores: Tensor, image: Tensor) -> Tensor:
+        """Leave of the chosen as many as go into NMS at most, of each image."""
         if not 0 < self.most_before_nms < len(chosen):
             return chosen
-        return chosen[scores[chosen].topk(self.most_before_nms).indices]
+        chosen = chosen[scores[chosen].argsort(descending=True)]
+        image, order = image[chosen].sort(stable=True)
+        place = torch.arange(len(chosen), device=chosen.device) - torch.searchsorted(image, image)
+        return chosen[order[place < self.most_before_nms]]
 
-    def _kept(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> Tuple[Tensor, Tensor]:
-        """Choose the boxes that stay, best first; gives their scores, too, which some kinds of NMS change."""
+    def _kept(self, boxes: Tensor, scores: Tensor, labels: Tensor, image: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
+        """Choose the boxes that stay, best first of an image; gives their scores, too, which some kinds of NMS change.
+
+        `image` is None where all are of one.
+        """
         if not len(scores):
             return labels, scores
         if self._plain_nms and len(scores) < _SPLIT:
-            # `batched_nms` does the same and takes longer to find out what to do than to do it: boxes of different
-            # classes are moved apart, so that they cannot overlap.
-            apart = boxes + (labels.to(boxes) * (boxes.max() + 1))[:, None]
-            kept = NMSop.apply(apart, scores, self._plain_nms, 0, 0, -1)
-            kept_scores = scores[kept]
-        else:
+            kept = NMSop.apply(_apart(boxes, labels, image), scores, self._plain_nms, 0, 0, -1)
+            return kept, scores[kept]
+        if image is None:
             rows, kept = batched_nms(boxes, scores, labels, self._nms)
-            kept_scores = rows[:, -1]
-        return (kept[: self._most], kept_scores[: self._most]) if self._most > 0 else (kept, kept_scores)
+            return kept, rows[:, -1]
+        parts = []
+        for here in ((image == number).nonzero()[:, 0] for number in image.unique()):
+            kept, kept_scores = self._kept(boxes[here], scores[here], labels[here], None)
+            parts.append((here[kept], kept_scores))
+        return torch.cat([kept for kept, _ in parts]), torch.cat([kept_scores for _, kept_scores in parts])
+
+
+def _apart(boxes: Tensor, labels: Tensor, image: Optional[Tensor]) -> Tensor:
+    """Move boxes that NMS shall not compare apart, so that they cannot overlap.
+
+    Of one image as `batched_nms` does, which takes longer to find out what to do than to do it. Of several, classes lie
+    beside each other and images below: distances, and with them rounding, are no larger than one image's.
+    """
+    if image is None:
+        return boxes + (labels.to(boxes) * (boxes.max() + 1))[:, None]
+    return boxes + torch.stack([labels, image], dim=1).repeat(1, 2) * (boxes.max() - boxes.min() + 1)
 
 
 def product(class_logits: Tensor, objectness: Tensor) -> Tensor:

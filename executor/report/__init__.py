@@ -1,1 +1,1 @@
-"""Make what a person looks at: tables and pictures. numpy, pycocotools and cv2, no torch."""
+"""Make what a person looks at: tables, pictures and pages. numpy, cv2, matplotlib and jinja2, no torch."""

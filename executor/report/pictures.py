@@ -12,7 +12,7 @@ import numpy as np
 from executor.contract.errors import ExecutorError
 from executor.contract.output.files import replace_file
 from executor.detections import Detections
-from executor.evaluation.coco import NO_TRUTH, ImageResult
+from executor.evaluation.results import NO_TRUTH, ImageResult
 from executor.images.decode import image_size, read_image
 
 logger = logging.getLogger(__name__)
@@ -83,17 +83,17 @@ def _tile(
     width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
     canvas = blank.copy()
     canvas[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    for x1, y1, x2, y2 in _corners(result.truth.boxes, scale, canvas):
+    for x1, y1, x2, y2 in scaled_corners(result.truth.boxes, scale, canvas):
         cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), _TRUE, thickness=2)
     shown = result.found.select(result.found.scores >= score_threshold)
-    for (x1, y1, x2, y2), label, score in zip(_corners(shown.boxes, scale, canvas), shown.labels, shown.scores):
+    for (x1, y1, x2, y2), label, score in zip(scaled_corners(shown.boxes, scale, canvas), shown.labels, shown.scores):
         cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), _PREDICTED, thickness=1)
         place = (x1 + 2, max(10, y1 - 3))
         cv2.putText(canvas, f'{class_names[label]} {score:.2f}', place, _FONT, 0.38, _PREDICTED, 1, cv2.LINE_AA)
     return canvas
 
 
-def _corners(boxes: np.ndarray, scale: float, canvas: np.ndarray) -> List[List[int]]:
+def scaled_corners(boxes: np.ndarray, scale: float, canvas: np.ndarray) -> List[List[int]]:
     """Scale boxes (N, 4) to whole pixels of the canvas, just outside it where they leave it.
 
     A model at the start of its training may predict boxes larger than any integer.

@@ -12,11 +12,12 @@ _MOST_ROWS = 30
 
 
 def class_table(classes: Sequence[ClassResult]) -> str:
-    """Write a text table, a row a class: true boxes, AP50, AP, recall, tp, fp, fn."""
-    rows = [['class', 'true boxes', 'AP50', 'AP', 'recall', 'tp', 'fp', 'fn']]
+    """Write a text table, a row a class: true boxes, AP50, AP; precision, recall, F1 at the model's best threshold."""
+    rows = [['class', 'true boxes', 'AP50', 'AP', 'precision', 'recall', 'F1']]
     for c in classes:
-        shares = [f'{share:.3f}' for share in (c.ap_50, c.ap, c.recall)]
-        rows.append([c.name, str(c.true_boxes), *shares, str(c.tp), str(c.fp), str(c.fn)])
+        at = c.at_best
+        shares = [c.ap_50, c.ap, *([at.precision, at.recall, at.f1] if at else [])]
+        rows.append([c.name, str(c.true_boxes), *(f'{share:.3f}' for share in shares), *([] if at else ['-'] * 3)])
     return _text(rows)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+from pathlib import Path
+from typing import Optional
 
 from mmengine.config import Config
 
 from executor.config.allowed import LOADERS
 from executor.config.blame import config_to_blame
+from executor.config.held import take_held_model
 from executor.config.input_size import set_input_size
 from executor.config.overrides import apply_options, chosen_number, set_classes, wrong_option
 from executor.config.read import load_config
@@ -20,12 +23,15 @@ from executor.training.data import set_datasets
 from executor.training.mosaic import leave_out_mosaic
 from executor.training.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
 from executor.training.workers import choose_workers, set_workers
+from executor.weights.checkpoint import held_model, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
 
-def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -> Config:
-    """Resolve the config of a training on `train_images` images with `ranks` processes.
+def build_config(
+    env: Env, params: TrainParams, train_images: int, ranks: int, weights: Optional[Path] = None
+) -> Config:
+    """Resolve the config of a training on `train_images` images with `ranks` processes, which begins with `weights`.
 
     The user's cfg_options have the last word; the schedule follows a changed `train_cfg.max_epochs` among them.
 
@@ -33,6 +39,8 @@ def build_config(env: Env, params: TrainParams, train_images: int, ranks: int) -
         ConfigError, ModelError: config_file or an option does not fit.
     """
     config = load_config(params.config_file, params.model_files)
+    if weights is not None:
+        take_held_model(config, held_model(read_checkpoint(weights), weights), weights)
     options, use_gpu = params.config_options, bool(params.gpu_ids)
     with config_to_blame(config, options):
         set_input_size(config, params.input_size)

@@ -5,6 +5,7 @@ The text of the error says where in the file, what must be there, and what was f
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, TypeVar
 
 import torch
@@ -33,6 +34,13 @@ def fraction(value: object, place: str) -> float:
     """Take a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise wrong(place, 'a number from 0 to 1', value)
+    return float(value)
+
+
+def finite(value: object, place: str) -> float:
+    """Take a number that is finite."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
+        raise wrong(place, 'a finite number', value)
     return float(value)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
@@ -10,27 +12,50 @@ from mmengine.evaluator import BaseMetric
 
 from executor.contract.output.training_result import EVALUATE_CONFIG
 from executor.detections import Detections
-from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult, Truth, evaluate
+from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, evaluate
+from executor.evaluation.results import ImageResult, Truth
 from executor.report.pictures import evenly_spaced
 
 _PICTURES = 12
+_MOST_KEPT = 5_000_000  # predictions, for the page of the model: 200 MB
 _NUMBERS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l', 'AR_100')  # of an Evaluation, told as `bbox_<name>`
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One validation, as rank 0 finds it."""
+
+    evaluation: Evaluation
+    images: int
+    paths: Sequence[str]  # of the images among the matches: all, or evenly spaced ones of very many predictions
+    samples: Sequence[Tuple[str, ImageResult]]  # the results of a few images, as (path, result), for pictures
+
+    def bounded(self, predictions: int) -> Validation:
+        """Keep the matches of each n-th image alone, where there would be more than so many predictions."""
+        details = self.evaluation.details
+        step = 1 if details is None else -(-len(details.matches.image) // predictions)
+        if details is None or step <= 1:
+            return self
+        details = dataclasses.replace(details, matches=details.matches.every(step))
+        evaluation = dataclasses.replace(self.evaluation, details=details)
+        return dataclasses.replace(self, evaluation=evaluation, paths=self.paths[::step])
+
+
+NOT_VALIDATED = Validation(NOTHING_MEASURED, 0, (), ())
 
 
 @METRICS.register_module()
 class DetectionMetric(BaseMetric):
     """COCO numbers under `coco/bbox_mAP`, `coco/bbox_mAP_50` and so on, and per class `coco/AP_50/<class>`.
 
-    After a validation, rank 0 finds the whole `evaluation` here, and in `samples` the results of a few images, as
-    (image path, result), for pictures.
+    After a validation, rank 0 finds all of it in `validation`.
     """
 
     default_prefix = 'coco'
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.evaluation: Evaluation = NOTHING_MEASURED
-        self.samples: Tuple[Tuple[str, ImageResult], ...] = ()
+        self.validation = NOT_VALIDATED
 
     def process(self, data_batch: object, data_samples: Sequence[Dict[str, Any]]) -> None:
         """Keep what is needed of a batch, on the CPU."""
@@ -53,8 +78,8 @@ class DetectionMetric(BaseMetric):
         images = {result.image_id: (path, result) for path, result in results}
         ordered = [images[image_id] for image_id in sorted(images)]
         found = evaluate([result for _, result in ordered], self.dataset_meta['classes'], EVALUATE_CONFIG)
-        self.evaluation = found
-        self.samples = tuple(ordered[position] for position in evenly_spaced(len(ordered), _PICTURES))
+        samples = [ordered[position] for position in evenly_spaced(len(ordered), _PICTURES)]
+        self.validation = Validation(found, len(ordered), [path for path, _ in ordered], samples).bounded(_MOST_KEPT)
         numbers = {f'bbox_{name}': getattr(found, name) for name in _NUMBERS}
         per_class = {f'AP_50/{result.name}': result.ap_50 for result in found.classes}
         return {**numbers, 'images': len(ordered), **per_class}

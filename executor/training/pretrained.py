@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Optional
 
-from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -18,6 +17,8 @@ from executor.weights.choose import choose_weights
 from executor.weights.match import load_weights
 
 logger = logging.getLogger(__name__)
+
+FROM_SCRATCH = 'no pretrained weights: training from scratch, which needs many more epochs and images'
 
 
 class PretrainedHook(Hook):
@@ -30,18 +31,15 @@ class PretrainedHook(Hook):
         load_weights(unwrapped_model(runner), self._weights)
 
 
-def starting_weights(params: TrainParams, config: Config) -> Optional[Path]:
-    """Choose the weights to start from, the first that there are; None with one warning.
+def starting_weights(params: TrainParams) -> Optional[Path]:
+    """Choose the weights to start from, the first that there are.
 
     Raises:
         ModelError: `load_from` names a file that does not exist.
     """
-    named = config.get('load_from')
-    if named:
-        if not os.path.isfile(named):
-            raise ModelError(f'cfg_options load_from={named}: no such file: name one that the container sees')
-        return Path(named)
-    weights = choose_weights(params.model_files, params.config_file)
-    if weights is None:
-        logger.warning('no pretrained weights: training from scratch, which needs many more epochs and images')
-    return weights
+    named = params.config_options.get('load_from')
+    if not named:
+        return choose_weights(params.model_files, params.config_file)
+    if not os.path.isfile(str(named)):
+        raise ModelError(f'cfg_options load_from={named}: no such file: name one that the container sees')
+    return Path(str(named))

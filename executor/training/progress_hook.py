@@ -1,4 +1,4 @@
-"""Tell a training's progress: to the platform as a fraction, to the log as a line every few seconds."""
+"""Tell a training's progress: to the platform as a fraction, to the log as a line now and then in a long epoch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 Outputs = Dict[str, torch.Tensor]  # of a training step: losses, and what else the model tells
 
-_LOG_SECONDS = 5.0
+_LOG_SECONDS = 30.0
 
 
 class ProgressHook(Hook):
@@ -54,7 +54,7 @@ class ProgressHook(Hook):
         self._progress.update((runner.iter + 1) / runner.max_iters)
         self._seen += 1
         now = time.monotonic()
-        if now - self._logged_at >= _LOG_SECONDS or batch_idx + 1 == len(runner.train_dataloader):
+        if now - self._logged_at >= _LOG_SECONDS:
             self._log(runner, batch_idx, losses.get('loss', math.nan), now)
             self._logged_at, self._seen = now, 0
 

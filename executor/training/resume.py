@@ -18,6 +18,7 @@ from executor.contract.output.files import is_full, remove_halves, replaced_path
 from executor.contract.params import TrainParams
 from executor.contract.shown import clipped, first_line
 from executor.machine.memory import is_of_the_machine
+from executor.training.history_hook import plain_history
 from executor.training.resume_state import EMPTY_MESSAGE_HUB, fitting_state, plain_schedulers, sound_state
 from executor.training.stage_state import plain_stages
 from executor.training.stage_store import StageStore
@@ -115,6 +116,7 @@ class ResumeHook(Hook):
         checkpoint['message_hub'] = dict(EMPTY_MESSAGE_HUB)  # so that the file can be read as plain data
         checkpoint['param_schedulers'] = plain_schedulers(checkpoint.get('param_schedulers', ()))
         checkpoint['ymir_stages'] = plain_stages(self._store.stages)
+        checkpoint['ymir_history'] = plain_history(self._store.history)
         checkpoint['ymir_schedule'] = schedule_of(self._config)
         checkpoint['ymir_classes'] = list(self._params.class_names)
 
@@ -128,6 +130,7 @@ class ResumeHook(Hook):
         checkpoint.clear()
         checkpoint.update(fitting)
         self._store.restore(state['ymir_stages'])
+        self._store.history.update(state['ymir_history'])
 
     def after_train_iter(self, runner: Runner, *args: object, **kwargs: object) -> None:
         self._goes_on = True

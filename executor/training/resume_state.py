@@ -15,6 +15,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from executor.training.expect import each, entries, like, mapping, tensor, text, whole, wrong
+from executor.training.history_hook import read_history
 from executor.training.stage_state import read_stages
 from executor.weights.checkpoint import Checkpoint, class_names_of
 
@@ -43,6 +44,7 @@ def sound_state(checkpoint: Mapping[str, object], config_name: str) -> Checkpoin
         'optimizer': mapping(checkpoint.get('optimizer'), 'optimizer'),
         'param_schedulers': checkpoint.get('param_schedulers', []),
         'ymir_stages': stages,
+        'ymir_history': read_history(checkpoint.get('ymir_history', [])),
         'ymir_schedule': {
             key: whole(value, f'ymir_schedule.{key}')
             for key, value in mapping(checkpoint.get('ymir_schedule', {}), 'ymir_schedule').items()

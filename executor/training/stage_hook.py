@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, Mapping, Optional, Sequence
 
 import torch
 from mmengine.config import Config
@@ -14,11 +14,12 @@ from mmengine.runner import Runner
 
 from executor.contract.errors import ValidationMemoryError
 from executor.contract.output.files import remove_file
+from executor.contract.output.training_result import EVALUATE_CONFIG
 from executor.contract.params import TrainParams
 from executor.contract.shown import first_line
-from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, ImageResult
+from executor.evaluation.coco import NOTHING_MEASURED, Evaluation
 from executor.machine.memory import is_out_of_gpu_memory
-from executor.training.metric import DetectionMetric
+from executor.training.metric import DetectionMetric, Validation
 from executor.training.resume import RESUME_FILE, save_resume_state
 from executor.training.resume_state import averaging_hooks, unwrapped_model
 from executor.training.stage_files import StageContent, Writer, write_stage_config, write_stage_weights
@@ -27,6 +28,11 @@ from executor.training.stage_store import StageStore
 
 logger = logging.getLogger(__name__)
 
+_NUMBERS_EXPLAINED = (
+    'each validation tells three means over the classes with true boxes: mAP, their average precision (AP) where a box '
+    'is right from IoU 0.5 on; AP, the same on average over IoU 0.50 to 0.95; mAR, the share of their true boxes that '
+    f'is found, at IoU {EVALUATE_CONFIG["iou_thr"]:g} and by boxes scored {EVALUATE_CONFIG["conf_thr"]:g} and above'
+)
 WRITERS: Sequence[Writer] = (write_stage_weights, write_stage_config)  # in the order of their files in result.yaml
 
 
@@ -34,7 +40,7 @@ class StageHook(Hook):
     """Gives the store a stage before every validation, and its numbers after it. Writes on rank 0 alone.
 
     What an earlier run left in the same folder is forgotten when this one, not resumed, is about to train: its data and
-    weights are checked by then. `samples` are a few validation images as the best stage saw them, for pictures.
+    weights are checked by then. `best` is the validation of the best stage, if this run has validated it.
     """
 
     priority = 'VERY_LOW'  # after EMAHook has given the training weights back
@@ -46,7 +52,7 @@ class StageHook(Hook):
         self._work_dir = Path(config['work_dir'])
         self._validated: Mapping[str, torch.Tensor] = {}  # the parameters that are validated
         self._validating = False
-        self.samples: Sequence[Tuple[str, ImageResult]] = ()  # (image path, result)
+        self.best: Optional[Validation] = None
 
     def before_train(self, runner: Runner) -> None:
         if runner.rank == 0:
@@ -57,6 +63,8 @@ class StageHook(Hook):
             else:
                 result.adopt_listed()
             result.adopt_curves()
+            if runner.val_loop is not None:
+                logger.info(_NUMBERS_EXPLAINED)
         if self._store.not_validated == runner.epoch and runner.val_loop is not None:
             runner.val_loop.run()  # it was not through when the training before ended
 
@@ -81,9 +89,9 @@ class StageHook(Hook):
         if runner.rank != 0:
             return
         metric = next(m for m in runner.val_evaluator.metrics if isinstance(m, DetectionMetric))
-        new = self._save(runner, runner.epoch, metric.evaluation, self._validated)
+        new = self._save(runner, runner.epoch, metric.validation.evaluation, self._validated)
         if self._store.best is new:
-            self.samples = metric.samples
+            self.best = metric.validation
 
     def after_train(self, runner: Runner) -> None:
         if runner.rank == 0 and runner.epoch not in [trained.stage.epoch for trained in self._store.stages]:
@@ -123,14 +131,6 @@ class StageHook(Hook):
         written = tuple(write(folder, content) for write in WRITERS)
         new = self._store.add(content.name, epoch, evaluation, written)
         save_resume_state(runner, epoch, self._work_dir)
-        if not new.stage.validated:
-            logger.info('epoch %d is saved as %s, with mAP 0 as long as it is not validated', epoch, content.name)
-            return new
-        best = self._store.best.stage
-        logger.info(
-            'epoch %d: mAP (AP50) %.4f, AP %.4f, mAR %.4f; best %s with %.4f',
-            *(epoch, evaluation.mAP_50, evaluation.mAP, evaluation.mAR, best.name, best.mAP),
-        )
         return new
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from functools import partial
-from typing import List, Mapping, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from executor.contract.output.training_result import Stage, is_plain_name
 from executor.evaluation.coco import ClassResult
+from executor.evaluation.thresholds import AtThreshold
 from executor.training.expect import Form, each, entries, flag, fraction, mapping, text, whole, wrong
 
 
@@ -63,6 +64,11 @@ def _class_result(value: object, place: str) -> ClassResult:
     return ClassResult(**entries(value, place, _CLASS_RESULT))
 
 
+def _at_threshold(value: object, place: str) -> Optional[AtThreshold]:
+    # The version before this one wrote none.
+    return None if value is None else AtThreshold(**entries(value, place, _AT_THRESHOLD))
+
+
 def _file_names(value: object, place: str) -> Tuple[str, ...]:
     return each(value, place, _file_name)
 
@@ -75,7 +81,11 @@ def _file_name(value: object, place: str) -> str:
 
 # What each field must be.
 _COUNTS: Form = {'tp': whole, 'fp': whole, 'fn': whole}
-_CLASS_RESULT: Form = {'name': text, 'true_boxes': whole, 'ap': fraction, 'ap_50': fraction, **_COUNTS}
+_AT_THRESHOLD: Form = dict.fromkeys(('threshold', 'precision', 'recall', 'f1'), fraction)
+_CLASS_RESULT: Form = {
+    **{'name': text, 'true_boxes': whole, 'ap': fraction, 'ap_50': fraction, **_COUNTS},
+    'at_best': _at_threshold,
+}
 _STAGE: Form = {
     **{'name': text, 'epoch': partial(whole, least=1), 'files': _file_names, 'mAP': fraction, 'mAR': fraction},
     **{**_COUNTS, 'timestamp': whole, 'validated': flag},

@@ -11,13 +11,14 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 from executor.contract.output.training_result import Stage, TrainingResult, best_stage
 from executor.contract.params import TrainParams
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation
+from executor.training.history_hook import History
 from executor.training.stage_state import TrainedStage
 
 logger = logging.getLogger(__name__)
 
 
 class StageStore:
-    """The stages on disk, in the order of their epochs, and their result.yaml.
+    """The stages on disk, in the order of their epochs, their result.yaml, and the `history` of all epochs.
 
     result.yaml is rewritten before anything that it listed is removed, so a kill at any moment leaves one whose files
     exist.
@@ -27,6 +28,7 @@ class StageStore:
         self.result = result
         self._params = params
         self.stages: List[TrainedStage] = []
+        self.history: History = {}
 
     @property
     def best(self) -> TrainedStage:

@@ -6,6 +6,8 @@ import logging
 import time
 from pathlib import Path
 
+from mmengine.runner import Runner
+
 from executor import dist
 from executor.config.blame import config_to_blame
 from executor.config.patches import patch
@@ -22,9 +24,12 @@ from executor.report.table import class_table
 from executor.training.build_config import build_config
 from executor.training.cache_hook import CacheHook
 from executor.training.copy_ahead import CopyAheadHook
+from executor.training.epoch_hook import EpochHook
 from executor.training.freeze import FreezeHook, FreezingRunner, check_frozen
+from executor.training.history_hook import HistoryHook
+from executor.training.model_report import write_page
 from executor.training.patience_hook import PatienceHook
-from executor.training.pretrained import PretrainedHook, starting_weights
+from executor.training.pretrained import FROM_SCRATCH, PretrainedHook, starting_weights
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
 from executor.training.resume import ResumeHook, find_resume_file
 from executor.training.stage_hook import StageHook
@@ -35,8 +40,8 @@ from executor.weights.choose import replace_downloads
 
 logger = logging.getLogger(__name__)
 
-_PICTURE_SECTION = 'evaluation'
-_PICTURE_NAME = 'validation.jpg'
+_SECTION = 'evaluation'  # of the attachments
+_ATTACHMENTS = ('validation.jpg', 'report.html', 'report.json')
 
 
 def train(job: Job, progress: Progress) -> None:
@@ -49,9 +54,11 @@ def train(job: Job, progress: Progress) -> None:
     keep_freed_memory()
     register_parts()
     patch()
-    config = build_config(env, params, train_images, dist.world_size())
+    weights = starting_weights(params)
+    config = build_config(env, params, train_images, dist.world_size(), weights)
     resume = find_resume_file(env, params, config)
-    weights = None if resume else starting_weights(params, config)
+    if not (resume or weights):
+        logger.warning(FROM_SCRATCH)
     replace_downloads(config['model'], will_load=bool(resume or weights))
     check_frozen(config, params, has_weights=bool(resume or weights))
     store = StageStore(TrainingResult(env), params)
@@ -64,12 +71,15 @@ def train(job: Job, progress: Progress) -> None:
     runner.register_hook(stages)
     runner.register_hook(PatienceHook(params.patience))
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
-    runner.register_hook(WaitingHook(Loading.of(config, dist.world_size(), use_gpu)))
+    runner.register_hook(HistoryHook(store.history))
+    waiting = WaitingHook(Loading.of(config, dist.world_size(), use_gpu))
+    runner.register_hook(waiting)
+    runner.register_hook(EpochHook(store.history, waiting, store, use_gpu))
     if use_gpu:
         runner.register_hook(CopyAheadHook())
     if params.cache_images != 'off':
         runner.register_hook(CacheHook(encoded=params.cache_images == 'encoded'))
-    if weights is not None:
+    if weights is not None and resume is None:
         runner.register_hook(PretrainedHook(weights))
     if params.freeze != TrainParams.freeze:
         runner.register_hook(FreezeHook(params.freeze))
@@ -84,26 +94,36 @@ def train(job: Job, progress: Progress) -> None:
         with config_to_blame(config, params.config_options):
             raise
     if dist.rank() == 0:
-        _finish(env, params, store, stages, time.monotonic() - started)
+        began_with = f'{resume}, resumed' if resume else str(weights or 'none: trained from scratch')
+        _attach(store, stages, runner, params, began_with)
+        _sum_up(env, store, time.monotonic() - started)
 
 
-def _finish(env: Env, params: TrainParams, store: StageStore, stages: StageHook, seconds: float) -> None:
-    """Draw what the best stage saw, list it, and sum up for the log."""
-    picture = store.result.attachments_dir(_PICTURE_SECTION) / _PICTURE_NAME
-    store.result.made.add([picture])
-    if stages.samples:
-        images = [(Path(path), result) for path, result in stages.samples]
-        write_picture(picture, lambda: draw_grid(images, params.class_names, score_threshold=0.3))
-    # Without samples, of a resumed training, the best stage and its picture are of the one before.
-    drawn = picture.is_file()
-    store.write_result({_PICTURE_SECTION: [_PICTURE_NAME]} if drawn else {})
+def _attach(store: StageStore, stages: StageHook, runner: Runner, params: TrainParams, began_with: str) -> None:
+    """Draw what the best stage saw, write its page, and list both."""
+    files = [store.result.attachments_dir(_SECTION) / name for name in _ATTACHMENTS]
+    store.result.made.add(files)
+    if stages.best is not None:
+        picture, page, numbers = files
+        images = [(Path(path), result) for path, result in stages.best.samples]
+        if write_picture(picture, lambda: draw_grid(images, params.class_names, score_threshold=0.3)):
+            logger.info('pictures of validation images: %s', picture)
+        stage = store.best.stage.name
+        write_page(page, numbers, stage, stages.best, store.history, runner, params, began_with)
+    # Where a resumed training found no better stage, the best one and what is written of it are of the one before.
+    written = [file.name for file in files if file.is_file()]
+    store.write_result({_SECTION: written} if written else {})
+
+
+def _sum_up(env: Env, store: StageStore, seconds: float) -> None:
     best, classes = store.best.stage, store.best.classes
     files = [str(store.result.stage_dir(best.name) / file) for file in best.files]
     logger.info('trained in %s; stages kept: %s', duration(seconds), ', '.join(t.stage.name for t in store.stages))
     logger.info('best stage %s: mAP (AP50) %.4f, mAR %.4f', best.name, best.mAP, best.mAR)
     if classes:
-        logger.info('per class, counted at IoU 0.5:\n%s', class_table(classes))
+        at = classes[0].at_best
+        best_at = f' of boxes scored {at.threshold:.3f} and above, the conf_threshold of highest F1' if at else ''
+        words = 'per class, precision, recall and F1 at IoU 0.5%s:\n%s'
+        logger.info(words, best_at, class_table(classes))
     logger.info('model: %s', ', '.join(files))
     logger.info('list: %s; curves: %s', env.output.training_result_file, env.output.tensorboard_dir)
-    if drawn:
-        logger.info('pictures of validation images: %s', picture)

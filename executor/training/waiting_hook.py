@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Callable, List, Mapping
+from typing import Any, Callable, List, Mapping, NamedTuple
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -17,8 +17,15 @@ logger = logging.getLogger(__name__)
 _MOST_WAITING = 0.2  # of an epoch's time, beyond which it is worth a warning
 
 
+class Speed(NamedTuple):
+    """Of the training in one epoch."""
+
+    images: float  # a second, of all ranks
+    waiting: float  # share of the time that images were waited for
+
+
 class WaitingHook(Hook):
-    """Tells after every epoch its speed and its share of waiting, and now and then what would help.
+    """Knows after every epoch its speed and its share of waiting, and tells now and then what would help.
 
     What the loader takes for the next batch is waiting: on a GPU, too, since `ProgressHook` ends an iteration only when
     its loss is known. Time between epochs, for validation and saving, is not counted. The first batch of an epoch is
@@ -34,6 +41,7 @@ class WaitingHook(Hook):
         self._waits: List[float] = []  # seconds before each iteration of the epoch
         self._images = 0
         self._warn_from = 1  # an epoch
+        self.speed = Speed(0.0, 0.0)  # of the last epoch, on rank 0
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._waits, self._images = [], 0
@@ -56,11 +64,7 @@ class WaitingHook(Hook):
         first, *others = map(max, zip(*(waits for _, waits in told)))
         seconds = max(1e-9, self._ended - self._began)
         waiting, epoch = min(1.0, (first + sum(others)) / seconds), runner.epoch + 1
-        logger.info(
-            'epoch %d of %d: %.1f images/s, waited for images %.0f %% of the time, %.1fs of it for the first batch',
-            *(epoch, runner.max_epochs, sum(images for images, _ in told) / seconds),
-            *(100 * waiting, first),
-        )
+        self.speed = Speed(sum(images for images, _ in told) / seconds, waiting)
         runner.visualizer.add_scalar('waiting', waiting, epoch)
         self._warn(epoch, sum(others) / max(1e-9, seconds - first))
 

@@ -16,6 +16,8 @@ from executor.contract.errors import ModelError
 from executor.contract.output.files import replace_file
 from executor.contract.shown import clipped, first_line, shown
 from executor.models import families
+from executor.models.families import WeightLayout
+from executor.models.held import HeldModel
 from executor.weights import torch_file
 from executor.weights.darknet_file import DARKNET_SUFFIX, read_darknet
 
@@ -25,7 +27,8 @@ Checkpoint = Dict[str, Any]  # tensors and plain values, nested
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint as dense tensors and plain values; nothing in it is looked up or executed.
 
-    Of darknet's files, told by their suffix, the parameters have mmdet's names.
+    Of darknet's files, told by their suffix, the parameters have mmdet's names. Of ultralytics' the network is the one
+    that was averaged over the training, where there is one.
 
     Raises:
         ModelError: the file is no checkpoint, or holds more than that, or would take far more memory than its size.
@@ -52,6 +55,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise ModelError(
             f'{path} holds {type(checkpoint).__name__}, expected the parameters of a model: choose another file'
         )
+    for part in (checkpoint.get(key) for key in ('ema', 'model')):
+        if isinstance(part, dict) and set(part) == {'state_dict', 'names'}:  # a network that was saved whole
+            return {**checkpoint, **part}
     return checkpoint
 
 
@@ -59,8 +65,37 @@ def model_parameters(checkpoint: Mapping[str, object], path: Path) -> Dict[str, 
     """Find the parameters of a checkpoint, wherever it keeps them, and give them mmdet's names.
 
     Raises:
-        ModelError: there are none, or one is not finite or has no name.
+        ModelError: there are none, one is not finite or has no name, or they are of a network that is not known.
     """
+    parameters = _parameters(checkpoint, path)
+    foreign = _layout_of(parameters)
+    try:
+        return foreign.to_mmdet(parameters) if foreign else parameters
+    except ValueError as error:
+        raise ModelError(f'{path}: {error}')
+
+
+def held_model(checkpoint: Mapping[str, object], path: Path) -> Optional[HeldModel]:
+    """Find what the parameters of a checkpoint tell of their network; None where a config has to.
+
+    Raises:
+        ModelError: as for `model_parameters`.
+    """
+    parameters = _parameters(checkpoint, path)
+    foreign = _layout_of(parameters)
+    try:
+        return foreign.held_model(parameters) if foreign and foreign.held_model else None
+    except ValueError as error:
+        raise ModelError(f'{path}: {error}')
+
+
+def _layout_of(parameters: Mapping[str, torch.Tensor]) -> Optional[WeightLayout]:
+    layouts = (layout for family in families.FAMILIES for layout in family.layouts)
+    return next((layout for layout in layouts if layout.fits(parameters)), None)
+
+
+def _parameters(checkpoint: Mapping[str, object], path: Path) -> Dict[str, torch.Tensor]:
+    """Find the parameters of a checkpoint under the names that it gives them."""
     held = (checkpoint.get(key) for key in ('state_dict', 'model'))
     checkpoint = next((part for part in held if isinstance(part, dict)), checkpoint)
     parameters = {name: value for name, value in checkpoint.items() if isinstance(value, torch.Tensor)}
@@ -81,16 +116,17 @@ def model_parameters(checkpoint: Mapping[str, object], path: Path) -> Dict[str, 
     parameters = {name: value for name, value in parameters.items() if name not in not_averaged}
     if not parameters:
         raise ModelError(f'{path} holds no parameters: choose a checkpoint of {families.known_layouts()}')
-    layouts = (layout for family in families.FAMILIES for layout in family.layouts)
-    foreign = next((layout for layout in layouts if layout.fits(parameters)), None)
-    return foreign.to_mmdet(parameters) if foreign else parameters
+    return parameters
 
 
 def class_names_of(checkpoint: Mapping[str, object]) -> Optional[Tuple[str, ...]]:
-    """Find the class names in a checkpoint of mmdet 3 or 2; None where it holds none."""
+    """Find the class names in a checkpoint of mmdet 3 or 2 or of ultralytics; None where it holds none."""
     meta = meta_of(checkpoint)
     dataset_meta = meta.get('dataset_meta')
     names = (isinstance(dataset_meta, dict) and dataset_meta.get('classes')) or meta.get('CLASSES')
+    names = names or checkpoint.get('names')
+    if isinstance(names, dict) and set(names) == set(range(len(names))):
+        names = [names[number] for number in range(len(names))]
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         return None
     return tuple(names) or None

@@ -38,7 +38,7 @@ def best_weights(files: Sequence[Path]) -> Optional[Path]:
     """Choose the weight file of a model package, None without one.
 
     Of several the best counts, then the latest, by the mAP and epoch written inside them; the file's time says nothing,
-    since packing and copying change it. mmdet 2 writes no mAP into a file, but calls the best one so.
+    since packing and copying change it. mmdet 2 and ultralytics write no mAP into a file, but call the best one so.
     """
     candidates = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
     return max(candidates, key=_merit) if len(candidates) > 1 else next(iter(candidates), None)
@@ -47,7 +47,7 @@ def best_weights(files: Sequence[Path]) -> Optional[Path]:
 def _merit(file: Path) -> Tuple[float, bool, float, str]:
     meta = meta_of(read_checkpoint(file))
     mAP, epoch = (_finite(meta.get(key)) for key in ('mAP', 'epoch'))
-    return mAP, file.name.startswith('best_'), epoch, file.name
+    return mAP, file.name.startswith(('best_', 'best.')), epoch, file.name
 
 
 def _finite(value: object) -> float:

@@ -18,7 +18,7 @@ from executor.weights.checkpoint import model_parameters, read_checkpoint
 logger = logging.getLogger(__name__)
 
 _CLASS_LAYERS = ('bbox_head', 'roi_head')  # beginnings of the names whose shapes may depend on the number of classes
-# Outputs an anchor that are for no class, of layers that have some: YOLOv3's for a box and its objectness.
+# Outputs an anchor that are for no class, and come first: those of YOLOv3 and YOLOv5 for a box and its objectness.
 _BESIDE_CLASSES = {'bbox_head.convs_pred.': 5}
 
 
@@ -44,13 +44,14 @@ def match(parameters: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Match:
 
 
 def load_weights(model: Module, path: Path) -> None:
-    """Load the parameters that fit; the head of another class count is left out with a note.
+    """Load the parameters that fit; of a head for other classes no more than what is for no class, with a note.
 
     Raises:
         ModelError: the weights are of another architecture.
     """
     own = model.state_dict()
-    fitting, other_shape, missing, left_over = match(model_parameters(read_checkpoint(path), path), own)
+    parameters = model_parameters(read_checkpoint(path), path)
+    fitting, other_shape, missing, left_over = match(parameters, own)
     strange = [name for name in other_shape if not name.startswith(_CLASS_LAYERS)]
     if not fitting and not other_shape:
         raise ModelError(
@@ -63,10 +64,20 @@ def load_weights(model: Module, path: Path) -> None:
             + (f', {_first(strange)} has another shape' if strange else '')
             + ': set config_file to the one that these weights were trained with'
         )
-    model.load_state_dict(fitting, strict=False)
+    classes = getattr(getattr(model, 'bbox_head', None), 'num_classes', 0)
+    partly = {
+        name: _with_own_classes(parameters[name], own[name], _beside(name), classes)
+        for name in other_shape
+        if _beside(name)
+    }
+    model.load_state_dict({**fitting, **partly}, strict=False)
     logger.info('weights: %s, %d of %d parameters loaded', path, len(fitting), len(own))
-    if other_shape:
-        logger.info('  left out, made for other classes: %s', ', '.join(other_shape))
+    if partly:
+        logger.info('  loaded but for the classes, which are others: %s', ', '.join(partly))
+    if len(other_shape) > len(partly):
+        logger.info(
+            '  left out, made for other classes: %s', ', '.join(name for name in other_shape if name not in partly)
+        )
     if missing or left_over:
         logger.warning(
             '  %d parameters of the model are not in the file (%s), %d of the file are not in the model (%s)',
@@ -99,9 +110,23 @@ def load_all(model: Module, parameters: Mapping[str, Tensor], path: Path, params
     model.load_state_dict(fitting, strict=False)
 
 
+def _beside(name: str) -> int:
+    return next((count for layer, count in _BESIDE_CLASSES.items() if name.startswith(layer)), 0)
+
+
+def _with_own_classes(found: Tensor, own: Tensor, beside: int, classes: int) -> Tensor:
+    """Take what a layer has for no class, the rest of the model's own; all of that where anchors or inputs differ."""
+    anchors = own.shape[0] // (beside + classes)
+    if found.shape[1:] != own.shape[1:] or found.shape[0] % anchors or found.shape[0] // anchors <= beside:
+        return own
+    merged = own.clone().reshape(anchors, beside + classes, -1)
+    merged[:, :beside] = found.reshape(anchors, -1, merged.shape[2])[:, :beside]
+    return merged.reshape(own.shape)
+
+
 def _number_of_classes(name: str, found: Mapping[str, Tensor], own: Mapping[str, Tensor], classes: int) -> str:
     """Tell the number of classes, where a layer has so many outputs an anchor and none for background; else nothing."""
-    beside = next((count for layer, count in _BESIDE_CLASSES.items() if name.startswith(layer)), 0)
+    beside = _beside(name)
     outputs, own_outputs = found[name].shape[0] * (classes + beside), own[name].shape[0]
     if name.startswith('roi_head') or own_outputs % (classes + beside) or outputs % own_outputs:
         return ''

@@ -2,12 +2,13 @@
 
 Python's own unpickler builds whatever a pickle says before anyone can look at it. torch's `weights_only` does not exist
 before 1.13, and refuses what mmdet 3 publishes: beside the weights stand numpy's numbers, and the training's log as
-objects of mmengine. Here those become None, and tensors a description, of which `torch_file` makes tensors.
+objects of mmengine. Here those become None, and tensors and layers a description, of which `torch_file` makes tensors.
 """
 
 from __future__ import annotations
 
 import pickle
+import re
 import struct
 from dataclasses import dataclass
 from pickle import UnpicklingError
@@ -39,7 +40,12 @@ _FORGOTTEN = {
     ('__builtin__', 'getattr'),
     ('_codecs', 'encode'),  # how numpy's bytes are written
     ('torch', 'device'),
+    *((module, 'set') for module in ('builtins', '__builtin__')),
+    *(('pathlib', f'{kind}Path') for kind in ('Posix', 'Windows', 'PurePosix', 'PureWindows')),
+    ('argparse', 'Namespace'),
 }
+# ultralytics saves its networks whole, as objects of their classes, with the arguments of the training beside them.
+_LAYER_MODULES = re.compile(r'torch\.nn\.modules\.\w+|(yolov5\.)?models(\.\w+)+|ultralytics(\.\w+)+')
 _NUMPY = ('_reconstruct', 'scalar', 'ndarray', 'dtype')
 
 
@@ -71,8 +77,15 @@ class Name:
     name: str
 
 
+@dataclass
+class Layer:
+    """An object of a layer's class: what it holds, and nothing that could act."""
+
+    state: Any = None  # attributes
+
+
 class PlainPickle:
-    """A file of pickles, one after the other, read as plain values, `TensorEntry` and `Name`.
+    """A file of pickles, one after the other, read as plain values, `TensorEntry`, `Layer` and `Name`.
 
     Attributes:
         storages: what the pickles read so far have named.
@@ -165,6 +178,11 @@ class PlainPickle:
                 raise UnpicklingError(f'a key is of type {type(key).__name__}, expected text')
             mapping[key] = value
 
+    def _describe(self, state: Any) -> None:
+        """Keep the attributes of a layer; those of other objects are forgotten."""
+        if type(self._stack[-1]) is Layer:
+            self._stack[-1].state = state
+
     def _of_type(self, wanted: type) -> Any:
         if type(self._stack[-1]) is not wanted:
             raise UnpicklingError(f'{type(self._stack[-1]).__name__} is filled as a {wanted.__name__}')
@@ -194,7 +212,8 @@ class PlainPickle:
         storage = module in ('torch', 'torch.cuda') and name in DTYPES
         numpys = module.partition('.')[0] == 'numpy' and (name in _NUMPY or name.endswith('DType'))
         made = known in _DICTS or known in _TENSORS or known in (_PARAMETER, _SIZE)
-        if not (storage or numpys or made or known in _FORGOTTEN):
+        layer = _LAYER_MODULES.fullmatch(module)
+        if not (storage or numpys or made or layer or known in _FORGOTTEN):
             raise UnpicklingError(f'{module}.{name} is no tensor and no plain value')
         return Name(module, name)
 
@@ -218,6 +237,8 @@ class PlainPickle:
             return arguments[0]
         if known == _SIZE:
             return tuple(*parts)
+        if isinstance(named, Name) and _LAYER_MODULES.fullmatch(named.module):
+            return Layer()
         if known is None:
             raise UnpicklingError(f'{type(named).__name__} is called')
         return None
@@ -274,5 +295,5 @@ _STEPS: Dict[bytes, _Step] = {
     pickle.APPENDS: lambda its: its._extend(its._marked()),
     pickle.SETITEM: lambda its: its._fill(list(its._last(2))),
     pickle.SETITEMS: lambda its: its._fill(its._marked()),
-    pickle.BUILD: lambda its: its._last(1),  # attributes of an object: none is kept
+    pickle.BUILD: lambda its: its._describe(*its._last(1)),
 }

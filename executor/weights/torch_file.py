@@ -13,11 +13,11 @@ import os
 import struct
 import zipfile
 from pickle import UnpicklingError
-from typing import Any, BinaryIO, Dict, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, Tuple
 
 import torch
 
-from executor.weights.plain_pickle import MOST_STEPS, PlainPickle, TensorEntry
+from executor.weights.plain_pickle import MOST_STEPS, Layer, PlainPickle, TensorEntry
 
 # The largest detector there is (a billion parameters) with the state of its optimizer takes 12 GB. A file of a terabyte
 # may take no room on disk, but would in memory.
@@ -26,6 +26,7 @@ _MOST_BYTES = 2**34
 _MOST_TIMES = 16  # all tensors together may take the size of the file
 _DEEPEST = 100  # containers in each other
 _MOST_DIMENSIONS = 64  # of a tensor, in torch
+_LONGEST_NAME = 1000  # of a parameter in a layer
 
 _MAGIC_NUMBER, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the form before torch 1.6
 _ZIP, _ZIP_END = b'PK\x03\x04', b'PK\x05\x06'
@@ -37,6 +38,8 @@ Records = Dict[str, Tuple[int, int]]  # where the bytes of each storage begin in
 
 def load(file: BinaryIO) -> object:
     """Read what torch.save wrote; any number of threads may, each its file.
+
+    A network that was saved whole becomes a dict: its `state_dict`, and its attribute `names`.
 
     Raises:
         UnpicklingError: it holds more than plain values and tensors, or is another kind of file.
@@ -110,6 +113,11 @@ def _bytes(file: BinaryIO, record: Tuple[int, int]) -> bytearray:
     return content
 
 
+def _dict(value: object) -> Dict[Any, Any]:
+    """Give what is a dict, and nothing for all else."""
+    return value if type(value) is dict else {}
+
+
 def _itemsize(dtype: torch.dtype) -> int:
     return torch.empty(0, dtype=dtype).element_size()
 
@@ -126,9 +134,7 @@ class _Maker:
 
     def made(self, value: Any, depth: int = 0) -> Any:
         """Copy a value, its containers as dict, list and tuple."""
-        self._values_left -= 1
-        if depth > _DEEPEST or self._values_left < 0:
-            raise UnpicklingError('its values are nested without end')
+        self._count(depth)
         kind = type(value)
         if kind is dict:
             return {key: self.made(item, depth + 1) for key, item in value.items()}
@@ -136,7 +142,30 @@ class _Maker:
             return kind([self.made(item, depth + 1) for item in value])
         if kind is TensorEntry:
             return self._tensor(value)
+        if kind is Layer:
+            names = self.made(_dict(value.state).get('names'), depth + 1)
+            return {'state_dict': dict(self._parameters(value, '', depth)), 'names': names}
         return value if kind in (bool, int, float, str, bytes) else None
+
+    def _count(self, depth: int) -> None:
+        self._values_left -= 1
+        if depth > _DEEPEST or self._values_left < 0:
+            raise UnpicklingError('its values are nested without end')
+
+    def _parameters(self, layer: Layer, before: str, depth: int) -> Iterator[Tuple[str, torch.Tensor]]:
+        """Make the parameters and buffers of a layer and of those in it, under the names that torch gives them."""
+        self._count(depth)
+        if len(before) > _LONGEST_NAME:
+            raise UnpicklingError('a name is too long')
+        state = _dict(layer.state)
+        for key in ('_parameters', '_buffers'):
+            for name, entry in _dict(state.get(key)).items():
+                if type(entry) is TensorEntry:
+                    self._count(depth)
+                    yield f'{before}{name}', self._tensor(entry)
+        for name, inner in _dict(state.get('_modules')).items():
+            if type(inner) is Layer:
+                yield from self._parameters(inner, f'{before}{name}.', depth + 1)
 
     def _tensor(self, entry: TensorEntry) -> torch.Tensor:
         """Make a dense tensor; its size is known to be reasonable before memory is taken."""

@@ -8,10 +8,13 @@ import struct
 import zipfile
 from typing import Any, Callable, Tuple
 
+from demo import shapes
 from tests.failures.task import PACKAGE, WEIGHTS, Change, Task, change, changes, config, content, placed
 
 TOUCH = 'touch {root}/canary'
 DARKNET = 'in/models/yolov3.weights'
+ULTRALYTICS = 'in/models/best.pt'
+EFFDET = 'in/models/tf_efficientdet.pth'
 
 
 @change
@@ -32,9 +35,9 @@ def saved(task: Task, value: Any, name: str = WEIGHTS) -> None:
 
 
 @change
-def cut_off(task: Task) -> None:
-    data = task.path(WEIGHTS).read_bytes()
-    task.write(WEIGHTS, data[: len(data) // 2])
+def cut_off(task: Task, name: str = WEIGHTS) -> None:
+    data = task.path(name).read_bytes()
+    task.write(name, data[: len(data) // 2])
 
 
 @change
@@ -48,6 +51,31 @@ def darknet_weights(task: Task, size: int, name: str = DARKNET) -> None:
 def darknet_model(size: int, config_file: str) -> Change:
     """Such a file as the model, for a config."""
     return changes(darknet_weights(size), config(model_params_path=[f'{{root}}/{DARKNET}'], config_file=config_file))
+
+
+@change
+def ultralytics_weights(task: Task, classes: int = 3, parts: Tuple[str, ...] = (), **others: Any) -> None:
+    """A network that ultralytics saved whole, as the only file of the model; `parts`: that YOLOv5 has not."""
+    import torch
+
+    from tests.support.ultralytics import save, tiny_parameters
+
+    parameters = {**tiny_parameters(classes), **{name: torch.ones(1) for name in parts}}
+    names = [*shapes.CLASS_NAMES, *map(str, range(classes))][:classes]
+    save(task.path(ULTRALYTICS), parameters, names, **{key: value(task) for key, value in others.items()})
+    config(model_params_path=[f'{{root}}/{ULTRALYTICS}'], pretrained_model_params=[f'{{root}}/{ULTRALYTICS}'])(task)
+
+
+@change
+def effdet_weights(task: Task, size: int = 0, without: str = '') -> None:
+    """What effdet calls tf_efficientdet_d0 to d4, as the only file of the model; `without` one of its parameters."""
+    import torch
+
+    from tests.support.effdet import effdet_parameters
+
+    parameters = {name: value for name, value in effdet_parameters(size).items() if name != without}
+    torch.save(parameters, str(task.path(EFFDET)))
+    config(model_params_path=[f'{{root}}/{EFFDET}'], pretrained_model_params=[f'{{root}}/{EFFDET}'])(task)
 
 
 @change

@@ -6,6 +6,7 @@ import gzip
 import importlib.util
 import json
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Mapping, Sequence
 
 import numpy as np
@@ -47,20 +48,24 @@ class Zoo:
 
     def largest_difference(self, outputs: Mapping[str, torch.Tensor]) -> float:
         """Of the samples of every raw output; `outputs` by the upstream's names."""
+        return max(self.differences(outputs))
+
+    def differences(self, outputs: Mapping[str, torch.Tensor]) -> list[float]:
         differences = []
         for output in self.fixture['outputs']:
             mine = outputs[output['name']]
             assert list(mine.shape) == output['shape']
             flat = mine.flatten()
             differences += [abs(float(flat[index]) - value) for index, value in output['samples']]
-        return max(differences)
+        return differences
 
 
-def built(config_file: str) -> torch.nn.Module:
-    """The detector of a config, in evaluation mode."""
+def built(config_file: str, changes: Mapping[str, Any] = MappingProxyType({})) -> torch.nn.Module:
+    """The detector of a config with `changes` to its model, in evaluation mode."""
     register_parts()
     init_default_scope('mmdet')
     config = load_config(config_file)
+    config.merge_from_dict({'model': dict(changes)})
     for part in config.model.values():
         if isinstance(part, dict):
             part.pop('init_cfg', None)  # which may name a download

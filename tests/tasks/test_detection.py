@@ -340,6 +340,24 @@ def test_the_official_weights_have_the_official_accuracy(tmp_path, shared_data):
 
 
 @pytest.mark.shared
+def test_the_official_weights_of_yolov5_have_their_accuracy(tmp_path, shared_data):
+    """Without a config_file; of the letterboxes that `shared/data/zoo/README.md` lists ours is top left."""
+    env_file = exports.write_task(
+        tmp_path,
+        shared_data / 'coco80/mining/in',
+        infer=True,
+        config_file='',
+        cfg_options='',
+        model_params_path=[str(shared_data.parent / 'weights/yolov5n_coco_v6.pt')],
+        conf_threshold=0.001,
+    )
+    run(env_file)
+    AP, AP50 = average_precision(tmp_path / 'out/infer-result.json', shared_data / 'coco80/val-instances.json')
+    assert pytest.approx(0.316, abs=0.005) == AP
+    assert pytest.approx(0.481, abs=0.005) == AP50
+
+
+@pytest.mark.shared
 @pytest.mark.parametrize('bare', [False, True])
 def test_a_package_of_the_predecessor_has_its_accuracy(tmp_path, shared_data, bare):
     """Of its two weights the worse would give 0.080, and what was not averaged 0.215 (`shared/data/zoo/README.md`)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.slow
 NANO = Path(shapes.CONFIG_FILE).name
 TINY = 'configs/yolox/yolox_tiny_8x8_300e_coco.py'
 SMALL = {'max_epochs': 1, 'samples_per_gpu': 4, 'workers_per_gpu': 1, 'cfg_options': shapes.size_options(96, spread=0)}
+ATTACHMENTS = ['validation.jpg', 'report.html', 'report.json']
 
 
 def write_small_task(root: Path, train: int = 8, val: int = 5, **config: Any) -> Path:
@@ -58,17 +60,37 @@ def test_a_package_has_all_that_a_later_task_needs(two_epochs, monkeypatch):
         assert config['test_dataloader']['dataset']['pipeline'][1]['scale'] == (96, 96)
         monkeypatch.setattr(patches, 'is_trusted', lambda file: True)
         assert Config.fromfile(str(models / name / NANO)).model.type == 'YOLOX'
-    assert result['attachments'] == {'evaluation': ['validation.jpg']}
+    assert result['attachments'] == {'evaluation': ATTACHMENTS}
     assert (models / 'attachments/evaluation/validation.jpg').stat().st_size > 1000
     assert not list(models.rglob('.*'))  # nothing half written
+
+
+def test_the_page_of_the_model_is_about_the_best_stage(two_epochs):
+    env_file, output = two_epochs
+    result, folder = result_of(env_file), read_env(env_file).output.models_dir / 'attachments/evaluation'
+    numbers = json.loads((folder / 'report.json').read_text(encoding='utf-8'))
+    best = result['model_stages'][result['best_stage_name']]
+    assert (numbers['stage'], numbers['images']) == (result['best_stage_name'], 5)
+    assert numbers['platform']['mAP'] == pytest.approx(best['mAP'], abs=1e-4)
+    assert {key: numbers['platform'][key] for key in ('tp', 'fp', 'fn')} == {
+        key: best[key] for key in ('tp', 'fp', 'fn')
+    }
+    assert [row['epoch'] for row in numbers['history']] == [1, 2]
+    assert all({'loss', 'lr', 'AP', 'AP_50'} <= set(row) for row in numbers['history'])
+    assert numbers['settings']['Training']['weights it began with'] == 'none: trained from scratch'
+    assert numbers['settings']['Parameters']['max_epochs'] == 2
+    assert f'page of the model: {folder}/report.html' in output and 'could not be' not in output
+    assert 1e4 < (folder / 'report.html').stat().st_size < 4e6
 
 
 def test_the_end_is_told(two_epochs):
     env_file, output = two_epochs
     assert monitor_of(env_file)[2:] == ['1.00', '2']
-    assert 'epoch 2 of 2, iteration 2 of 2: loss' in output
-    assert re.search(r'epoch 2 of 2: [0-9.]+ images/s, waited for images [0-9]+ % of the time', output)
+    line = r'epoch 2 of 2: loss [0-9.]+ \(.*\), learning rate [0-9.e-]+; [0-9.]+ images/s, waited for images [0-9]+ %'
+    assert re.search(line, output) and output.count('epoch 2 of 2') == 1
+    assert re.search(r'\| class +\| true boxes \| +AP50 \| +AP \| precision \| recall \| +F1 \|', output)
     assert '| triangle |' in output
+    assert output.count('each validation tells three means') == 1
     assert 'best stage epoch_' in output
     assert 'no pretrained weights: training from scratch' in output
 
@@ -101,10 +123,11 @@ def test_resume_goes_on_after_a_kill(tmp_path):
     kept = [f'epoch_{n}' for n in range(1, reached + 1)]
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
     assert f'epoch {reached} of 8' not in output and f'epoch {reached + 1} of 8' in output
+    page = tmp_path / 'out/models/attachments/evaluation/report.json'
+    assert [row['epoch'] for row in json.loads(page.read_text(encoding='utf-8'))['history']] == list(range(1, 9))
     # By hand: from r = 0.01 * 4 / 64 down to r / 20 in 12 steps, of which the last is the 11th, counted from 0:
     # r / 20 + (r - r / 20) * (1 + cos(11 / 12 * pi)) / 2.
-    assert 'epoch 8 of 8, iteration 2 of 2: loss' in output
-    assert re.search(r'epoch 8 of 8, .* learning rate 4\.14e-05', output)
+    assert re.search(r'epoch 8 of 8: .* learning rate 4\.14e-05', output)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +175,7 @@ def test_a_new_start_in_the_same_folder_mixes_nothing_and_takes_nothing_of_other
     write_small_task(tmp_path, max_epochs=1)
     run(env_file)
     assert list(result_of(env_file)['model_stages']) == ['epoch_1']
-    ours = {f'models/{name}' for name in ('result.yaml', 'attachments/evaluation/validation.jpg')}
+    ours = {'models/result.yaml', *(f'models/attachments/evaluation/{name}' for name in ATTACHMENTS)}
     ours |= {f'models/epoch_1/{name}' for name in ('epoch_1.pth', NANO)}
     found = {name for name in files_in(tmp_path / 'out') if name.startswith(('models', 'tensorboard'))}
     curves = found - ours - theirs
@@ -184,7 +207,7 @@ def test_a_kill_in_the_middle_of_a_validation_costs_no_epoch(tmp_path):
     os.kill(worker_of(process.pid), signal.SIGKILL)
     output, _ = process.communicate()
     assert process.returncode == 1
-    assert 'epoch 1: mAP' in output and 'epoch 2: mAP' not in output
+    assert 'epoch 1 of 2' in output and 'epoch 2 of 2' not in output
     assert monitor_of(env_file)[3:5] == ['4', '300103']
     before = result_of(env_file)
     assert list(before['model_stages']) == ['epoch_1', 'epoch_2']
@@ -196,11 +219,11 @@ def test_a_kill_in_the_middle_of_a_validation_costs_no_epoch(tmp_path):
     config = yaml.safe_load((tmp_path / 'in/config.yaml').read_text(encoding='utf-8'))
     write_config(tmp_path, **{**config, 'args_options': '--resume'})
     output = run(env_file)
-    assert 'epoch 2: mAP' in output and 'iteration' not in output  # validated, not trained again
+    assert 'epoch 2, validated again: AP50' in output and 'epoch 2 of' not in output  # not trained again
     after = result_of(env_file)
     assert after['model_stages']['epoch_1'] == before['model_stages']['epoch_1']
     assert after['model_stages']['epoch_2']['fn'] > 0
-    assert after['attachments'] == {'evaluation': ['validation.jpg']}
+    assert after['attachments'] == {'evaluation': ATTACHMENTS}
 
 
 def worker_of(pid: int) -> int:

@@ -21,8 +21,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 ROOMS = {
     # the task, from its entry to its ranks
     'start.py': (
-        'executor.contract executor.config.find executor.log executor.machine.limits executor.process.explain '
-        'executor.process.parent executor.process.termination executor.training.smaller_batch'
+        'executor.contract executor.config.find executor.config.known_models executor.log executor.machine.limits '
+        'executor.process.explain executor.process.parent executor.process.termination executor.training.smaller_batch'
     ),
     'executor/process': (
         'executor.contract executor.detection.detect executor.dist executor.log executor.machine '
@@ -46,15 +46,18 @@ ROOMS = {
         'executor.network executor.weights mmcv mmdet mmengine numpy torch'
     ),
     'executor/report': (
-        'executor.contract executor.detections executor.evaluation executor.images.decode cv2 numpy terminaltables'
+        'executor.contract executor.detections executor.evaluation executor.images.decode cv2 jinja2 matplotlib numpy '
+        'terminaltables'
     ),
     'executor/evaluation': 'executor.detections numpy pycocotools',
     'executor/config': (
-        'executor.contract executor.machine executor.models.families executor.weights mmcv mmdet mmengine numpy'
+        'executor.contract executor.machine executor.models.families executor.models.held executor.weights '
+        'mmcv mmdet mmengine numpy'
     ),
     'executor/config/find.py': 'executor.config.names executor.contract',
+    'executor/config/known_models.py': 'executor.config.find',
     'executor/config/names.py': '',
-    'executor/weights': 'executor.contract executor.models.families torch',
+    'executor/weights': 'executor.contract executor.models.families executor.models.held torch',
     'executor/models': (
         'executor.detections executor.images.prepare executor.network.dense mmcv mmdet mmengine numpy torch'
     ),

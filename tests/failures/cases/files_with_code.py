@@ -6,6 +6,7 @@ from typing import Tuple
 
 from tests.failures.case import Case, rows
 from tests.failures.packages import (
+    ULTRALYTICS,
     copies_without_end,
     harmful_weights,
     plain_pickle,
@@ -13,6 +14,7 @@ from tests.failures.packages import (
     program_in_state,
     shell,
     through_numpy,
+    ultralytics_weights,
 )
 from tests.failures.task import INFERENCE, MINING, TRAINING, WEIGHTS, changes, config
 
@@ -38,6 +40,13 @@ CASES: Tuple[Case, ...] = (
         copies_without_end(),
         f'/{WEIGHTS}',
         'not loaded for safety (it has more than 5000000 steps)',
+    ),
+    _file(
+        'a network that ultralytics saved whole has a call beside it',
+        ultralytics_weights(opt=shell),
+        f'/{ULTRALYTICS}',
+        'not loaded for safety',
+        'save its state_dict alone',
     ),
     _file(
         'the pretrained weights hold a call',

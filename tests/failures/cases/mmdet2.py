@@ -67,7 +67,7 @@ CASES: Tuple[Case, ...] = (
         config(config_file='configs/solov2/solov2_light_r34_fpn_3x_coco.py'),
         '/in/config.yaml:',
         "config_file 'configs/solov2/solov2_light_r34_fpn_3x_coco.py' does not exist (the nearest are configs/solov2/",
-        'use one of configs/yolov3/yolov3_d53_8x8_273e_coco.py',
+        'use a config of this image such as configs/yolox/yolox_s_8x8_300e_coco.py',
     ),
     _heavy('the weights of mmdet 2 are cut off', changes(of_mmdet_2(), cut_off()), f'/{WEIGHTS} is cut off'),
     _heavy(

@@ -7,10 +7,13 @@ from typing import Tuple
 from tests.failures.case import Case, rows
 from tests.failures.packages import (
     DARKNET,
+    EFFDET,
+    ULTRALYTICS,
     compressed_weights,
     cut_off,
     darknet_model,
     darknet_weights,
+    effdet_weights,
     expanded_weights,
     filled_weights,
     other_names,
@@ -18,6 +21,7 @@ from tests.failures.packages import (
     pretrained,
     saved,
     torch_script,
+    ultralytics_weights,
 )
 from tests.failures.task import (
     CONFIG,
@@ -37,6 +41,7 @@ from tests.failures.task import (
 
 _CONFIG = f'{PACKAGE}/{CONFIG}'
 YOLOV3 = 'configs/yolov3/yolov3_d53_8x8_273e_coco.py'
+EFFICIENTDET = 'configs/efficientdet/efficientdet_{}_8x8_300e_coco.py'
 DARKNET53 = 'configs/yolox/yolox_darknet53_8x8_300e_coco.py'
 
 _case = rows(300004, task=INFERENCE)
@@ -175,6 +180,79 @@ CASES: Tuple[Case, ...] = (
         darknet_model(248_007_048, DARKNET53),
         f'/{DARKNET} does not fit the config',
         'set config_file to the config that these weights were trained with',
+    ),
+    _heavy(
+        "ultralytics' weights are cut off",
+        changes(ultralytics_weights(), cut_off(ULTRALYTICS)),
+        f'/{ULTRALYTICS} is cut off or damaged',
+        'copy it again, or choose another model',
+    ),
+    _heavy(
+        "ultralytics' weights are of blocks that were built in 2020",
+        ultralytics_weights(parts=('model.2.cv4.conv.weight',)),
+        f'/{ULTRALYTICS}: model.2.cv4.conv.weight is of no part of YOLOv5 as it is read',
+        'choose weights of YOLOv5 n, s, m, l or x as the releases 5.0 to 7.0 build them',
+        task=MINING,
+    ),
+    _heavy(
+        "ultralytics' pretrained weights are of a network with a fourth level",
+        ultralytics_weights(parts=('model.33.m.3.weight',)),
+        f'/{ULTRALYTICS}: model.33.m.3.weight is of no part of YOLOv5 as it is read',
+        'choose weights of YOLOv5 n, s, m, l or x as the releases 5.0 to 7.0 build them',
+        task=TRAINING,
+    ),
+    _heavy(
+        "ultralytics' weights detect 80 classes, the task wants 3",
+        ultralytics_weights(classes=80),
+        f'/{ULTRALYTICS} detects 80 classes (circle, square, triangle, 0, 1, 2, ',
+        'but class_names has 3 (circle, square, triangle): give class_names of the model, in its order',
+    ),
+    _heavy(
+        "ultralytics' pretrained weights are of another network than config_file",
+        ultralytics_weights(),
+        f'/{ULTRALYTICS} is of YOLOv5, and does not fit config_file, whose detector has YOLOXHead',
+        'set config_file to configs/yolov5/yolov5s_8x8_300e_coco.py',
+        task=TRAINING,
+    ),
+    _heavy(
+        "effdet's weights are cut off",
+        changes(effdet_weights(), cut_off(EFFDET)),
+        f'/{EFFDET} is cut off or damaged',
+        'copy it again, or choose another model',
+    ),
+    _heavy(
+        "effdet's weights are of a larger EfficientDet than config_file",
+        changes(effdet_weights(size=1), config(config_file=EFFICIENTDET.format('d0'))),
+        f'/{EFFDET} is of EfficientDet-d1, and does not fit config_file, whose detector has another backbone',
+        f'set config_file to {EFFICIENTDET.format("d1")}',
+    ),
+    _heavy(
+        "effdet's pretrained weights are of a smaller EfficientDet than config_file",
+        changes(effdet_weights(), config(config_file=EFFICIENTDET.format('d2'))),
+        f'/{EFFDET} is of EfficientDet-d0, and does not fit config_file, whose detector has another backbone',
+        f'set config_file to {EFFICIENTDET.format("d0")}',
+        task=TRAINING,
+    ),
+    _heavy(
+        "effdet's pretrained weights are of another network than config_file",
+        effdet_weights(),
+        f'/{EFFDET} is of EfficientDet-d0, and does not fit config_file, whose detector has YOLOXHead',
+        f'set config_file to {EFFICIENTDET.format("d0")}',
+        task=TRAINING,
+    ),
+    _heavy(
+        "effdet's weights are of a network that is not TensorFlow's",
+        effdet_weights(without='fpn.resample.3.conv.conv.bias'),
+        f'/{EFFDET}: fpn.resample.3.conv.conv.bias is missing',
+        'choose weights of EfficientDet d0 to d4, which effdet calls tf_efficientdet_d0 to tf_efficientdet_d4',
+        task=MINING,
+    ),
+    _heavy(
+        "effdet's weights detect COCO's classes, the task wants 3",
+        effdet_weights(),
+        f'/{EFFDET} detects 80 classes, whose names it does not hold, but class_names has 3 (circle, square, triangle)',
+        'give class_names of the model, in its order',
+        task=MINING,
     ),
     _heavy(
         'class_names has another number of classes than the model',

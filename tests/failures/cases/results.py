@@ -79,6 +79,11 @@ CASES: Tuple[Case, ...] = (
         'stage.mAP must be a number from 0 to 1, found nan',
     ),
     _state(
+        'a state to resume from has a history that no training writes',
+        resumed(lambda state: state.update(ymir_history=[{'epoch': 1, 'numbers': {'loss': 'low'}}])),
+        f"/{_STATE}: ymir_history[0].numbers.loss must be a finite number, found 'low'",
+    ),
+    _state(
         'a state to resume from is of another detector',
         resumed(lambda state: None),
         f'/{_STATE} does not fit this training: state_dict lacks',

@@ -80,12 +80,12 @@ def test_there_is_none(tmp_path, name):
     assert caught.value.key == 'config_file'
     message = str(caught.value)
     assert message.startswith(f'config_file {name!r}'[:90])
-    assert ' does not exist: use one of configs/' in message
-    assert NANO in message and message.endswith('or a config of the pretrained model (lost.py)')
+    assert ' does not exist: use a config of this image such as configs/yolox/' in message
+    assert message.endswith('or one of the pretrained model (lost.py)')
 
 
 def test_a_model_without_a_config_is_told(tmp_path):
-    with pytest.raises(ParameterError, match=r'a config of the pretrained model \(it has none\)$'):
+    with pytest.raises(ParameterError, match=r'one of the pretrained model \(it has none\)$'):
         find_config('nowhere.py', [tmp_path / 'a.pth'])
 
 

@@ -12,6 +12,8 @@ YOLOX_TINY = 'configs/yolox/yolox_tiny_8x8_300e_coco.py'
 YOLOX_S = 'configs/yolox/yolox_s_8x8_300e_coco.py'
 DARKNET53 = 'configs/yolox/yolox_darknet53_8x8_300e_coco.py'
 YOLOV3 = 'configs/yolov3/yolov3_d53_8x8_273e_coco.py'
+YOLOV5 = 'configs/yolov5/yolov5n_8x8_300e_coco.py'
+EFFICIENTDET = 'configs/efficientdet/efficientdet_d0_8x8_300e_coco.py'
 RETINANET = 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'
 FCOS = 'configs/fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py'
 FASTER = 'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
@@ -51,6 +53,15 @@ def sizes_in(node):
         (
             *(YOLOV3, (416,)),  # 320 * 416 / 608 is 218.9
             *([('RandomResize', [(224, 224), (416, 416)])], [('Resize', (416, 416))], []),
+        ),
+        (
+            *(YOLOV5, (512, 320), [('Mosaic', (512, 320)), ('RandomAffine', (-256, -160))]),
+            *([('Resize', (512, 320))], []),
+        ),
+        (
+            *(EFFICIENTDET, (640, 384)),
+            [('RandomResize', (640, 384)), ('RandomCrop', (640, 384)), ('Pad', (640, 384))],
+            *([('Resize', (640, 384)), ('Pad', (640, 384))], []),
         ),
         *(
             (name, (640,), [('Resize', (640, 384))], [('Resize', (640, 384))], [])  # 800 * 640 / 1333 is 384.1
@@ -114,22 +125,20 @@ def test_a_package_is_changed_again_with_the_hooks_that_it_keeps():
 
 
 @pytest.mark.parametrize(
-    'name, divisor, wanted, words',
+    'name, wanted, words',
     [
-        (YOLOX_TINY, None, (500,), 'must be multiples of 32 for this detector, found 500: use 480 or 512'),
-        (YOLOX_TINY, None, (512, 330), 'multiples of 32 for this detector, found 512,330: use 512,320 or 512,352'),
-        (YOLOX_TINY, 128, (96,), 'must be multiples of 128 for this detector, found 96: use 128'),
-        ('configs/ssd/ssd300_coco.py', None, (320,), 'its layers and anchors are made for one size: leave it empty'),
+        (YOLOX_TINY, (500,), 'must be multiples of 32 for this detector, found 500: use 480 or 512'),
+        (YOLOX_TINY, (512, 330), 'multiples of 32 for this detector, found 512,330: use 512,320 or 512,352'),
+        (EFFICIENTDET, (96,), 'must be multiples of 128 for this detector, found 96: use 128'),
+        ('configs/ssd/ssd300_coco.py', (320,), 'its layers and anchors are made for one size: leave it empty'),
         (
-            *('configs/centernet/centernet_r18_8xb16-crop512-140e_coco.py', None, (320,)),
+            *('configs/centernet/centernet_r18_8xb16-crop512-140e_coco.py', (320,)),
             'input_size cannot change this detector: its test resizes images to no size: leave it empty',
         ),
     ],
 )
-def test_what_cannot_be(name, divisor, wanted, words):
+def test_what_cannot_be(name, wanted, words):
     config = load_config(name)
-    if divisor:
-        config.model.data_preprocessor.pad_size_divisor = divisor
     with pytest.raises(ParameterError) as caught:
         set_input_size(config, wanted)
     assert words in str(caught.value)

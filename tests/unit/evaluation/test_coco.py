@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from executor.detections import Detections
-from executor.evaluation.coco import ImageResult, Truth, evaluate
+from executor.evaluation.coco import COCO_NAMES, evaluate
+from tests.unit.evaluation.cases import CLASSES, image
 
 AT = {'iou_thr': 0.5, 'conf_thr': 0.05}
-CLASSES = ('cat', 'dog')
-
-
-def image(number, true=(), predicted=()):
-    """true: (label, x1, y1, x2, y2[, ignore]); predicted: (label, score, x1, y1, x2, y2)."""
-    truth = Truth(
-        boxes=np.array([t[1:5] for t in true], float).reshape(-1, 4),
-        labels=np.array([t[0] for t in true], int),
-        ignore=np.array([len(t) > 5 and t[5] for t in true], bool),
-    )
-    found = Detections(
-        boxes=np.array([p[2:6] for p in predicted], np.float32).reshape(-1, 4),
-        scores=np.array([p[1] for p in predicted], np.float32),
-        labels=np.array([p[0] for p in predicted], int),
-    )
-    return ImageResult(number, truth, found)
 
 
 def test_nothing_at_all_is_zero_not_undefined():
@@ -85,3 +68,29 @@ def test_a_class_without_true_boxes_does_not_lower_the_mean():
     found = evaluate([image(0, [(1, 0, 0, 50, 50)], [(1, 0.9, 0, 0, 50, 50)])], CLASSES, AT)
     assert found.mAP_50 == pytest.approx(1.0)
     assert found.mAR == 1.0
+
+
+def test_what_is_undefined_is_told_in_the_twelve_numbers():
+    """One true box of 100 x 100, which COCO calls large, found with the second of two predictions."""
+    found = evaluate([image(0, [BOX], [(0, 0.9, 200, 200, 300, 300), (0, 0.8, 0, 0, 100, 100)])], CLASSES, AT)
+    expected = {'AP': 0.5, 'AP_50': 0.5, 'AP_75': 0.5, 'AP_s': -1, 'AP_m': -1, 'AP_l': 0.5}
+    expected.update({'AR_1': 0, 'AR_10': 1, 'AR_100': 1, 'AR_s': -1, 'AR_m': -1, 'AR_l': 1})
+    assert dict(zip(COCO_NAMES, found.details.coco)) == pytest.approx(expected)
+    assert (found.mAP, found.mAP_s, found.mAP_l, found.AR_100) == pytest.approx((0.5, 0, 0.5, 1))
+
+
+def test_each_class_at_the_best_threshold_of_the_whole_model():
+    """Cats right at 0.9 and 0.7, wrong at 0.5; a dog right at 0.8, one missed.
+
+    From 0.501 to 0.7 all three predictions are right, and one of four true boxes is missed: F1 is 6 / 7.
+    """
+    results = [
+        image(0, [BOX, FAR], [(0, 0.9, 0, 0, 100, 100), (0, 0.7, 200, 200, 300, 300), (0, 0.5, 500, 500, 600, 600)]),
+        image(1, [(1, 0, 0, 50, 50), (1, 60, 60, 90, 90)], [(1, 0.8, 0, 0, 50, 50)]),
+    ]
+    found = evaluate(results, CLASSES, AT)
+    best, cat, dog = found.details.best, *(c.at_best for c in found.classes)
+    assert (best.precision, best.recall, best.f1) == pytest.approx((1, 3 / 4, 6 / 7))
+    assert cat.threshold == dog.threshold == best.threshold == 0.601  # the middle of 0.501 to 0.7
+    assert (cat.precision, cat.recall, cat.f1) == (1, 1, 1)
+    assert (dog.precision, dog.recall, dog.f1) == pytest.approx((1, 1 / 2, 2 / 3))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from executor.report.pictures import draw_grid, evenly_spaced, write_picture
-from tests.unit.evaluation.test_coco import image
+from tests.unit.evaluation.cases import image
 
 GREEN, RED = (80, 200, 80), (40, 90, 240)  # BGR
 

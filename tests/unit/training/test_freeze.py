@@ -9,6 +9,7 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.hooks import EMAHook
+from mmengine.registry import init_default_scope
 from torch import nn
 
 from executor.config.read import load_config
@@ -22,6 +23,11 @@ from tests.support.task_folder import TaskFolder
     'name, expected',
     [
         ('configs/yolox/yolox_nano_8x8_300e_coco.py', 'stem stage1 stage2 stage3 stage4'),
+        ('configs/yolov5/yolov5n_8x8_300e_coco.py', 'stem stage1 stage2 stage3 stage4'),
+        (
+            'configs/efficientdet/efficientdet_d0_8x8_300e_coco.py',
+            'layers.0 layers.1 layers.2 layers.3 layers.4 layers.5',
+        ),
         (
             'configs/yolov3/yolov3_d53_8x8_273e_coco.py',
             'conv1 conv_res_block1 conv_res_block2 conv_res_block3 conv_res_block4 conv_res_block5',
@@ -35,6 +41,7 @@ from tests.support.task_folder import TaskFolder
 )
 def test_the_parts_of_a_backbone(name, expected):
     register_parts()
+    init_default_scope('mmdet')
     backbone = MODELS.build({**load_config(name).model.backbone, 'init_cfg': None})
     parts = backbone_parts(backbone)
     assert [part.name for part in parts] == expected.split()

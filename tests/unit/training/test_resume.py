@@ -181,6 +181,8 @@ UNWRITTEN = [
     ('ymir_stages/0/stage/validated', 1, 'stage.validated must be True or False'),
     ('ymir_stages/0/classes/0/name', 7, r'classes\[0\].name must be text'),
     ('ymir_stages/0/classes/0/ap', 2, r'classes\[0\].ap must be a number from 0 to 1'),
+    ('ymir_stages/0/classes/0/at_best', 7, r'classes\[0\].at_best must be a dict'),
+    ('ymir_stages/0/classes/0/at_best', {'threshold': 2}, 'at_best.threshold must be a number from 0 to 1'),
     ('ymir_stages/0/classes/0', [], r'classes\[0\] must be a dict'),
     ('ymir_stages/0/classes', ABSENT, 'classes must be a list'),
     *(('meta/epoch', n, 'meta.epoch must be a whole number from 1') for n in (0, -3, True, 1.5, '4', None, 10**5000)),

@@ -14,7 +14,7 @@ from mmengine.hooks import EMAHook, Hook
 from executor.contract.errors import ValidationMemoryError
 from executor.contract.output.training_result import TrainingResult
 from executor.evaluation.coco import NOTHING_MEASURED
-from executor.training.metric import DetectionMetric
+from executor.training.metric import NOT_VALIDATED, DetectionMetric
 from executor.training.stage_hook import StageHook
 from executor.training.stage_store import StageStore
 from executor.weights.checkpoint import read_checkpoint
@@ -53,7 +53,8 @@ class Runner(SimpleNamespace):
         self.validated = parameters(self.model)
         if fails:
             return
-        self.val_evaluator.metrics[0].evaluation = dataclasses.replace(NOTHING_MEASURED, mAP_50=0.25)
+        evaluation = dataclasses.replace(NOTHING_MEASURED, mAP_50=0.25)
+        self.val_evaluator.metrics[0].validation = dataclasses.replace(NOT_VALIDATED, evaluation=evaluation)
         for hook in self.hooks:
             hook.after_val_epoch(self)
 

@@ -10,6 +10,7 @@ import yaml
 
 from executor.contract.output.training_result import Stage, TrainingResult
 from executor.evaluation.coco import NOTHING_MEASURED, ClassResult
+from executor.evaluation.thresholds import AtThreshold
 from executor.training.stage_state import TrainedStage, plain_stages, read_stages
 from executor.training.stage_store import StageStore, kept_stages
 from tests.support.task_folder import names_in
@@ -69,7 +70,7 @@ def add(store: StageStore, *maps: float | None, files=FILES) -> None:
         if mAP is None:
             store.add(name, epoch, NOTHING_MEASURED, written)
             continue
-        classes = (ClassResult('cat', 1, mAP, mAP, 1, 0, 0),)
+        classes = (ClassResult('cat', 1, mAP, mAP, 1, 0, 0, AtThreshold(0.3, 0.5, 1.0, 2 / 3)),)
         store.add(name, epoch, dataclasses.replace(NOTHING_MEASURED, mAP_50=mAP, classes=classes), written)
 
 
