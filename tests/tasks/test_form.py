@@ -97,4 +97,4 @@ def test_the_training_goes_on_to_count(trained):
     write_config(root, **{**yaml.safe_load(text), 'patience': 4, 'args_options': '--resume'})
     output = run(env_file)
     assert 'better than 0.0000 since epoch 1: ending after epoch 5 of 20' in output
-    assert 'epoch 3 of 20, iteration' not in output and 'epoch 4 of 20, iteration' in output
+    assert 'epoch 3 of 20' not in output and 'epoch 4 of 20: ' in output
