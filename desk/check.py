@@ -193,6 +193,7 @@ def _build_training(job: Job, params: TrainParams) -> None:
     from executor.config.patches import patch
     from executor.models.families import register_parts
     from executor.training.build_config import build_config
+    from executor.training.freeze import check_frozen, freeze
     from executor.training.pretrained import FROM_SCRATCH, starting_weights
     from executor.weights.choose import replace_downloads
     from executor.weights.match import load_weights
@@ -206,8 +207,10 @@ def _build_training(job: Job, params: TrainParams) -> None:
         logger.warning(FROM_SCRATCH)
     config = build_config(job.env, params, len(read_training_index(job.env.input.training_index_file)), 1, weights)
     replace_downloads(config['model'], will_load=weights is not None)
+    check_frozen(config, params, has_weights=weights is not None or params.args_options.resume is not None)
     with config_to_blame(config, params.config_options):
         model = MODELS.build(config['model'])
+    freeze(model, params.freeze)
     if weights is not None:
         load_weights(model, weights)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, MutableMapping, Sequence
+from typing import List, Mapping, MutableMapping
 
 from executor.config.allowed import LOADERS, OUR_DATASET, PACKAGE, WRAPPERS
 from executor.config.places import unscoped
@@ -63,10 +63,11 @@ def _with_our_dataset(dataset: object) -> object:
     return wrapper
 
 
-def outer_pipeline(dataset: ConfigDict) -> Sequence[ConfigDict]:
+def outer_pipeline(dataset: ConfigDict) -> List[ConfigDict]:
     """Find the transforms that make what the model gets: those of the outermost dataset that has some."""
     while 'pipeline' not in dataset:
         if not {'dataset', 'datasets'} & set(dataset):
             raise ValueError(f'the dataset ({dataset.get("type")}) has no pipeline')
         dataset = dataset['dataset'] if 'dataset' in dataset else dataset['datasets'][0]
-    return dataset['pipeline']
+    pipeline: List[ConfigDict] = dataset['pipeline']
+    return pipeline

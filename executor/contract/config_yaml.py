@@ -56,6 +56,12 @@ def read_job(env: Env, problems: Optional[List[ExecutorError]] = None) -> Job:
     if job.mining is not None:
         with noting(problems):
             _check_class_weights(source, job.mining)
+    if job.training is not None and job.training.patience is not None and job.training.args_options.no_validate:
+        with noting(problems):
+            raise ConfigError(
+                f'{source.where("patience")}: patience: {job.training.patience} needs validations, but args_options '
+                '--no-validate leaves them out: leave out one of the two'
+            )
     return job
 
 

@@ -54,6 +54,11 @@ class TrainParams(TaskParams):
     cache_images: str = _param('auto', parsers.choice('auto', 'encoded', 'off'))
     max_epochs: int = _param(100, parsers.epochs)
     config_file: str = _param('configs/yolox/yolox_tiny_8x8_300e_coco.py', parsers.text)
+    input_size: Tuple[int, ...] = _param((), parsers.sides)  # longer side, or (width, height); () is the config's
+    learning_rate: Optional[float] = _param(None, parsers.learning_rate)  # of the whole batch; None follows the batch
+    freeze: str = _param('none', parsers.frozen)
+    patience: Optional[int] = _param(None, parsers.epochs)  # None trains to the end
+    mosaic: str = _param('auto', parsers.choice('auto', 'off'))
     anchors: str = _param('config', parsers.choice('config', 'auto'))
     args_options: options.TrainArgs = _options(options.train_args)
     cfg_options: Dict[str, object] = _options(options.cfg_options)
@@ -76,6 +81,7 @@ class DetectionParams(TaskParams):
     config_file: str = _param('', parsers.text)
     samples_per_gpu: int = _param(16, parsers.samples)
     workers_per_gpu: int = _param(4, parsers.workers)
+    input_size: Tuple[int, ...] = _param((), parsers.sides)  # longer side, or (width, height); () is the model's own
     iou_threshold: Optional[float] = _param(None, parsers.number(0, 1))  # None is the model's own
     cfg_options: Dict[str, object] = _options(options.cfg_options)
 

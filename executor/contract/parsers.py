@@ -15,9 +15,13 @@ from executor.contract.shown import shown
 _LONGEST_TEXT = 2**16  # characters; the platform's form takes 100
 _MOST_ITEMS = 10_000
 
+WHOLE_BACKBONE = 'backbone'  # what `frozen` calls all of it
+
 # Beyond every machine and every run: a slip of the keyboard should not fill the memory, or a century, first.
 _MOST_SAMPLES, _MOST_WORKERS, _MOST_GPUS, MOST_EPOCHS = 4096, 256, 1024, 100_000
 _MOST_SEED = 2**32 - 1  # what numpy takes
+_LEAST_SIDE, _MOST_SIDE = 32, 8192  # of a network's input, in pixels
+_LEAST_RATE, _LARGEST_RATE = 1e-12, 100.0
 _LARGEST = 2**53  # of a whole number, beyond which a float is not exact
 
 
@@ -26,21 +30,46 @@ def integer(minimum: int, maximum: int = _LARGEST) -> Callable[[object], int]:
     wanted = f'a whole number of at least {minimum}' + (f' and at most {maximum}' if maximum < _LARGEST else '')
 
     def parse(value: object) -> int:
-        number = _to_float(value, wanted, minimum, maximum)
-        if not number.is_integer():
-            raise ValueError(wanted)
-        return int(number)
+        return _whole(value, wanted, minimum, maximum)
 
     return parse
 
 
-samples, workers, gpu_count = integer(1, _MOST_SAMPLES), integer(0, _MOST_WORKERS), integer(0, _MOST_GPUS)
+samples, gpu_count = integer(1, _MOST_SAMPLES), integer(0, _MOST_GPUS)
 epochs, seed = integer(1, MOST_EPOCHS), integer(0, _MOST_SEED)
+_count_workers = integer(0, _MOST_WORKERS)
+
+
+def workers(value: object) -> int:
+    """Parse a number of processes; the word none is 0."""
+    return 0 if value == 'none' else _count_workers(value)
+
+
+def frozen(value: object) -> str:
+    """Parse how much of a backbone stays as it is: none, all of it, or a number of stages."""
+    wanted = 'none, backbone, or a number of stages, a whole number of at least 1'
+    word = text(value, wanted)
+    return word if word in ('none', WHOLE_BACKBONE) else str(_whole(word, wanted, 1, _LARGEST))
+
+
+def sides(value: object) -> Tuple[int, ...]:
+    """Parse the size of a network's input: one side, or width and height."""
+    wanted = (
+        f'a whole number of pixels from {_LEAST_SIDE} to {_MOST_SIDE}, such as 640, or width and height with a comma '
+        "between them, such as '512,320'"
+    )
+    items = _items(value, wanted)
+    if len(items) > 2:
+        raise ValueError(wanted)
+    return tuple(_whole(item, wanted, _LEAST_SIDE, _MOST_SIDE) for item in items)
 
 
 def number(low: float, high: float) -> Callable[[object], float]:
     """Make a parser of numbers in [low, high]."""
     return lambda value: _to_float(value, f'a number from {low:g} to {high:g}', low, high)
+
+
+learning_rate = number(_LEAST_RATE, _LARGEST_RATE)
 
 
 def flag(value: object) -> bool:
@@ -115,6 +144,13 @@ def _items(value: object, wanted: str) -> Sequence[str]:
     if len(items) > _MOST_ITEMS:
         raise ValueError(f'{wanted}, at most {_MOST_ITEMS}')
     return [text(item, wanted) for item in items]
+
+
+def _whole(value: object, wanted: str, low: float, high: float) -> int:
+    number = _to_float(value, wanted, low, high)
+    if not number.is_integer():
+        raise ValueError(wanted)
+    return int(number)
 
 
 def _to_float(value: object, wanted: str, low: float, high: float) -> float:

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 
 from executor.config.blame import config_to_blame
 from executor.config.held import take_held_model
+from executor.config.input_size import set_input_size
 from executor.config.our_data import outer_pipeline
 from executor.config.overrides import set_classes, set_thresholds
 from executor.config.patches import patch
@@ -72,6 +73,7 @@ def load_model(params: DetectionParams, score_threshold: Optional[float] = None,
         set_classes(config, params.class_names)
         if 'test_dataloader' not in config:
             config['test_dataloader'] = copy.deepcopy(config['val_dataloader'])
+        set_input_size(config, params.input_size)
         own_threshold = set_thresholds(config, params, score_threshold, keep_own)
         replace_downloads(config['model'], will_load=True)  # everything it would download is in the weights
         model = MODELS.build(config['model']).eval().requires_grad_(False)

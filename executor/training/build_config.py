@@ -12,6 +12,7 @@ from mmengine.config import Config
 from executor.config.allowed import LOADERS
 from executor.config.blame import config_to_blame
 from executor.config.held import take_held_model
+from executor.config.input_size import set_input_size
 from executor.config.overrides import apply_options, chosen_number, set_classes, wrong_option
 from executor.config.read import load_config
 from executor.contract.env import Env
@@ -19,6 +20,7 @@ from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
 from executor.training.anchors import fit_anchors
 from executor.training.data import set_datasets
+from executor.training.mosaic import leave_out_mosaic
 from executor.training.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
 from executor.training.workers import choose_workers, set_workers
 from executor.weights.checkpoint import held_model, read_checkpoint
@@ -41,16 +43,19 @@ def build_config(
         take_held_model(config, held_model(read_checkpoint(weights), weights), weights)
     options, use_gpu = params.config_options, bool(params.gpu_ids)
     with config_to_blame(config, options):
+        set_input_size(config, params.input_size)
         keep_published_schedule(config)
         set_classes(config, params.class_names)
         # For what is not part of a model, such as the state to resume from.
         config['work_dir'] = str(env.output.root_dir / 'training')
         set_datasets(config, env, params)
+        if params.mosaic == 'off':
+            leave_out_mosaic(config)
         choose_workers(config, params.workers_per_gpu, ranks, use_gpu)
         max_epochs = chosen_number(options, 'train_cfg.max_epochs', params.max_epochs)
         total_batch = chosen_number(options, 'train_dataloader.batch_size', params.samples_per_gpu) * ranks
         scale_schedule(config, max_epochs, math.ceil(train_images / total_batch))
-        scale_learning_rate(config, total_batch)
+        scale_learning_rate(config, total_batch, params.learning_rate)
         _set_run(config, env, params, max_epochs, ranks)
         apply_options(config, options)
         if params.anchors == 'auto' and env.input.training_index_file is not None:
@@ -97,6 +102,7 @@ def _set_run(config: Config, env: Env, params: TrainParams, max_epochs: int, ran
     seed = 1 if arguments.seed is None else arguments.seed
     config['randomness'] = {'seed': seed, 'deterministic': arguments.deterministic}
     config['default_scope'] = 'mmdet'
+    config['freeze'] = params.freeze
     config['launcher'] = 'pytorch' if ranks > 1 else 'none'
     config['log_level'] = 'ERROR'  # what mmengine warns of is its own deprecations
     config['log_processor'] = {'type': 'LogProcessor'}  # by epoch, also where the config counts iterations

@@ -56,19 +56,29 @@ def scale_schedule(config: Config, max_epochs: int, iterations_per_epoch: int) -
             hook['switch_epoch'] = _scale_boundary(hook['switch_epoch'], published, max_epochs)
 
 
-def scale_learning_rate(config: Config, total_batch: int) -> None:
-    """Change the learning rate in proportion to the total batch, from the batch that the config was published for."""
+def scale_learning_rate(config: Config, total_batch: int, chosen: Optional[float] = None) -> None:
+    """Change the learning rate in proportion to the total batch, from the batch that the config was published for.
+
+    Args:
+        config: changed in place.
+        total_batch: images of all ranks in a step.
+        chosen: the rate that the user wants for it, None for the one in proportion.
+    """
     base = (config.get('auto_scale_lr') or {}).get('base_batch_size')
     optimizer = config['optim_wrapper'].get('optimizer', {})
-    if not base or 'lr' not in optimizer:
+    published = optimizer.get('lr')
+    if chosen is None and not (base and published):
         logger.warning('the config does not say for which batch its learning rate is: it is used as it is')
         return
-    factor = total_batch / base
-    optimizer['lr'] *= factor
-    config['auto_scale_lr'] = {**config['auto_scale_lr'], 'base_batch_size': total_batch}
+    usual = published * (total_batch / base) if base and published else published
+    if chosen is not None:
+        logger.info('learning_rate: %g for a total batch of %d, instead of %s', chosen, total_batch, usual)
+    optimizer['lr'] = usual if chosen is None else chosen
+    if base:
+        config['auto_scale_lr'] = {**config['auto_scale_lr'], 'base_batch_size': total_batch}
     for scheduler in _schedulers(config):
-        if scheduler.get('eta_min'):
-            scheduler['eta_min'] *= factor
+        if scheduler.get('eta_min') and published:
+            scheduler['eta_min'] *= optimizer['lr'] / published
 
 
 def describe_schedule(config: Config, total_batch: int) -> str:

@@ -26,8 +26,10 @@ from executor.training.cache_hook import CacheHook
 from executor.training.copy_ahead import CopyAheadHook
 from executor.training.dataset_report import DatasetReportHook
 from executor.training.epoch_hook import EpochHook
+from executor.training.freeze import FreezeHook, FreezingRunner, check_frozen
 from executor.training.history_hook import HistoryHook
 from executor.training.model_report import write_page
+from executor.training.patience_hook import PatienceHook
 from executor.training.pretrained import FROM_SCRATCH, PretrainedHook, starting_weights
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
 from executor.training.resume import ResumeHook, find_resume_file
@@ -59,15 +61,17 @@ def train(job: Job, progress: Progress) -> None:
     if not (resume or weights):
         logger.warning(FROM_SCRATCH)
     replace_downloads(config['model'], will_load=bool(resume or weights))
+    check_frozen(config, params, has_weights=bool(resume or weights))
     store = StageStore(TrainingResult(env), params)
     config.update(load_from=str(resume) if resume else None, resume=resume is not None)
     with config_to_blame(config, params.config_options):
-        runner = Runner.from_cfg(config)
+        runner = FreezingRunner.from_cfg(config)
     resumption, stages = ResumeHook(store, params, config, resume), StageHook(store, params, config)
     batch = config['train_dataloader']['batch_size'] * dist.world_size()
     runner.register_hook(resumption)
     runner.register_hook(stages)
     runner.register_hook(DatasetReportHook(store, params.class_names, config))
+    runner.register_hook(PatienceHook(params.patience))
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
     runner.register_hook(HistoryHook(store.history))
     waiting = WaitingHook(Loading.of(config, dist.world_size(), use_gpu))
@@ -79,6 +83,8 @@ def train(job: Job, progress: Progress) -> None:
         runner.register_hook(CacheHook(encoded=params.cache_images == 'encoded'))
     if weights is not None and resume is None:
         runner.register_hook(PretrainedHook(weights))
+    if params.freeze != TrainParams.freeze:
+        runner.register_hook(FreezeHook(params.freeze))
     try:
         runner.train()
     except Exception as error:

@@ -315,8 +315,17 @@ def test_older_protocols_have_their_files_in_one_folder(tmp_path, protocol, fold
 
 
 def test_two_ranks_evaluate_every_image_once_and_write_one_set(tmp_path):
-    env_file = write_small_task(tmp_path, max_epochs=2, samples_per_gpu=2)  # 5 validation images: one rank pads
+    """And end together where nothing gets better, with parts that do not learn."""
+    weights = write_random_weights(tmp_path / 'in/models/start.pth', shapes.CONFIG_FILE, shapes.CLASS_NAMES)
+    keys = {'patience': 1, 'freeze': 2, 'pretrained_model_params': [str(weights)]}
+    env_file = write_small_task(tmp_path, max_epochs=9, samples_per_gpu=2, **keys)  # 5 validation images: one rank pads
+    for annotation in (tmp_path / 'in/annotations').glob('val-*.txt'):
+        annotation.write_text('', encoding='utf-8')
     output = run(env_file, '--cpu-ranks', '2')
+    stem = 'backbone.stem.conv.bn.running_mean'
+    left = [tmp_path / 'out/training/resume.pth', tmp_path / 'out/models/epoch_2/epoch_2.pth']
+    kept = [read_checkpoint(file)['state_dict'][stem] for file in (weights, *left)]
+    assert torch.equal(kept[0], kept[1]) and torch.equal(kept[0], kept[2])
     assert output.count('images are kept in memory as they are read: room for ') == 1
     assert re.search('kept in memory: [0-9]+ of [0-9]+ images', output)
     scalars = scalars_of(env_file)
@@ -381,20 +390,14 @@ def test_training_goes_on_from_its_own_package_by_its_own_config(two_epochs, tmp
 
 
 @pytest.mark.parametrize(
-    'config_file, options',
+    'config_file, size',
     [
-        (
-            'configs/retinanet/retinanet_r18_fpn_1x_coco.py',
-            'train_dataloader.dataset.pipeline.2.scale=(96,96) val_dataloader.dataset.pipeline.1.scale=(96,96)',
-        ),
-        (
-            'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
-            'train_dataloader.dataset.pipeline.2.scale=(64,64) val_dataloader.dataset.pipeline.1.scale=(64,64)',
-        ),
+        ('configs/retinanet/retinanet_r18_fpn_1x_coco.py', '96,64'),
+        ('configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', '64'),
     ],
 )
-def test_other_detectors_of_mmdet_train(tmp_path, config_file, options):
-    env_file = write_small_task(tmp_path, train=4, val=2, config_file=config_file, cfg_options=options)
+def test_other_detectors_of_mmdet_train(tmp_path, config_file, size):
+    env_file = write_small_task(tmp_path, train=4, val=2, config_file=config_file, input_size=size, cfg_options='')
     output = run(env_file)
     assert 'the backbone starts from random weights' in output
     files = result_of(env_file)['model_stages']['epoch_1']['files']

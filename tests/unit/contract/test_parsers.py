@@ -11,6 +11,11 @@ HUGE = ['9' * 5000, '1' * 100_000, 10**5000, 10**400, 1e308]
 NUMBERS = "numbers from 0 to 9 with commas between them, such as '1.0,0.5'"
 NAMES = "a list of names, in quotation marks where YAML takes one for something else ('no', '2024-01-01')"
 NEITHER = [None, b'a', date(2024, 1, 1), datetime(2024, 1, 1), {'a'}, {'a': 1}, ('a',), [('a', 'b')], [['a']]]
+FROZEN = 'none, backbone, or a number of stages, a whole number of at least 1'
+SIDES = (
+    'a whole number of pixels from 32 to 8192, such as 640, or width and height with a comma between them, such as '
+    "'512,320'"
+)
 GPUS = "GPU numbers with commas between them, such as '0,1', or empty for CPU"
 
 
@@ -26,6 +31,14 @@ GPUS = "GPU numbers with commas between them, such as '0,1', or empty for CPU"
         (parsers.number(0, 1), [0], 0.0),
         (parsers.number(0, 1), ['0.25'], 0.25),
         (parsers.number(0, 1), [1], 1.0),
+        (parsers.workers, [0, '0', 'none'], 0),
+        (parsers.workers, [4, '4', 4.0], 4),
+        (parsers.learning_rate, ['1e-3', 0.001], 0.001),
+        (parsers.frozen, ['none'], 'none'),
+        (parsers.frozen, ['backbone', ' backbone '], 'backbone'),
+        (parsers.frozen, [3, '3', 3.0], '3'),
+        (parsers.sides, [640, '640', ' 640 ', [640]], (640,)),
+        (parsers.sides, ['512,320', ' 512, 320 ', [512, '320']], (512, 320)),
         (parsers.flag, [True, 'True', ' yes ', 'on', '1'], True),
         (parsers.flag, [False, 'FALSE', 'no', 'off', 0], False),
         (parsers.text, [''], ''),
@@ -64,6 +77,10 @@ def test_values_of_a_form(parse, values, expected):
         (parsers.integer(1, 8), [9, 0, 'x'], 'a whole number of at least 1 and at most 8'),
         (parsers.seed, ['²', 2**32], 'a whole number of at least 0 and at most 4294967295'),
         (parsers.number(0, 1), ['x', '1.5', 1.01, -0.01, float('nan'), False], 'a number from 0 to 1'),
+        (parsers.workers, ['None', '', -1, 257, True], 'a whole number of at least 0 and at most 256'),
+        (parsers.learning_rate, [0, '0', -1, 'inf', 'fast', 1000], 'a number from 1e-12 to 100'),
+        (parsers.frozen, [0, '0', 'head', 1.5, -1, True, ''], FROZEN),
+        (parsers.sides, ['', '640x320', '1,2,3', '640,', 31, '640,8193', 640.5, True, *NEITHER], SIDES),
         (parsers.flag, ['', 2, [True], *NEITHER], 'true or false'),
         (parsers.text, [['a'], True, *NEITHER], 'text'),
         (parsers.choice('a', 'b'), ['A', *NEITHER], 'one of a, b'),

@@ -9,6 +9,7 @@ import cv2
 import pytest
 
 from tests.support.layouts import Labelled, write_voc
+from tests.support.random_model import write_random_weights
 from tests.support.task_folder import line_of
 
 SIZE = (100, 50)
@@ -108,6 +109,28 @@ def test_a_detector_that_cannot_be_built(desk, task):
     status, told = desk('check', 'task')
     assert status == 1
     assert '1 problem:' in told and 'cfg_options' in told and 'no_such' in told
+
+
+@pytest.mark.parametrize(
+    'weights, frozen, told_so',
+    [
+        (False, 'backbone', 'freeze: backbone would keep random weights, since there are none to start from'),
+        (
+            True,
+            '9',
+            'freeze must be none, backbone or at most 5 for this detector, found 9: the stages of its backbone',
+        ),
+    ],
+)
+def test_parts_that_cannot_be_frozen(desk, task, weights, frozen, told_so):
+    config = task / 'in/config.yaml'
+    change(config, "freeze: 'none'", f"freeze: '{frozen}'")
+    if weights:
+        file = write_random_weights(task / 'in/models/start.pth')
+        change(config, 'class_names:', f'pretrained_model_params: [{file}]\nclass_names:')
+    status, told = desk('check', 'task')
+    assert status == 1
+    assert f'in/config.yaml:{line_of(config, "freeze")}: {told_so}' in told
 
 
 def test_a_set_without_a_usable_box(desk, task):

@@ -57,6 +57,28 @@ def test_the_learning_rate_follows_the_total_batch(build, values, rate):
     assert build(**values).optim_wrapper.optimizer.lr == pytest.approx(rate)
 
 
+def test_a_chosen_learning_rate_stands_and_the_end_of_the_curve_follows(build, caplog):
+    retinanet = 'configs/retinanet/retinanet_r50_fpn_1x_coco.py'
+    with caplog.at_level(logging.INFO, logger='executor'):
+        assert build(ranks=2, learning_rate='0.003').optim_wrapper.optimizer.lr == 0.003
+        assert build(learning_rate=0.003, config_file=retinanet).optim_wrapper.optimizer.lr == 0.003
+    assert 'learning_rate: 0.003 for a total batch of 16, instead of 0.0025' in caplog.text  # 0.01 * 16 / 64
+    options = {'learning_rate': 0.003, 'cfg_options': 'optim_wrapper.optimizer.lr=0.004'}
+    assert build(**options).optim_wrapper.optimizer.lr == 0.004  # cfg_options have the last word
+    # RTMDet ends at a twentieth of 0.004 for 256.
+    curve = build(learning_rate=0.002, config_file='configs/rtmdet/rtmdet_tiny_8xb32-300e_coco.py').param_scheduler[1]
+    assert curve['eta_min'] == pytest.approx(0.002 / 20)
+
+
+def test_a_chosen_size_and_no_mosaic_and_cfg_options_after_them(build):
+    config = build(input_size=640, mosaic='off', cfg_options='train_dataloader.dataset.pipeline.2.scale=(320,320)')
+    pipeline = config.train_dataloader.dataset.pipeline
+    assert [transform['type'] for transform in pipeline[:3]] == ['YOLOXHSVRandomAug', 'RandomFlip', 'Resize']
+    assert pipeline[2]['scale'] == (320, 320)
+    for loader in (config.val_dataloader, config.test_dataloader):
+        assert loader.dataset.pipeline[1]['scale'] == (640, 640)
+
+
 @pytest.mark.parametrize('loader', ['train_dataloader', 'val_dataloader'])
 @pytest.mark.parametrize('kind', ['InfiniteSampler', 'mmengine.InfiniteSampler'])
 def test_a_sampler_that_never_ends_an_epoch_is_refused(build, loader, kind):
