@@ -46,8 +46,8 @@ ROOMS = {
         'executor.network executor.weights mmcv mmdet mmengine numpy torch'
     ),
     'executor/report': (
-        'executor.contract executor.detections executor.evaluation executor.images.decode cv2 jinja2 matplotlib numpy '
-        'terminaltables'
+        'executor.contract executor.detections executor.evaluation executor.images.decode PIL cv2 jinja2 matplotlib '
+        'numpy terminaltables'
     ),
     'executor/evaluation': 'executor.detections numpy pycocotools',
     'executor/config': (
@@ -74,9 +74,9 @@ ROOMS = {
     'demo': 'desk executor.contract cv2 numpy yaml',
     # at a user's desk, without the platform
     'desk': (
-        'executor.config executor.contract executor.detections executor.detector.model executor.images.decode '
-        'executor.log executor.machine executor.models.families executor.process.explain executor.report '
-        'executor.training executor.weights mining.catalog mmdet mmengine numpy terminaltables yaml'
+        'executor.config executor.contract executor.detections executor.detector.model executor.evaluation.results '
+        'executor.images.decode executor.log executor.machine executor.models.families executor.process.explain '
+        'executor.report executor.training executor.weights mining.catalog mmdet mmengine numpy terminaltables yaml'
     ),
     'desk/layouts': 'desk.usage executor.contract',
     'desk/task_folder.py': 'yaml',
