@@ -60,6 +60,13 @@ RUN cd /weights && python3 -c 'import sys, urllib.request as web; \
     && rm -f .gitkeep && chmod -R a+rX /weights
 
 
+# --- a font for Chinese, Japanese and Korean names in pictures ----------------------------------------------------------
+
+FROM ${BUILDER_IMAGE} AS fonts
+
+RUN apt-get update && apt-get install -y --no-install-recommends fonts-wqy-microhei && rm -rf /var/lib/apt/lists/*
+
+
 # --- the code, compiled, and what the platform looks for ----------------------------------------------------------------
 
 FROM ${BASE_IMAGE} AS code
@@ -94,6 +101,8 @@ COPY --from=builder /opt/ymir-mmdet /opt/ymir-mmdet
 # The operators load in this image too, or the build ends: it may have another Python or another CUDA than the builder.
 RUN ["python", "-W", "ignore", "-c", "import mmcv.ops"]
 COPY --from=weights /weights /weights
+COPY --from=fonts /usr/share/fonts/truetype/wqy /usr/share/fonts/truetype/wqy
+COPY --from=fonts /usr/share/doc/fonts-wqy-microhei/copyright /usr/share/doc/fonts-wqy-microhei/copyright
 COPY --from=code /image /
 
 # Where the command `task` works if nothing is said: the user mounts a folder there.

@@ -25,12 +25,13 @@ from executor.contract.inputs import check_inputs
 from executor.contract.output.writable import check_writable
 from executor.contract.params import DetectionParams, Job, TrainParams
 from executor.contract.shown import clipped, listed
-from executor.detections import Detections
+from executor.detections import no_detections
+from executor.evaluation.results import ImageResult, Truth
 from executor.images.decode import read_image
 from executor.machine.cores import available_cores
 from executor.machine.gpus import check_gpus
 from executor.process.explain import explained
-from executor.report.pictures import draw_detections, evenly_spaced, write_picture
+from executor.report.pictures import draw_grid, evenly_spaced, write_picture
 from executor.training.entries import read_entries
 from executor.training.usable_boxes import check_usable_boxes
 from mining.catalog import ALGORITHMS, Needs
@@ -230,14 +231,15 @@ def _draw_sheet(images: Sequence[_Image], class_names: Sequence[str], found: Fou
     chosen = [shown[number] for number in evenly_spaced(len(shown), _ON_SHEET)]
     if not chosen or not class_names:
         return
-    drawn = [(image.path, _as_found(image.boxes)) for image in chosen]
+    drawn = [
+        (image.path, ImageResult(number, _truth(image.boxes), no_detections())) for number, image in enumerate(chosen)
+    ]
     captions = [image.path.name for image in chosen]
-    if write_picture(Path(SHEET), lambda: draw_detections(drawn, class_names, 1.0, captions)):
+    if write_picture(Path(SHEET), lambda: draw_grid(drawn, class_names, 1.0, captions)):
         found.lines.append(f'sheet of {len(chosen)} images: {Path(SHEET).resolve()}')
 
 
-def _as_found(boxes: Sequence[TrueBox]) -> Detections:
-    """Give true boxes the form of detections, which are drawn with their classes."""
-    corners = np.array([box[1:5] for box in boxes], np.float32).reshape(-1, 4)
-    labels = np.array([box.label for box in boxes], np.int64)
-    return Detections(corners, np.ones(len(boxes), np.float32), labels)
+def _truth(boxes: Sequence[TrueBox]) -> Truth:
+    """Give true boxes the form in which they are drawn."""
+    corners = np.array([box[1:5] for box in boxes], np.float64).reshape(-1, 4)
+    return Truth(corners, np.array([box.label for box in boxes], np.int64), np.zeros(len(boxes), bool))

@@ -29,6 +29,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 IMAGE = 'localhost/ymir-mmdet-test'
 TEMPLATES = ('training-template.yaml', 'infer-template.yaml', 'mining-template.yaml')
 ALGORITHMS = ('aldd', 'cald', 'entropy', 'random')
+# Says whether Chinese names can be written into pictures.
+CHINESE = (
+    'cd /opt/ymir-mmdet-code && python -W ignore -c "from executor.report.labels import text_mask as mask; '
+    "print(mask('苹果', 12).tolist() != mask('??', 12).tolist())\""
+)
 # Tools, folders and files that have no business in the image; prints those that are there.
 INTRUDERS = r"""
 for tool in cc c++ gcc g++ nvcc ninja git pip; do command -v $tool; done
@@ -110,6 +115,7 @@ class Checks:
         expect(manifest == {'object_type': 2}, f'manifest.yaml: {manifest}')
         expect(self.inside('cat /img-man/readme.md').startswith('# ymir-mmdet'), 'no readme.md')
         expect('make | check | run' in self.inside('task --help'), 'no command task')
+        expect(self.inside(CHINESE).strip().endswith('True'), 'no font for Chinese names')
         intruders = self.inside(INTRUDERS, user='0:0')
         expect(not intruders, f'in the image and not needed: {intruders}')
         for user in ('0:0', '1000:1000', '12345:54321'):

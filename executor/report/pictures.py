@@ -14,27 +14,36 @@ from executor.contract.output.files import replace_file
 from executor.detections import Detections
 from executor.evaluation.results import NO_TRUTH, ImageResult
 from executor.images.decode import image_size, read_image
+from executor.report.labels import Labels, class_colour
 
 logger = logging.getLogger(__name__)
 
 _TILE_WIDTH = 480
 _TILE_HEIGHTS = (200, 640)  # lowest and highest
 _COLUMNS = 4
-_TRUE = (80, 200, 80)  # BGR
-_PREDICTED = (40, 90, 240)
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_HEAD = 28  # pixels of the line above the tiles
+_TEXT = 15  # pixels of a line's text
+_WHITE = (255, 255, 255)
 
 _Images = Sequence[Tuple[Path, ImageResult]]
-_Legend = Sequence[Tuple[str, Tuple[int, int, int]]]  # texts and their colours
 
 
-def draw_grid(images: _Images, class_names: Sequence[str], score_threshold: float) -> np.ndarray:
-    """Draw one picture (H, W, 3) uint8 BGR: a tile an image, true boxes green, predictions of `score_threshold` red.
+def draw_grid(
+    images: _Images,
+    class_names: Sequence[str],
+    score_threshold: float,
+    captions: Sequence[str] = (),
+    columns: int = _COLUMNS,
+) -> np.ndarray:
+    """Draw one picture (H, W, 3) uint8 BGR: a tile an image, true boxes thick, predictions of `score_threshold` thin.
 
-    All tiles have one size, in the proportion that is usual among the images.
+    Each class has a colour. All tiles have one size, in the proportion that is usual among the images. `captions`, one
+    an image, go into the corners.
     """
-    legend = [('true', _TRUE), (f'predicted, score {score_threshold:g} and above', _PREDICTED)]
-    return _stacked(_tiles(images, class_names, score_threshold), legend, _COLUMNS)
+    legend = 'thick: true'
+    if any(len(result.found) for _, result in images):
+        legend += f'; thin: predicted, score {score_threshold:g} and above'
+    return _stacked(_tiles(images, class_names, score_threshold, captions), legend, columns)
 
 
 def draw_detections(
@@ -44,13 +53,10 @@ def draw_detections(
     captions: Sequence[str] = (),
     columns: int = _COLUMNS,
 ) -> np.ndarray:
-    """Draw the same of images whose true boxes nobody knows; `captions`, one an image, go into the corners."""
+    """Draw the same of images whose true boxes nobody knows."""
     results = [(path, ImageResult(number, NO_TRUTH, found)) for number, (path, found) in enumerate(images)]
-    tiles = _tiles(results, class_names, score_threshold)
-    for tile, caption in zip(tiles, captions):
-        for colour, thickness in (((255, 255, 255), 4), ((0, 0, 0), 1)):  # black on a white edge
-            cv2.putText(tile, caption, (6, tile.shape[0] - 8), _FONT, 0.6, colour, thickness, cv2.LINE_AA)
-    return _stacked(tiles, [(f'score {score_threshold:g} and above', _PREDICTED)], columns)
+    tiles = _tiles(results, class_names, score_threshold, captions)
+    return _stacked(tiles, f'predicted, score {score_threshold:g} and above', columns)
 
 
 def write_picture(path: Path, draw: Callable[[], np.ndarray]) -> bool:
@@ -67,29 +73,44 @@ def write_picture(path: Path, draw: Callable[[], np.ndarray]) -> bool:
     return True
 
 
-def _tiles(images: _Images, class_names: Sequence[str], score_threshold: float) -> List[np.ndarray]:
+def _tiles(
+    images: _Images, class_names: Sequence[str], score_threshold: float, captions: Sequence[str]
+) -> List[np.ndarray]:
     sizes = [image_size(path) for path, _ in images]
     height = int(np.median([_TILE_WIDTH * height / width for width, height in sizes]))
     blank = np.full((min(max(height, _TILE_HEIGHTS[0]), _TILE_HEIGHTS[1]), _TILE_WIDTH, 3), 255, np.uint8)
     # One at a time: they may be large.
-    return [_tile(blank, read_image(path), result, class_names, score_threshold) for path, result in images]
+    return [
+        _tile(blank, read_image(path), result, class_names, score_threshold, caption)
+        for (path, result), caption in zip(images, captions or [''] * len(images))
+    ]
 
 
 def _tile(
-    blank: np.ndarray, image: np.ndarray, result: ImageResult, class_names: Sequence[str], score_threshold: float
+    blank: np.ndarray,
+    image: np.ndarray,
+    result: ImageResult,
+    class_names: Sequence[str],
+    score_threshold: float,
+    caption: str,
 ) -> np.ndarray:
     """Draw the image as large as it fits into the blank tile, with its boxes."""
     scale = min(blank.shape[1] / image.shape[1], blank.shape[0] / image.shape[0])
     width, height = (max(1, round(side * scale)) for side in image.shape[1::-1])
     canvas = blank.copy()
     canvas[:height, :width] = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    for x1, y1, x2, y2 in scaled_corners(result.truth.boxes, scale, canvas):
-        cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), _TRUE, thickness=2)
     shown = result.found.select(result.found.scores >= score_threshold)
-    for (x1, y1, x2, y2), label, score in zip(scaled_corners(shown.boxes, scale, canvas), shown.labels, shown.scores):
-        cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), _PREDICTED, thickness=1)
-        place = (x1 + 2, max(10, y1 - 3))
-        cv2.putText(canvas, f'{class_names[label]} {score:.2f}', place, _FONT, 0.38, _PREDICTED, 1, cv2.LINE_AA)
+    true, found = (scaled_corners(one.boxes, scale, canvas) for one in (result.truth, shown))
+    for thickness, boxes, labels in ((2, true, result.truth.labels), (1, found, shown.labels)):
+        for (x1, y1, x2, y2), label in zip(boxes, labels):
+            cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), class_colour(label), thickness)
+    texts = Labels(canvas)
+    if caption:
+        texts.write_line(caption, len(canvas), _TEXT)
+    for box, label, score in zip(found, shown.labels, shown.scores):
+        texts.write(f'{class_names[label]} {score:.2f}', box, class_colour(label))
+    for box, label in zip(true, result.truth.labels):
+        texts.write(class_names[label], box, _WHITE)
     return canvas
 
 
@@ -101,15 +122,12 @@ def scaled_corners(boxes: np.ndarray, scale: float, canvas: np.ndarray) -> List[
     return np.clip(np.nan_to_num(boxes * scale), -2, max(canvas.shape) + 2).round().astype(int).tolist()
 
 
-def _stacked(tiles: List[np.ndarray], legend: _Legend, columns: int) -> np.ndarray:
+def _stacked(tiles: List[np.ndarray], legend: str, columns: int) -> np.ndarray:
     """Put the legend above rows of tiles."""
     columns = min(columns, len(tiles))
     tiles = tiles + [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
-    head = np.full((28, columns * _TILE_WIDTH, 3), 255, np.uint8)
-    x = 8
-    for text, colour in legend:
-        cv2.putText(head, text, (x, 19), _FONT, 0.5, colour, 1, cv2.LINE_AA)
-        x += cv2.getTextSize(text, _FONT, 0.5, 1)[0][0] + 24
+    head = np.full((_HEAD, columns * _TILE_WIDTH, 3), 255, np.uint8)
+    Labels(head).write_line(legend, _HEAD - 4, _TEXT)
     return np.vstack([head, *(np.hstack(tiles[start : start + columns]) for start in range(0, len(tiles), columns))])
 
 
