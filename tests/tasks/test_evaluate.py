@@ -13,25 +13,21 @@ from desk.progress import Bar
 from desk.validate import open_task, validate
 from executor.weights.checkpoint import read_checkpoint
 from tests.support.start import run
-from tests.tasks.test_families import MOSAIC, TESTED
 from tests.unit.report.test_model_page import Page
 
 pytestmark = pytest.mark.slow
 
 # Networks that have hardly learned anything find something by chance.
-FINDING = ['model.test_cfg.score_thr=0', 'model.test_cfg.max_per_img=300']
-MODELS = {
-    shapes.CONFIG_FILE: [shapes.size_options(64, spread=0)],
-    'configs/yolov5/yolov5n_8x8_300e_coco.py': [*TESTED, *MOSAIC[:2]],
-}
+FINDING = 'model.test_cfg.score_thr=0 model.test_cfg.max_per_img=300'
+MODELS = (shapes.CONFIG_FILE, 'configs/yolov5/yolov5n_8x8_300e_coco.py')
 NUMBERS = ('images', 'coco', 'platform', 'best', 'classes', 'errors', 'confusion', 'by_score', 'calibration')
 
 
-@pytest.mark.parametrize('config_file, options', MODELS.items(), ids=['yolox_nano', 'yolov5n'])
-def test_a_stage_has_the_numbers_of_its_training(tmp_path, monkeypatch, capsys, config_file, options):
+@pytest.mark.parametrize('config_file', MODELS, ids=['yolox_nano', 'yolov5n'])
+def test_a_stage_has_the_numbers_of_its_training(tmp_path, monkeypatch, capsys, config_file):
     task = tmp_path / 'task'
-    settings = {'samples_per_gpu': 4, 'workers_per_gpu': 0, 'config_file': config_file}
-    run(shapes.write_task(task, 6, 10, max_epochs=1, cfg_options=' '.join([*options, *FINDING]), **settings))
+    settings = {'samples_per_gpu': 4, 'workers_per_gpu': 0, 'config_file': config_file, 'input_size': 64}
+    run(shapes.write_task(task, 6, 10, max_epochs=1, cfg_options=FINDING, **settings))
     monkeypatch.chdir(tmp_path)
     assert main(['evaluate', 'task/out/models/epoch_1', '--on', 'task']) == 0
     told = capsys.readouterr().out
