@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
@@ -13,6 +15,15 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 # For torch, here and in the processes of tasks: beside other work, threads that spin take ten times as long.
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+
+
+@pytest.fixture(autouse=True)
+def level_of_the_log() -> Iterator[None]:
+    """Give our log its level back: a command that a test calls sets that of its process."""
+    logger = logging.getLogger('executor')
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture
