@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import Optional
@@ -15,8 +14,6 @@ from executor.contract.params import TrainParams
 from executor.training.resume_state import unwrapped_model
 from executor.weights.choose import choose_weights
 from executor.weights.match import load_weights
-
-logger = logging.getLogger(__name__)
 
 FROM_SCRATCH = 'no pretrained weights: training from scratch, which needs many more epochs and images'
 
