@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import json
 import os
+import signal
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Callable, Dict, Optional, Set, Type
 
 from torch.distributed import TCPStore
+from torch.distributed.elastic.multiprocessing import SignalException
 
 from executor.contract.errors import ConfigError, ExecutorError
 from executor.contract.failure import Failure, failure_of
@@ -40,11 +42,16 @@ class Companions:
         ranks: processes on each of them.
         task_id: of env.yaml.
         reports: of this machine to its parent.
-        end: ends this process at once.
+        end: ends this process and its ranks.
     """
 
     def __init__(
-        self, node: Node, ranks: int, task_id: str, reports: SimpleQueue[Failure], end: Callable[[int], None] = os._exit
+        self,
+        node: Node,
+        ranks: int,
+        task_id: str,
+        reports: SimpleQueue[Failure],
+        end: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGTERM),  # which the launcher heeds
     ) -> None:
         self._node = node
         self._reports = reports
@@ -122,7 +129,7 @@ class Companions:
             self._leave()
         except RuntimeError:
             self._report(self._silence_of(0))
-        self._end(1)
+        self._end()
 
     def _first_failure(self) -> Optional[Failure]:
         """Wait for what is told by another machine, or for one that falls silent; None where this one is through."""
@@ -156,6 +163,8 @@ class Companions:
 
     def _tell(self, error: BaseException) -> None:
         """Tell the others of the failure of this machine, unless another has told of one before."""
+        if isinstance(error, SignalException):
+            error = ExecutorError('start.py was stopped there: see its log, and start the task again on all nodes')
         failure = failure_of(error)
         if not self._reports.empty():  # which says more than the exit of a rank
             failure = self._reports.get()
