@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from typing import NoReturn, Optional, Sequence
 
@@ -15,6 +16,7 @@ from executor.contract.output.sole_use import claim
 from executor.log import set_up_logging
 from executor.machine.limits import allow_open_files
 from executor.process.explain import explained
+from executor.process.node import ALONE, Node, read_node
 from executor.process.termination import Terminated, heed_termination, ignore_termination
 
 logger = logging.getLogger('executor.start')
@@ -23,6 +25,7 @@ logger = logging.getLogger('executor.start')
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the task that env.yaml asks for; returns the exit status."""
     monitor: Optional[Monitor] = None  # env.yaml names it
+    node = ALONE
     try:
         try:
             set_up_logging()
@@ -40,35 +43,38 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             if args.models:
                 print(describe_models())
                 return 0
+            node = read_node(args.nodes, args.node_rank, args.rendezvous, os.environ)
             env = read_env(env_file(args.env))
-            claim(env.output.root_dir)
-            monitor = Monitor(env.output.monitor_file, env.task_id)
-            check_writable(env)
-            monitor.running(0.0)
-            logger.info('task %s: %s', env.task_id, ' and '.join(env.tasks))
+            if node.is_first:  # which alone writes what the platform reads
+                claim(env.output.root_dir)
+                monitor = Monitor(env.output.monitor_file, env.task_id)
+                check_writable(env)
+                monitor.running(0.0)
+            logger.info('task %s: %s%s', env.task_id, ' and '.join(env.tasks), node.described)
             if args.cpu_ranks < 1:
                 raise ConfigError(f'--cpu-ranks must be a whole number of at least 1, found {args.cpu_ranks}')
             job = read_job(env)
             allow_open_files(len(job.gpu_ids) or args.cpu_ranks)
             check_config_file(job)
             check_inputs(job)
-            run_in_worker(job, args.cpu_ranks, retry=with_half_the_batch)
+            run_in_worker(job, args.cpu_ranks, node, retry=with_half_the_batch)
             ignore_termination()
-            monitor.running(1.0)
+            if monitor is not None:
+                monitor.running(1.0)
             return 0
         except BaseException as error:  # whatever happens, the platform is told
             if isinstance(error, SystemExit) and error.code == 0:  # --help
                 raise
-            return _fail(monitor, error)
+            return _fail(node, monitor, error)
     except Terminated as error:  # in the moment before that
-        return _fail(monitor, error)
+        return _fail(node, monitor, error)
 
 
-def _fail(monitor: Optional[Monitor], error: BaseException) -> int:
+def _fail(node: Node, monitor: Optional[Monitor], error: BaseException) -> int:
     ignore_termination()
     failure = error.failure if isinstance(error, WorkerFailed) else failure_of(explained(error))
     try:
-        if not isinstance(error, InUseError):  # monitor.txt is the other task's
+        if node.is_first and not isinstance(error, InUseError):  # monitor.txt is another's
             (monitor or _usual_monitor()).failed(failure.code, failure.message, failure.traceback)
     except Exception as trouble:
         logger.error('%s cannot be written (%s)', monitor.path if monitor else STANDARD_MONITOR_FILE, trouble)
@@ -96,6 +102,9 @@ def _parser() -> _Parser:
     parser.add_argument('--env', metavar='FILE', help='env.yaml (default: $DEFAULT_ENV_FILE_PATH, or /in/env.yaml)')
     parser.add_argument('--models', action='store_true', help='list models that config_file may name, and end')
     parser.add_argument('--cpu-ranks', metavar='N', type=int, default=1, help='processes to work with where no GPU is')
+    parser.add_argument('--nodes', metavar='N', help='machines that share the task, all with the same /in and /out')
+    parser.add_argument('--node-rank', metavar='R', help='the number of this machine, from 0')
+    parser.add_argument('--rendezvous', metavar='HOST:PORT', help='where machine 0 is reached by all')
     return parser
 
 

@@ -29,6 +29,7 @@ from benchmarks.page import REPOSITORY, machine, table, write_section
 from demo.shapes import CONFIG_FILE
 from demo.task_folder import write_config
 from desk.task_folder import write_env, write_index
+from executor.process.node import ALONE
 from executor.process.worker import SPIN_COUNT
 
 TRAINING, INFERENCE, PREDICTION = 'training', 'inference', "inference by mmdet's `predict`"
@@ -225,7 +226,7 @@ def run_task(name: str, env_file: Path) -> None:
     progress_hook._LOG_SECONDS = sweep._LOG_SECONDS = 0.0
     if name == PREDICTION:
         detect.load_detector = partial(load_detector, backend=MMDET)
-    worker.work(job, 1, get_context('spawn').SimpleQueue())
+    worker.work(job, 1, ALONE, get_context('spawn').SimpleQueue())
 
 
 def describe(rates: Mapping[Tuple[str, str, int], Sequence[Rate]]) -> List[str]:

@@ -37,6 +37,11 @@ def local_rank() -> int:
     return int(os.environ.get('LOCAL_RANK', '0'))
 
 
+def local_world_size() -> int:
+    """Count the processes that work together on this machine."""
+    return int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
+
+
 def rank() -> int:
     """Return this process's number, 0 for a single process."""
     return torch.distributed.get_rank() if _in_group() else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -16,6 +17,7 @@ from executor.contract.output.parts import remove_parts
 from executor.contract.output.sole_use import hold
 from executor.contract.params import Job
 from executor.machine.lifetime import die_with_parent
+from executor.process.node import Node
 from executor.process.reports import report
 from executor.process.temporary_folder import temporary_folder
 from executor.process.termination import STOPS, heeded, raise_terminated
@@ -28,8 +30,8 @@ _STOP_SECONDS = 8  # docker stop kills after 10
 _LOOK_SECONDS = 5  # should the signal of a worker's end be lost
 
 
-def run_in_worker(job: Job, cpu_ranks: int, retry: Retry) -> None:
-    """Run a task in a process of its own, on the CPU in `cpu_ranks` of them, and wait for it.
+def run_in_worker(job: Job, cpu_ranks: int, node: Node, retry: Retry) -> None:
+    """Run this machine's part of a task in a process of its own, on the CPU in `cpu_ranks` of them, and wait for it.
 
     Raises:
         WorkerFailed: the worker raised, exited or was killed.
@@ -37,27 +39,28 @@ def run_in_worker(job: Job, cpu_ranks: int, retry: Retry) -> None:
     """
     while True:
         try:
-            return _run_once(job, cpu_ranks)
+            return _run_once(job, cpu_ranks, node)
         except WorkerFailed as error:
             next_job = retry(job, error.failure)
             if next_job is None:
                 raise
-            job = next_job
+            job, node = next_job, dataclasses.replace(node, attempt=node.attempt + 1)
 
 
-def _run_once(job: Job, cpu_ranks: int) -> None:
+def _run_once(job: Job, cpu_ranks: int, node: Node) -> None:
     # A fresh interpreter: nothing of this process, and no CUDA state, is inherited.
     context = multiprocessing.get_context('spawn')
     with _undisturbed():
         reports = context.SimpleQueue()  # starts Python's resource tracker, which complains where it is ended early
-    worker = context.Process(target=_work, args=(job, cpu_ranks, reports), name='worker')
+    worker = context.Process(target=_work, args=(job, cpu_ranks, node, reports), name='worker')
     with _undisturbed(), temporary_folder(job.env.output.root_dir):
         try:
             worker.start()
             _wait_for(worker)
         finally:
             _stop(worker)
-            remove_parts(job.env)  # a worker that is killed leaves them
+            if node.is_first:
+                remove_parts(job.env)  # a worker that is killed leaves them
     exitcode = worker.exitcode
     assert exitcode is not None, 'the worker has been waited for'
     if exitcode != 0:
@@ -84,13 +87,13 @@ def _wait_for(worker: BaseProcess) -> None:
             raise_terminated(found.si_signo)
 
 
-def _work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
+def _work(job: Job, cpu_ranks: int, node: Node, reports: SimpleQueue[Failure]) -> None:
     try:
         os.setpgid(0, 0)  # so that whatever this process starts can be ended with it, and Ctrl-C is the parent's
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         hold(job.env.output.root_dir)
         die_with_parent()
-        work(job, cpu_ranks, reports)
+        work(job, cpu_ranks, node, reports)
     except BaseException as error:
         report(error, job, reports)
         sys.exit(1)

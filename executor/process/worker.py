@@ -18,6 +18,7 @@ from executor.log import set_up_logging
 from executor.machine.cores import available_cores
 from executor.machine.gpus import check_gpus, show_gpus
 from executor.machine.lifetime import die_with_parent
+from executor.process.node import Node
 from executor.process.reports import report
 
 # Rounds that a thread of torch's OpenMP, libgomp on both stacks, spins for the others before it sleeps. By itself it
@@ -27,18 +28,18 @@ from executor.process.reports import report
 SPIN_COUNT = '1000'
 
 
-def work(job: Job, cpu_ranks: int, reports: SimpleQueue[Failure]) -> None:
+def work(job: Job, cpu_ranks: int, node: Node, reports: SimpleQueue[Failure]) -> None:
     """Run the job in this process, or in one a rank, which exits where it fails; `reports` says how."""
     die_with_parent()
     set_up_logging()
     ranks = len(job.gpu_ids) or cpu_ranks
     cores = available_cores(ranks)
     _set_environment(job, ranks, cores)
-    if ranks == 1:
+    if ranks == 1 and node.is_alone:
         return run_rank(job, cores, reports)
     from executor.process.ranks import run_ranks  # imports torch, so after the environment is set
 
-    run_ranks(ranks, run_rank, job, cores, reports)
+    run_ranks(ranks, node, run_rank, job, cores, reports)
 
 
 def run_rank(job: Job, cores: int, reports: SimpleQueue[Failure]) -> None:

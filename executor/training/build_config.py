@@ -29,9 +29,16 @@ logger = logging.getLogger(__name__)
 
 
 def build_config(
-    env: Env, params: TrainParams, train_images: int, ranks: int, weights: Optional[Path] = None
+    env: Env,
+    params: TrainParams,
+    train_images: int,
+    ranks: int,
+    weights: Optional[Path] = None,
+    ranks_here: Optional[int] = None,
 ) -> Config:
     """Resolve the config of a training on `train_images` images with `ranks` processes, which begins with `weights`.
+
+    Of the ranks, `ranks_here` share this machine's cores and memory: all of them by default.
 
     The user's cfg_options have the last word; the schedule follows a changed `train_cfg.max_epochs` among them.
 
@@ -42,6 +49,7 @@ def build_config(
     if weights is not None:
         take_held_model(config, held_model(read_checkpoint(weights), weights), weights)
     options, use_gpu = params.config_options, bool(params.gpu_ids)
+    ranks_here = ranks_here or ranks
     with config_to_blame(config, options):
         set_input_size(config, params.input_size)
         keep_published_schedule(config)
@@ -51,7 +59,7 @@ def build_config(
         set_datasets(config, env, params)
         if params.mosaic == 'off':
             leave_out_mosaic(config)
-        choose_workers(config, params.workers_per_gpu, ranks, use_gpu)
+        choose_workers(config, params.workers_per_gpu, ranks_here, use_gpu)
         max_epochs = chosen_number(options, 'train_cfg.max_epochs', params.max_epochs)
         total_batch = chosen_number(options, 'train_dataloader.batch_size', params.samples_per_gpu) * ranks
         scale_schedule(config, max_epochs, math.ceil(train_images / total_batch))
@@ -63,7 +71,7 @@ def build_config(
         _check_samplers(config)
         if params.args_options.no_validate:
             config['val_cfg'] = config['val_dataloader'] = config['val_evaluator'] = None
-        set_workers(config, ranks, use_gpu)
+        set_workers(config, ranks_here, use_gpu)
         if ranks > 1:
             _set_wrapper(config, use_gpu)
         if params.args_options.auto_scale_lr and 'optim_wrapper.optimizer.lr' in options:

@@ -56,7 +56,7 @@ def train(job: Job, progress: Progress) -> None:
     register_parts()
     patch()
     weights = starting_weights(params)
-    config = build_config(env, params, train_images, dist.world_size(), weights)
+    config = build_config(env, params, train_images, dist.world_size(), weights, dist.local_world_size())
     resume = find_resume_file(env, params, config)
     if not (resume or weights):
         logger.warning(FROM_SCRATCH)
@@ -74,7 +74,7 @@ def train(job: Job, progress: Progress) -> None:
     runner.register_hook(PatienceHook(params.patience))
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
     runner.register_hook(HistoryHook(store.history))
-    waiting = WaitingHook(Loading.of(config, dist.world_size(), use_gpu))
+    waiting = WaitingHook(Loading.of(config, dist.local_world_size(), use_gpu))
     runner.register_hook(waiting)
     runner.register_hook(EpochHook(store.history, waiting, store, use_gpu))
     if use_gpu:

@@ -132,6 +132,23 @@ CASES: Tuple[Case, ...] = (
         arguments=('--cpu-ranks', 'two'),
         heavy=False,
     ),
+    _case(
+        'nodes without a rank',
+        config(),
+        300001,
+        '--nodes 2 needs --node-rank',
+        'from 0 to 1',
+        arguments=('--nodes', '2'),
+        heavy=False,
+    ),
+    _case(
+        'a rendezvous elsewhere',
+        config(),
+        300001,
+        'node 0 cannot be met at 192.0.2.1:29400',
+        'give --rendezvous an address of its machine',
+        arguments=('--nodes', '2', '--node-rank', '0', '--rendezvous', '192.0.2.1'),
+    ),
     _case('an argument that is none', config(), 300001, '--gpu', 'start.py --help', arguments=('--gpu',), heavy=False),
     *(
         _case(what, config(max_epochs='个'), 300001, 'max_epochs must be', "found '个'", stdout=stdout, heavy=False)

@@ -11,6 +11,7 @@ import pytest
 
 from executor.contract.failure import Failure, WorkerFailed
 from executor.process import parent
+from executor.process.node import ALONE
 from executor.process.parent import run_in_worker
 from executor.process.termination import STOPS, Terminated, heed_termination, heeded
 
@@ -25,17 +26,19 @@ def smaller(job, failure):
     'fits, code, started, fails', [(8, 1, [8], False), (3, 1, [8, 4, 2], False), (3, 2, [8], True)]
 )
 def test_a_failed_task_begins_again_as_its_retry_says(ymir_task, monkeypatch, fits, code, started, fails):
-    batches = []
+    batches, attempts = [], []
 
-    def run_once(job, cpu_ranks):
+    def run_once(job, cpu_ranks, node):
+        attempts.append(node.attempt)
         batches.append(job.infer.samples_per_gpu)
         if batches[-1] > fits:
             raise WorkerFailed(Failure(code, 'too large', ''))
 
     monkeypatch.setattr(parent, '_run_once', run_once)
     with pytest.raises(WorkerFailed, match='too large') if fails else nullcontext() as caught:
-        run_in_worker(ymir_task.job('infer', samples_per_gpu=8), 1, smaller)
+        run_in_worker(ymir_task.job('infer', samples_per_gpu=8), 1, ALONE, smaller)
     assert batches == started
+    assert attempts == list(range(1, len(started) + 1))  # the same on all machines that share the task
     assert not fails or caught.value.failure.code == code
 
 
@@ -107,7 +110,7 @@ def test_a_signal_stops_a_worker_that_was_started(ymir_task, monkeypatch, stops,
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     heed_termination()
     with pytest.raises(kind):
-        run_in_worker(ymir_task.job('infer'), 1, smaller)
+        run_in_worker(ymir_task.job('infer'), 1, ALONE, smaller)
     assert worker.stopped is not worker.ends
     assert not parts.parent.exists()
     assert heeded() == left_heeded
@@ -128,6 +131,6 @@ def test_an_ignored_signal_does_not_stop_a_worker(ymir_task, monkeypatch, stops)
         return found
 
     monkeypatch.setattr(signal, 'sigtimedwait', sigtimedwait)
-    run_in_worker(ymir_task.job('infer'), 1, smaller)
+    run_in_worker(ymir_task.job('infer'), 1, ALONE, smaller)
     assert worker.exitcode == 0
     assert not worker.stopped

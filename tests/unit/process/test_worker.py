@@ -15,6 +15,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 
 from executor.contract import errors
 from executor.process import ranks, worker
+from executor.process.node import ALONE
 from executor.process.reports import report
 
 FOUR = {'OMP_NUM_THREADS': '4'}
@@ -50,8 +51,10 @@ def test_cores_go_to_the_ranks_as_an_argument(ymir_task, monkeypatch, reports, g
     os.environ.update(given)
     started = []
     monkeypatch.setattr(worker, 'run_rank', lambda job, cores, reports: started.append((1, cores)))
-    monkeypatch.setattr(ranks, 'run_ranks', lambda count, run, job, cores, reports: started.append((count, cores)))
-    worker.work(ymir_task.job(), cpu_ranks, reports)
+    monkeypatch.setattr(
+        ranks, 'run_ranks', lambda count, node, run, job, cores, reports: started.append((count, cores))
+    )
+    worker.work(ymir_task.job(), cpu_ranks, ALONE, reports)
     assert started == [(cpu_ranks, cores)]
     assert os.environ.get('OMP_NUM_THREADS') == left
     assert os.environ['CUDA_VISIBLE_DEVICES'] == ''
@@ -72,7 +75,7 @@ def test_threads_spin_for_each_other_shortly_unless_the_user_says_how_long(
     os.environ.update(given)
     seen = []
     monkeypatch.setattr(worker, 'run_rank', lambda *arguments: seen.append(os.environ.get('GOMP_SPINCOUNT')))
-    worker.work(ymir_task.job(), 1, reports)
+    worker.work(ymir_task.job(), 1, ALONE, reports)
     assert seen == [left]
 
 
@@ -88,7 +91,7 @@ def test_the_libgomp_that_torch_loads_reads_the_count():
 def test_a_gpu_that_is_not_there_ends_the_worker(ymir_task, reports):
     os.environ['CUDA_VISIBLE_DEVICES'] = '3'
     with pytest.raises(errors.NoGpuError):
-        worker.work(ymir_task.job(gpu_id='0,1', gpu_count=2), 1, reports)
+        worker.work(ymir_task.job(gpu_id='0,1', gpu_count=2), 1, ALONE, reports)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,7 @@ def test_the_death_of_a_rank_is_told_and_not_what_others_said_of_it(
 
     monkeypatch.setattr(ranks, 'elastic_launch', lambda config, run: launch)
     with pytest.raises(error) as caught:
-        worker.work(ymir_task.job(), 2, reports)
+        worker.work(ymir_task.job(), 2, ALONE, reports)
     assert type(caught.value) is error
     assert reports == left
 
@@ -136,7 +139,7 @@ def rank_that_ends(job, cores, queue) -> None:
 
 def launch(job, ending: int, queue) -> None:
     try:
-        ranks.run_ranks(2, rank_that_ends, job, ending, queue)
+        ranks.run_ranks(2, ALONE, rank_that_ends, job, ending, queue)
     except errors.ExecutorError as error:
         report(error, job, queue)
 
