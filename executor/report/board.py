@@ -46,7 +46,7 @@ class Board:
         self.path = folder / name
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open('wb', buffering=0)  # type: ignore[assignment]
+            self._file = self.path.open('wb', buffering=0)
         except OSError as error:
             self._give_up(error)
         self._write(Event(file_version='brain.Event:2'))
@@ -82,8 +82,7 @@ class Board:
 
     def text(self, tag: str, markdown: str, step: int = 0) -> None:
         """Add a text; TensorBoard shows Markdown, see `markdown_table` and `escaped`."""
-        data = markdown.encode('utf-8', 'replace')
-        self._add(step, tag=tag, tensor=make_tensor_proto([data]), metadata=_of_plugin('text'))
+        self._add(step, tag=tag, tensor=make_tensor_proto([_sound(markdown)]), metadata=_of_plugin('text'))
 
     def histogram(self, tag: str, values: ArrayLike, step: int = 0) -> None:
         """Add how often values are found, in 40 bins; nothing of no value."""
@@ -117,7 +116,7 @@ class Board:
         names = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics]
         start = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
         for name, value in settings.items():
-            setattr(start.hparams[name], _value_field(value), value)
+            setattr(start.hparams[name], _value_field(value), _sound(value) if isinstance(value, str) else value)
         experiment = api_pb2.Experiment(hparam_infos=columns, metric_infos=names)
         self._add_of_hparams(hparams_metadata.EXPERIMENT_TAG, experiment=experiment)
         self._add_of_hparams(hparams_metadata.SESSION_START_INFO_TAG, session_start_info=start)
@@ -131,8 +130,8 @@ class Board:
         metadata = hparams_metadata.create_summary_metadata(plugin_data_pb2.HParamsPluginData(**content))
         self._add(0, tag=tag, metadata=metadata, tensor=make_tensor_proto(np.zeros(0, np.float32)))
 
-    def _add(self, step: int, **value: Any) -> None:
-        self._write(Event(step=int(step), summary=Summary(value=[Summary.Value(**value)])))
+    def _add(self, step: int, tag: str, **value: Any) -> None:
+        self._write(Event(step=int(step), summary=Summary(value=[Summary.Value(tag=_sound(tag), **value)])))
 
     def _write(self, event: Event) -> None:
         if self._file is None:
@@ -161,6 +160,11 @@ def escaped(text: str) -> str:
     return ''.join(f'&#{ord(one)};' if one in '\\`*_{}[]()#+-.!|>~:' else one for one in plain)
 
 
+def _sound(text: str) -> str:
+    """Replace what UTF-8 has no bytes for, since an event cannot hold it."""
+    return text.encode('utf-8', 'replace').decode('utf-8')
+
+
 def _cell(value: object) -> str:
     return f'{value:.3f}' if isinstance(value, float) else escaped(str(value))
 
@@ -168,11 +172,11 @@ def _cell(value: object) -> str:
 def _encoded(picture: Union[NDArray[np.uint8], bytes]) -> Tuple[bytes, Tuple[int, int]]:
     """Encode a picture, made smaller if it must be; returns also its height and width."""
     pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR) if isinstance(picture, bytes) else picture
-    if isinstance(picture, bytes) and max(pixels.shape[:2]) <= SIDE:
-        return picture, pixels.shape[:2]
-    if max(pixels.shape[:2]) > SIDE:
+    fits = max(pixels.shape[:2]) <= SIDE
+    if not fits:
         pixels, _ = shrunk(pixels, SIDE)
-    return jpeg_bytes(pixels), pixels.shape[:2]
+    height, width = pixels.shape[:2]
+    return (picture if fits and isinstance(picture, bytes) else jpeg_bytes(pixels)), (height, width)
 
 
 def _of_plugin(name: str) -> SummaryMetadata:

@@ -109,15 +109,21 @@ def _draw_distributions(sets: Mapping[str, SetSurvey]) -> Dict[str, Figure]:
 
 
 def _tile(picture: TrainingPicture, class_names: Sequence[str]) -> _Tile:
-    """Draw a picture as a JPEG of at most 320 pixels a side, each box in the colour of its class."""
-    canvas, scale = shrunk(picture.pixels, _SIDE)
-    for corners, label in zip(scaled_corners(picture.boxes, scale, canvas), picture.labels.tolist()):
-        draw_box(canvas, corners, _colour(label), 2)
+    """Draw a picture as a JPEG, and count its classes."""
+    canvas = draw_training_picture(picture)
     labels, boxes = np.unique(picture.labels, return_counts=True)
     order = np.argsort(-boxes, kind='stable').tolist()
     named = [_Named(class_names[labels[one]], _colour(labels[one]), int(boxes[one])) for one in order[:_MOST_NAMED]]
     height, width = picture.pixels.shape[:2]
     return _Tile(jpeg_uri(canvas), f'{width} x {height}', named, len(order) - len(named))
+
+
+def draw_training_picture(picture: TrainingPicture) -> np.ndarray:
+    """Draw a picture of at most 320 pixels a side, each box in the colour of its class."""
+    canvas, scale = shrunk(picture.pixels, _SIDE)
+    for corners, label in zip(scaled_corners(picture.boxes, scale, canvas), picture.labels.tolist()):
+        draw_box(canvas, corners, _colour(label), 2)
+    return canvas
 
 
 def _colour(label: int) -> str:

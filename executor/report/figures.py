@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
+import os
 from contextlib import contextmanager
-from typing import Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
+
+from executor.report.labels import FONTS
 
 # What is drawn in it takes the reader's colour of text on a page, a light one or a dark one; a colour of no other use.
 _INK = '#212223'
@@ -48,6 +54,8 @@ def svg_uri(figure: Figure) -> str:
 def png_bytes(figure: Figure) -> bytes:
     """Make a figure into a PNG of 720 pixels' width, on white."""
     buffer = io.BytesIO()
+    for text in figure.findobj(Text):  # a page has the reader's fonts
+        text.set_fontfamily(_families())
     with matplotlib.rc_context(_SETTINGS):
         figure.savefig(buffer, format='png', dpi=150, facecolor='white')
     return buffer.getvalue()
@@ -140,6 +148,32 @@ def draw_heat(count: NDArray[np.int64], title: str) -> Figure:
         area.grid(visible=False)
         figure.colorbar(shown, label='boxes, by the fullest cell')
         return figure
+
+
+def draw_confusion(names: Sequence[str], rows: Sequence[Tuple[str, Sequence[Tuple[int, float]]]]) -> Figure:
+    """Draw a row a true class: a cell a class that it was taken for, of boxes, the darker the larger its share."""
+    with _figure(1.6 + 0.22 * len(rows)) as (figure, area):
+        shares = np.array([[share for _, share in cells] for _, cells in rows])
+        area.imshow(shares, cmap='Blues', vmin=0, vmax=1, aspect='auto')
+        for row, (_, cells) in enumerate(rows):
+            for column, (boxes, share) in enumerate(cells):
+                if boxes:
+                    ink = 'white' if share > 0.6 else _INK
+                    area.text(column, row, str(boxes), ha='center', va='center', fontsize=7, color=ink)
+        area.set_xticks(range(len(names)), [_short(name) for name in names], fontsize=7, rotation=90)
+        area.set_yticks(range(len(rows)), [_short(name) for name, _ in rows], fontsize=7)
+        area.set(xlabel='taken for', ylabel='true')
+        area.grid(visible=False)
+        return figure
+
+
+@functools.lru_cache(maxsize=None)
+def _families() -> List[str]:
+    """Name the fonts that write names into pictures: a character is of the first that has it."""
+    files = [file for file in FONTS if os.path.isfile(file)]
+    for file in files:
+        fontManager.addfont(file)
+    return [FontProperties(fname=file).get_name() for file in files]
 
 
 @contextmanager

@@ -8,12 +8,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from executor.evaluation.thresholds import THRESHOLDS
 from executor.report.error_tiles import KIND_COLOURS
 from executor.report.figures import Curve, draw_bars, draw_calibration, draw_curves, draw_histogram, draw_history
 from executor.report.model_report import ModelReport
-from executor.report.page import Numbers
 
 MOST_CURVES = 9  # classes in a figure
+_EACH = 10  # of the thresholds, each tenth is drawn
 _LARGEST = 20  # classes in the confusion matrix
 
 
@@ -24,14 +25,14 @@ class Confusion(NamedTuple):
     rows: Sequence[Tuple[str, Sequence[Tuple[int, float]]]]  # (name, (boxes, share of the row) by column)
 
 
-def model_figures(report: ModelReport, numbers: Numbers) -> Dict[str, Figure]:
+def model_figures(report: ModelReport) -> Dict[str, Figure]:
     """Draw what there is beside the history, by the names that the page's template has for them."""
     analysis, calibration = report.analysis, report.analysis.calibration
     costs = {kind: cost.ap_50 for kind, cost in analysis.costs.items()}
     precision_recall = _precision_recall(report, largest_classes(report)[:MOST_CURVES])
     return {
         'precision_recall': draw_curves(precision_recall, ('recall', 'precision')),
-        'by_score': draw_curves(_by_score(numbers), ('score', ''), mark=analysis.threshold),
+        'by_score': draw_curves(_by_score(report), ('score', ''), mark=analysis.threshold),
         'error_bars': draw_bars(costs, list(KIND_COLOURS.values()), 'AP50'),
         'calibration': draw_calibration(calibration.precision, calibration.mean_iou),
         'histogram': draw_histogram(calibration.count),
@@ -78,10 +79,12 @@ def _precision_recall(report: ModelReport, classes: NDArray[np.int64]) -> List[C
     return found + [(report.class_names[label], recall, details.precision_50[:, label]) for label in classes.tolist()]
 
 
-def _by_score(numbers: Numbers) -> List[Curve]:
-    shown = numbers['by_score']
-    names = {'F1': 'f1', 'precision': 'precision', 'recall': 'recall'}
-    return [(name, shown['score'], shown['all'][key]) for name, key in names.items()]
+def _by_score(report: ModelReport) -> List[Curve]:
+    details = report.evaluation.details
+    assert details is not None
+    counts = details.counts.pooled
+    curves = {'F1': counts.f1, 'precision': counts.precision, 'recall': counts.recall}
+    return [(name, THRESHOLDS[::_EACH], curve[::_EACH, 0]) for name, curve in curves.items()]
 
 
 def _history(report: ModelReport) -> List[Tuple[str, List[Curve]]]:

@@ -52,7 +52,7 @@ def model_page(report: ModelReport, numbers: Numbers) -> str:
         numbers=numbers,
         true_boxes=sum(row['true_boxes'] for row in numbers['classes']),
         curves=min(MOST_CURVES, len(largest_classes(report))),
-        **{name: svg_uri(figure) for name, figure in model_figures(report, numbers).items()},
+        **{name: svg_uri(figure) for name, figure in model_figures(report).items()},
         meanings=_MEANINGS,
         colours=KIND_COLOURS,
         confusion=confusion_of(report),
