@@ -9,6 +9,7 @@ from typing import Iterator
 
 import pytest
 
+from executor.report.board import Board
 from tests.support.task_folder import TaskFolder
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -44,3 +45,10 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f'the exported datasets are not here: {folder} is missing')
     return folder
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Board]:
+    """A file for TensorBoard in a folder of its own."""
+    with Board(tmp_path / 'tensorboard') as board:
+        yield board

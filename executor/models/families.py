@@ -107,7 +107,7 @@ FAMILIES: Tuple[Family, ...] = (
 )
 
 # Our own parts of every training; named, since they lie in a room above this one.
-TASK_MODULES = ('executor.training.dataset', 'executor.training.metric')
+TASK_MODULES = tuple(f'executor.training.{name}' for name in ('board_backend', 'dataset', 'metric'))
 
 
 def family_of(model: torch.nn.Module) -> Optional[Family]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Dict, List, Mapping, NamedTuple, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from executor.report.dataset_report import DatasetReport, TrainingPicture
 from executor.report.drawing import draw_box, jpeg_uri, shrunk
@@ -81,7 +82,7 @@ def _class_rows(class_names: Sequence[str], sets: Sequence[Numbers]) -> List[Dic
     return rows
 
 
-def _draw_classes(class_names: Sequence[str], sets: Mapping[str, SetSurvey]) -> str:
+def _draw_classes(class_names: Sequence[str], sets: Mapping[str, SetSurvey]) -> Figure:
     """Draw the share of each class, of those with the most boxes."""
     shares = {name: one.classes.boxes / max(1, one.boxes) for name, one in sets.items()}
     largest = np.argsort(-np.sum(list(shares.values()), axis=0), kind='stable')[:_MOST_CLASSES]
@@ -89,7 +90,7 @@ def _draw_classes(class_names: Sequence[str], sets: Mapping[str, SetSurvey]) -> 
     return draw_shares(drawn, [class_names[label] for label in largest], ('', 'boxes'))
 
 
-def _draw_distributions(sets: Mapping[str, SetSurvey]) -> Dict[str, str]:
+def _draw_distributions(sets: Mapping[str, SetSurvey]) -> Dict[str, Figure]:
     numbers = [
         f'{low}' if low + 1 == high else f'{low} to {high - 1}' for low, high in zip(NUMBER_EDGES, NUMBER_EDGES[1:])
     ]
@@ -108,15 +109,21 @@ def _draw_distributions(sets: Mapping[str, SetSurvey]) -> Dict[str, str]:
 
 
 def _tile(picture: TrainingPicture, class_names: Sequence[str]) -> _Tile:
-    """Draw a picture as a JPEG of at most 320 pixels a side, each box in the colour of its class."""
-    canvas, scale = shrunk(picture.pixels, _SIDE)
-    for corners, label in zip(scaled_corners(picture.boxes, scale, canvas), picture.labels.tolist()):
-        draw_box(canvas, corners, _colour(label), 2)
+    """Draw a picture as a JPEG, and count its classes."""
+    canvas = draw_training_picture(picture)
     labels, boxes = np.unique(picture.labels, return_counts=True)
     order = np.argsort(-boxes, kind='stable').tolist()
     named = [_Named(class_names[labels[one]], _colour(labels[one]), int(boxes[one])) for one in order[:_MOST_NAMED]]
     height, width = picture.pixels.shape[:2]
     return _Tile(jpeg_uri(canvas), f'{width} x {height}', named, len(order) - len(named))
+
+
+def draw_training_picture(picture: TrainingPicture) -> np.ndarray:
+    """Draw a picture of at most 320 pixels a side, each box in the colour of its class."""
+    canvas, scale = shrunk(picture.pixels, _SIDE)
+    for corners, label in zip(scaled_corners(picture.boxes, scale, canvas), picture.labels.tolist()):
+        draw_box(canvas, corners, _colour(label), 2)
+    return canvas
 
 
 def _colour(label: int) -> str:

@@ -32,5 +32,10 @@ def bgr(colour: str) -> Tuple[int, int, int]:
 
 def jpeg_uri(picture: np.ndarray) -> str:
     """Make a picture (H, W, 3) uint8 BGR into what an `img` shows without a network."""
+    return 'data:image/jpeg;base64,' + base64.b64encode(jpeg_bytes(picture)).decode('ascii')
+
+
+def jpeg_bytes(picture: np.ndarray) -> bytes:
+    """Encode a picture (H, W, 3) uint8 BGR as it is small and still good to look at."""
     _, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return 'data:image/jpeg;base64,' + base64.b64encode(data.tobytes()).decode('ascii')
+    return bytes(data.tobytes())

@@ -23,7 +23,7 @@ KIND_COLOURS = dict(zip(KINDS, ('#e69f00', '#0072b2', '#cc79a7', '#f0e442', '#d5
 RIGHT_COLOUR = '#009e73'
 
 _SIDE = 480  # pixels of a tile at most
-_MOST_LISTED = 12  # errors of an image
+MOST_LISTED = 12  # errors of an image
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 Analysed = Union[Analysis, ShownErrors]  # predictions, and what is wrong with them
@@ -53,15 +53,16 @@ class Tile:
 
 def error_tile(path: Path, worst: WorstImage, analysis: Analysed, class_names: Sequence[str]) -> Tile:
     """Draw an image as a JPEG of at most 480 pixels a side, and list its errors."""
-    errors = _errors(worst, analysis, class_names)
+    errors = list_errors(worst, analysis, class_names)
     try:
-        picture: Optional[str] = jpeg_uri(_drawn(read_image(path), worst, analysis))
+        picture: Optional[str] = jpeg_uri(draw_errors(read_image(path), worst, analysis))
     except ExecutorError:
         picture = None
-    return Tile(path.name, picture, errors[:_MOST_LISTED], len(errors[_MOST_LISTED:]), len(worst.right))
+    return Tile(path.name, picture, errors[:MOST_LISTED], len(errors[MOST_LISTED:]), len(worst.right))
 
 
-def _errors(worst: WorstImage, analysis: Analysed, class_names: Sequence[str]) -> List[Error]:
+def list_errors(worst: WorstImage, analysis: Analysed, class_names: Sequence[str]) -> List[Error]:
+    """List the errors of an image by their numbers in its picture."""
     matches, errors = analysis.matches, analysis.errors
     found = []
     for number, position in enumerate(worst.wrong, start=1):
@@ -74,7 +75,7 @@ def _errors(worst: WorstImage, analysis: Analysed, class_names: Sequence[str]) -
     return found
 
 
-def _drawn(image: np.ndarray, worst: WorstImage, analysis: Analysed) -> np.ndarray:
+def draw_errors(image: np.ndarray, worst: WorstImage, analysis: Analysed) -> np.ndarray:
     """Draw what is right thin, true boxes that errors are about thin, and errors bold, with their numbers."""
     matches, errors = analysis.matches, analysis.errors
     canvas, scale = shrunk(image, _SIDE)

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 # That with most characters of a text writes it. matplotlib brings one for Latin, Greek, Cyrillic, Arabic and Hebrew;
 # the others are Debian's for Chinese, Japanese and Korean, of which the image has one.
-_FONTS = (
+FONTS = (
     os.path.join(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf'),
     '/usr/share/fonts/truetype/wqy/wqy-microhei.ttc',
     '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc',
@@ -116,4 +116,4 @@ def _font_of(text: str) -> _Font:
 
 @functools.lru_cache(maxsize=None)
 def _fonts() -> Tuple[_Font, ...]:
-    return tuple(_Font(path, frozenset(FT2Font(path).get_charmap())) for path in _FONTS if os.path.isfile(path))
+    return tuple(_Font(path, frozenset(FT2Font(path).get_charmap())) for path in FONTS if os.path.isfile(path))

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from executor.report.error_tiles import KIND_COLOURS, error_tile
-from executor.report.figures import (
-    Curve,
-    draw_bars,
-    draw_calibration,
-    draw_curves,
-    draw_histogram,
-    draw_history,
-    svg_uri,
-)
+from executor.report.figures import svg_uri
+from executor.report.model_figures import MOST_CURVES, confusion_of, history_figures, largest_classes, model_figures
 from executor.report.model_report import ModelReport, report_numbers
 from executor.report.page import Numbers, fill_page, write_page
-
-_MOST_CURVES = 9  # classes in a figure
-_LARGEST = 20  # classes in the confusion matrix
 
 _MEANINGS = {
     'classification': 'IoU 0.5 or more with a true box of another class',
@@ -60,81 +46,19 @@ def write_model_report(report: ModelReport, page: Path, numbers_file: Path) -> N
 
 def model_page(report: ModelReport, numbers: Numbers) -> str:
     """Write the page of a model."""
-    analysis, largest = report.analysis, _largest(report)
-    curves = largest[: min(_MOST_CURVES, len(largest))]
-    costs = {kind: cost.ap_50 for kind, cost in analysis.costs.items()}
-    calibration = analysis.calibration
+    analysis = report.analysis
     return fill_page(
         'model.html',
         numbers=numbers,
         true_boxes=sum(row['true_boxes'] for row in numbers['classes']),
-        curves=len(curves),
-        precision_recall=svg_uri(draw_curves(_precision_recall(report, curves), ('recall', 'precision'))),
-        by_score=svg_uri(draw_curves(_by_score(numbers), ('score', ''), mark=analysis.threshold)),
-        error_bars=svg_uri(draw_bars(costs, list(KIND_COLOURS.values()), 'AP50')),
+        curves=min(MOST_CURVES, len(largest_classes(report))),
+        **{name: svg_uri(figure) for name, figure in model_figures(report).items()},
         meanings=_MEANINGS,
         colours=KIND_COLOURS,
-        confusion=_confusion(analysis.confusion, report.class_names, largest),
-        calibration=svg_uri(draw_calibration(calibration.precision, calibration.mean_iou)),
-        histogram=svg_uri(draw_histogram(calibration.count)),
+        confusion=confusion_of(report),
         tiles=[
             error_tile(Path(report.paths[worst.image]), worst, analysis, report.class_names) for worst in analysis.worst
         ],
         coco_meanings=_COCO_MEANINGS,
-        history={title: svg_uri(draw_history(title, curves)) for title, curves in _history(report)},
+        history={title: svg_uri(figure) for title, figure in history_figures(report).items()},
     )
-
-
-def _largest(report: ModelReport) -> NDArray[np.int64]:
-    """Return the classes that have true boxes, most first."""
-    true_boxes = np.array([result.true_boxes for result in report.evaluation.classes])
-    order = np.argsort(-true_boxes, kind='stable')
-    return order[true_boxes[order] > 0]
-
-
-def _precision_recall(report: ModelReport, classes: NDArray[np.int64]) -> List[Curve]:
-    details = report.evaluation.details
-    assert details is not None
-    recall = np.linspace(0, 1, 101)
-    found: List[Curve] = []
-    for name, precision in (('mean', details.precision_50), ('mean, IoU 0.50 to 0.95', details.precision)):
-        defined = precision[:, precision[0] >= 0]
-        found.append((name, recall, defined.mean(axis=1) if defined.size else np.zeros(101)))
-    return found + [(report.class_names[label], recall, details.precision_50[:, label]) for label in classes.tolist()]
-
-
-def _by_score(numbers: Numbers) -> List[Curve]:
-    shown = numbers['by_score']
-    names = {'F1': 'f1', 'precision': 'precision', 'recall': 'recall'}
-    return [(name, shown['score'], shown['all'][key]) for name, key in names.items()]
-
-
-def _history(report: ModelReport) -> List[Tuple[str, List[Curve]]]:
-    """Sort what is known of the epochs into panels: losses, learning rate, average precision."""
-    by_name: Dict[str, Tuple[List[float], List[float]]] = {}
-    for epoch, row in sorted(report.history.items()):
-        for name, value in row.items():
-            epochs, values = by_name.setdefault(name, ([], []))
-            epochs.append(epoch)
-            values.append(value)
-    panels: Dict[str, List[Curve]] = {}
-    for name, (epochs, values) in by_name.items():
-        title = 'losses' if 'loss' in name else 'learning rate' if name == 'lr' else 'average precision'
-        panels.setdefault(title, []).append((name, epochs, values))
-    return list(panels.items())
-
-
-def _confusion(matrix: NDArray[np.int64], class_names: Sequence[str], largest: NDArray[np.int64]) -> Dict[str, object]:
-    """Sum up the classes beyond the 20 largest, and give each cell its share of the row."""
-    classes = len(class_names)
-    kept = np.sort(largest[:_LARGEST]) if classes > _LARGEST else np.arange(classes)
-    rest = classes - len(kept)
-    group = np.full(classes + 1, len(kept))
-    group[kept] = np.arange(len(kept))
-    group[-1] = len(kept) + bool(rest)
-    small = np.zeros((group[-1] + 1, group[-1] + 1), np.int64)
-    np.add.at(small, (group[:, None], group[None, :]), matrix)
-    names = [class_names[label] for label in kept.tolist()] + [f'{rest} other classes'] * bool(rest)
-    shares = small / np.maximum(1, small.sum(axis=1, keepdims=True))
-    rows = [list(zip(counts, share)) for counts, share in zip(small.tolist(), shares.tolist())]
-    return {'names': [*names, 'missed'], 'rows': list(zip([*names, 'nothing'], rows))}

@@ -116,8 +116,8 @@ def _set_run(config: Config, env: Env, params: TrainParams, max_epochs: int, ran
     config['log_processor'] = {'type': 'LogProcessor'}  # by epoch, also where the config counts iterations
     config.update(load_from=None, resume=False)
     config['default_hooks'] = {'checkpoint': None, 'logger': {'type': 'LoggerHook', 'interval': 10}}  # iterations
-    tensorboard = {'type': 'TensorboardVisBackend', 'save_dir': str(env.output.tensorboard_dir)}
-    config['visualizer'] = {'type': 'Visualizer', 'vis_backends': [tensorboard]}
+    board = {'type': 'BoardBackend', 'save_dir': str(env.output.tensorboard_dir)}
+    config['visualizer'] = {'type': 'Visualizer', 'vis_backends': [board]}
 
 
 def _scale_chosen_learning_rate(config: Config, total_batch: int) -> None:

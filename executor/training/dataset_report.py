@@ -13,6 +13,7 @@ from mmdet.engine.hooks import PipelineSwitchHook, YOLOXModeSwitchHook
 from mmengine.config import Config
 from mmengine.hooks import DistSamplerSeedHook, Hook
 from mmengine.runner import Runner
+from numpy.typing import NDArray
 
 from executor.contract.shown import first_line
 from executor.images.prepare import Letterbox
@@ -20,8 +21,10 @@ from executor.machine.apart import run_apart
 from executor.report.dataset_page import dataset_page
 from executor.report.dataset_report import DatasetReport, TrainingPicture, dataset_numbers, summary, warnings
 from executor.report.page import Numbers, write_page
+from executor.report.training_board import dataset_pictures, show_dataset
 from executor.survey.images import Images
 from executor.survey.survey import survey
+from executor.training.board_backend import board_of
 from executor.training.dataset import YmirDataset
 from executor.training.first_batches import first_batches
 from executor.training.network_input import find_resize
@@ -61,15 +64,17 @@ class DatasetReportHook(Hook):
     def _write(self, runner: Runner, page: Path, numbers_file: Path) -> None:
         started = time.monotonic()
         self._store.result.made.add([page, numbers_file])
-        text, numbers = run_apart(lambda: self._make(runner), _MOST_SECONDS)
+        text, numbers, pictures = run_apart(lambda: self._make(runner), _MOST_SECONDS)
         write_page(page, text, numbers_file, numbers)
         for line in summary(numbers):
             logger.info(line)
         for line in warnings(numbers):
             logger.warning(line)
         logger.info('page of the dataset: %s; its numbers: %s (%.1f s)', page, numbers_file, time.monotonic() - started)
+        with board_of(runner) as board:
+            show_dataset(board, numbers, pictures)
 
-    def _make(self, runner: Runner) -> Tuple[str, Numbers]:
+    def _make(self, runner: Runner) -> Tuple[str, Numbers, List[NDArray[np.uint8]]]:
         resize = find_resize(self._config)
         training = _images_of(runner.train_dataloader.dataset, resize)
         validation = None if runner.val_loop is None else _images_of(runner.val_dataloader.dataset, resize)
@@ -77,7 +82,7 @@ class DatasetReportHook(Hook):
         size = None if resize is None else resize.scale
         report = DatasetReport(self._class_names, found, size, *_batches_of(runner))
         numbers = dataset_numbers(report)
-        return dataset_page(report, numbers), numbers
+        return dataset_page(report, numbers), numbers, dataset_pictures(report.batches)
 
 
 class _Batches(NamedTuple):

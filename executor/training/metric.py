@@ -9,15 +9,18 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
+from mmengine.runner import Runner
 
 from executor.contract.output.training_result import EVALUATE_CONFIG
 from executor.detections import Detections
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation, evaluate
 from executor.evaluation.results import ImageResult, Truth
 from executor.report.pictures import evenly_spaced
+from executor.report.training_board import rarest
 
 _PICTURES = 12
 _MOST_KEPT = 5_000_000  # predictions, for the page of the model: 200 MB
+_MOST_TOLD = 100  # classes with an AP of their own
 _NUMBERS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l', 'AR_100')  # of an Evaluation, told as `bbox_<name>`
 
 
@@ -81,5 +84,12 @@ class DetectionMetric(BaseMetric):
         samples = [ordered[position] for position in evenly_spaced(len(ordered), _PICTURES)]
         self.validation = Validation(found, len(ordered), [path for path, _ in ordered], samples).bounded(_MOST_KEPT)
         numbers = {f'bbox_{name}': getattr(found, name) for name in _NUMBERS}
-        per_class = {f'AP_50/{result.name}': result.ap_50 for result in found.classes}
+        few = len(found.classes) <= _MOST_TOLD
+        told = found.classes if few else [found.classes[k] for k in rarest(found.classes, _MOST_TOLD)]
+        per_class = {f'AP_50/{result.name}': result.ap_50 for result in told}
         return {**numbers, 'images': len(ordered), **per_class}
+
+
+def validation_of(runner: Runner) -> Validation:
+    """Return what rank 0 found in the latest validation."""
+    return next(one for one in runner.val_evaluator.metrics if isinstance(one, DetectionMetric)).validation

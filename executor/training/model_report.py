@@ -16,11 +16,14 @@ import numpy as np
 import torch
 from mmengine.runner import Runner
 
+from executor.contract.output.training_result import Stage
 from executor.contract.params import TrainParams
 from executor.contract.shown import first_line
 from executor.evaluation.analysis import analyse
 from executor.report.model_page import write_model_report
 from executor.report.model_report import ModelReport
+from executor.report.training_board import show_model
+from executor.training.board_backend import board_of
 from executor.training.history_hook import History
 from executor.training.metric import Validation
 from executor.training.resume_state import unwrapped_model
@@ -37,7 +40,7 @@ _NOT_SHOWN = ('class_names', 'gpu_ids', 'model_files', 'places')  # they are tol
 def write_page(
     page: Path,
     numbers: Path,
-    stage: str,
+    stage: Stage,
     validation: Validation,
     history: History,
     runner: Runner,
@@ -51,23 +54,25 @@ def write_page(
     try:
         report = ModelReport(
             title=Path(params.config_file).name,
-            stage=stage,
+            stage=stage.name,
             class_names=params.class_names,
             evaluation=validation.evaluation,
             analysis=analyse(details.matches, details.best.threshold),
             paths=validation.paths,
             images=validation.images,
             history=history,
-            settings=_settings(runner, params, began_with),
+            settings=settings_of(runner, params, began_with),
         )
         write_model_report(report, page, numbers)
     except Exception as error:  # it is an extra: whatever goes wrong in it must not cost a training that is done
         logger.warning('%s could not be made: %s: %s', page.name, type(error).__name__, first_line(error))
     else:
         logger.info('page of the model: %s; its numbers: %s (%.1f s)', page, numbers, time.monotonic() - started)
+        with board_of(runner) as board:
+            show_model(board, stage.epoch, report)
 
 
-def _settings(runner: Runner, params: TrainParams, began_with: str) -> Settings:
+def settings_of(runner: Runner, params: TrainParams, began_with: str) -> Settings:
     """Collect what the training was set to; `began_with` are the weights it started from."""
     model, loader = unwrapped_model(runner), runner.train_dataloader
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -19,7 +19,7 @@ from executor.contract.params import TrainParams
 from executor.contract.shown import first_line
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation
 from executor.machine.memory import is_out_of_gpu_memory
-from executor.training.metric import DetectionMetric, Validation
+from executor.training.metric import Validation, validation_of
 from executor.training.resume import RESUME_FILE, save_resume_state
 from executor.training.resume_state import averaging_hooks, unwrapped_model
 from executor.training.stage_files import StageContent, Writer, write_stage_config, write_stage_weights
@@ -88,10 +88,10 @@ class StageHook(Hook):
         self._validating = False
         if runner.rank != 0:
             return
-        metric = next(m for m in runner.val_evaluator.metrics if isinstance(m, DetectionMetric))
-        new = self._save(runner, runner.epoch, metric.validation.evaluation, self._validated)
+        validation = validation_of(runner)
+        new = self._save(runner, runner.epoch, validation.evaluation, self._validated)
         if self._store.best is new:
-            self.best = metric.validation
+            self.best = validation
 
     def after_train(self, runner: Runner) -> None:
         if runner.rank == 0 and runner.epoch not in [trained.stage.epoch for trained in self._store.stages]:

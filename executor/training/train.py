@@ -21,6 +21,8 @@ from executor.machine.memory import keep_freed_memory
 from executor.models.families import register_parts
 from executor.report.pictures import draw_grid, write_picture
 from executor.report.table import class_table
+from executor.training.board_backend import board_of
+from executor.training.board_hook import BoardHook
 from executor.training.build_config import build_config
 from executor.training.cache_hook import CacheHook
 from executor.training.copy_ahead import CopyAheadHook
@@ -70,6 +72,8 @@ def train(job: Job, progress: Progress) -> None:
     batch = config['train_dataloader']['batch_size'] * dist.world_size()
     runner.register_hook(resumption)
     runner.register_hook(stages)
+    began_with = f'{resume}, resumed' if resume else str(weights or 'none: trained from scratch')
+    runner.register_hook(BoardHook(store, params, config, began_with))
     runner.register_hook(DatasetReportHook(store, params.class_names, config))
     runner.register_hook(PatienceHook(params.patience))
     runner.register_hook(ProgressHook(progress.part(0.02, 0.98), batch))
@@ -96,7 +100,6 @@ def train(job: Job, progress: Progress) -> None:
         with config_to_blame(config, params.config_options):
             raise
     if dist.rank() == 0:
-        began_with = f'{resume}, resumed' if resume else str(weights or 'none: trained from scratch')
         _attach(store, stages, runner, params, began_with)
         _sum_up(env, store, time.monotonic() - started)
 
@@ -110,8 +113,9 @@ def _attach(store: StageStore, stages: StageHook, runner: Runner, params: TrainP
         images = [(Path(path), result) for path, result in stages.best.samples]
         if write_picture(picture, lambda: draw_grid(images, params.class_names, score_threshold=0.3)):
             logger.info('pictures of validation images: %s', picture)
-        stage = store.best.stage.name
-        write_page(page, numbers, stage, stages.best, store.history, runner, params, began_with)
+        write_page(page, numbers, store.best.stage, stages.best, store.history, runner, params, began_with)
+    with board_of(runner) as board:
+        board.success()
     # Where a resumed training found no better stage, the best one and what is written of it are of the one before.
     store.attach(_SECTION, files)
     store.write_result()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from html.parser import HTMLParser
 
+ASKING = {'script', 'link', 'iframe', 'object', 'form', 'base', 'embed', 'frame', 'video', 'audio', 'source', 'svg'}
+SOURCES = ('src', 'href', 'srcset', 'data', 'poster', 'action', 'background', 'xlink:href', 'imagesrcset')
 VOID = {'meta', 'img', 'br', 'link', 'input', 'hr'}
 
 
@@ -43,10 +46,17 @@ def check_alone(text: str) -> None:
     page = Page(text)
     assert text.startswith('<!DOCTYPE html>')
     assert page.all('html') == [{'lang': 'en'}] and page.all('meta')[0] == {'charset': 'utf-8'}
-    assert {'script', 'link', 'iframe', 'object', 'form'}.isdisjoint(tag for tag, _ in page.tags)
-    assert not any(name.startswith('on') for _, attributes in page.tags for name in attributes)
-    outside = [a[key] for _, a in page.tags for key in ('src', 'href', 'srcset', 'data') if key in a]
-    assert outside and all(source.startswith('data:image/') for source in outside)
-    assert not re.search(r'url\(|@import', text)
+    assert ASKING.isdisjoint(tag for tag, _ in page.tags)
+    assert not any(name.startswith('on') or name == 'http-equiv' for _, attributes in page.tags for name in attributes)
+    sources = [a[key] for _, a in page.tags for key in SOURCES if key in a]
+    assert sources and all(source.startswith('data:image/') for source in sources)
+    assert not re.search(r'url\(|@import|image-set\(', text)
+    for source in sources:
+        kind, _, data = source.partition(';base64,')
+        if kind == 'data:image/svg+xml':
+            svg = base64.b64decode(data, validate=True).decode('utf-8')
+            assert not re.search(
+                r'(href|src)\s*=\s*["\'](?!#|data:)|url\((?!#)|@import|<!|<\?|<(script|foreignObject)', svg
+            )
     assert all(image.get('alt') for image in page.all('img'))
     assert '(prefers-color-scheme: dark)' in text

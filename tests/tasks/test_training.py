@@ -25,6 +25,9 @@ from executor.contract.env import read_env
 from executor.weights.checkpoint import read_checkpoint
 from tests.conftest import REPOSITORY
 from tests.support import mmdet2
+from tests.support.board import pixels, read_board
+from tests.support.html import check_alone
+from tests.support.kept import keep
 from tests.support.random_model import write_random_weights
 from tests.support.start import monitor_of, result_of, run, scalars_of, start, wait_for
 
@@ -124,6 +127,38 @@ def test_tensorboard_has_losses_rate_and_metrics(two_epochs):
     assert all(math.isfinite(value) for values in scalars.values() for value in values)
 
 
+def test_what_the_platform_keeps_shows_all_of_it(two_epochs, tmp_path):
+    env_file, output = two_epochs
+    kept = keep(read_env(env_file).output.root_dir, tmp_path)
+    assert sorted(path.name for path in kept.iterdir()) == ['monitor.txt', 'package', 'tensorboard']
+    for section, files in ATTACHMENTS.items():
+        for file in files:
+            path = kept / 'package/attachments' / section / file
+            assert path.stat().st_size > 1000
+            if file.endswith('.html'):
+                check_alone(path.read_text(encoding='utf-8'))
+    assert (kept / 'package/epoch_2' / NANO).is_file() and (kept / 'package/epoch_2/epoch_2.pth').is_file()
+    best = result_of(env_file)['best_stage_name']
+    epoch = int(best.partition('_')[2])
+    shown = read_board(kept / 'tensorboard')
+    assert set(shown.images['validation/true and found boxes']) == {1, 2}
+    assert {tag.partition('/')[0] for tag in shown.images} >= {'dataset', 'validation', 'best model'}
+    assert all(min(pixels(image).shape[:2]) > 90 for of in shown.images.values() for image in of.values())
+    assert set(shown.images['best model/precision by recall']) == {epoch}
+    curves = {f'precision and recall by class/{name}' for name in shapes.CLASS_NAMES}
+    assert set(shown.curves) <= curves | {'precision and recall/all classes'} and len(shown.curves) > 1
+    assert {'config', 'settings', 'dataset', 'best model/classes', 'best model/worst images'} <= set(shown.texts)
+    assert shown.settings['learning_rate'] == pytest.approx(0.01 * 4 / 64)
+    assert (shown.settings['config_file'], shown.settings['input_size']) == (NANO, '96x96')
+    assert (shown.settings['batch'], shown.settings['max_epochs']) == (4, 2)
+    assert shown.settings['weights'] == 'none: trained from scratch'
+    assert shown.ended and shown.metrics == ['best/AP50', 'best/AP', 'best/mAR']
+    numbers = json.loads((kept / 'package/attachments/evaluation/report.json').read_text(encoding='utf-8'))
+    measured = [numbers['coco']['AP_50'], numbers['coco']['AP'], numbers['platform']['mAR']]
+    assert [shown.scalars[name][2] for name in shown.metrics] == pytest.approx(measured, abs=1e-4)
+    assert 'tensorboard' not in output.replace('out/tensorboard', '')  # no warning
+
+
 def test_resume_goes_on_after_a_kill(tmp_path):
     env_file = write_small_task(tmp_path, max_epochs=8, max_keep_checkpoints=-1)
     process = start(env_file)
@@ -145,6 +180,9 @@ def test_resume_goes_on_after_a_kill(tmp_path):
     assert 'page of the dataset' not in output and result_of(env_file)['attachments'] == ATTACHMENTS
     page = tmp_path / 'out/models/attachments/evaluation/report.json'
     assert [row['epoch'] for row in json.loads(page.read_text(encoding='utf-8'))['history']] == list(range(1, 9))
+    shown = read_board(tmp_path / 'out/tensorboard')  # two files, one run
+    assert list(shown.scalars['best/AP50']) == list(range(1, 9)) and shown.ended
+    assert set(shown.images['validation/true and found boxes']) == set(range(1, 9))
     # By hand: from r = 0.01 * 4 / 64 down to r / 20 in 12 steps, of which the last is the 11th, counted from 0:
     # r / 20 + (r - r / 20) * (1 + cos(11 / 12 * pi)) / 2.
     assert re.search(r'epoch 8 of 8: .* learning rate 4\.14e-05', output)

@@ -48,7 +48,7 @@ ROOMS = {
     ),
     'executor/report': (
         'executor.contract executor.detections executor.evaluation executor.images.decode executor.survey PIL cv2 '
-        'jinja2 matplotlib numpy terminaltables'
+        'jinja2 matplotlib numpy tensorboard terminaltables'
     ),
     'executor/survey': 'numpy',
     'executor/evaluation': 'executor.detections numpy pycocotools',

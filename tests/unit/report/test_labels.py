@@ -83,10 +83,10 @@ def test_letters_that_latin_has_not_are_written_not_question_marks():
 
 def test_the_font_that_has_most_of_a_text_writes_it(tmp_path, monkeypatch):
     """Two fonts of matplotlib's: the second alone has the sign, as a font for Chinese alone has Chinese."""
-    folder = os.path.dirname(labels._FONTS[0])
+    folder = os.path.dirname(labels.FONTS[0])
     first, second = os.path.join(folder, 'cmr10.ttf'), os.path.join(folder, 'STIXGeneral.ttf')
     only = sorted(set(FT2Font(second).get_charmap()) - set(FT2Font(first).get_charmap()))[-1]
-    monkeypatch.setattr(labels, '_FONTS', (first, str(tmp_path / 'none.ttf'), second))
+    monkeypatch.setattr(labels, 'FONTS', (first, str(tmp_path / 'none.ttf'), second))
     labels._fonts.cache_clear()
     try:
         assert [labels._font_of(text).path for text in ('a', chr(only))] == [first, second]

@@ -29,10 +29,11 @@ from executor.training.build_config import build_config
 from executor.training.dataset_report import DatasetReportHook
 from executor.training.first_batches import first_batches
 from executor.training.stage_store import StageStore
+from tests.support.board import board_runner, pixels, read_board
 
 
 @pytest.fixture
-def begun(tmp_path):
+def begun(tmp_path, board):
     """A training that is about to begin: its hook, its runner, the files of its page."""
 
     def make(epoch: int = 0, train: int = 6, **config):
@@ -43,7 +44,7 @@ def begun(tmp_path):
         params = job.training
         resolved = build_config(job.env, params, train, ranks=1)
         loaders = [Runner.build_dataloader(resolved[f'{name}_dataloader'], seed=5) for name in ('train', 'val')]
-        runner = SimpleNamespace(rank=0, epoch=epoch, max_epochs=9, val_loop=True, hooks=[])
+        runner = SimpleNamespace(rank=0, epoch=epoch, max_epochs=9, val_loop=True, hooks=[], **board_runner(board))
         runner.train_dataloader, runner.val_dataloader = loaders
         store = StageStore(TrainingResult(job.env), params)
         hook = DatasetReportHook(store, params.class_names, resolved)
@@ -69,6 +70,26 @@ def test_the_page_is_written_listed_and_told(begun, caplog):
     told = '\n'.join(caplog.messages)
     assert f'training: {numbers["training"]["boxes"]} boxes in 6 images' in told
     assert f'page of the dataset: {training.page}; its numbers: {training.numbers}' in told
+
+
+def test_tensorboard_has_the_batches_and_the_classes(begun, board):
+    training = begun()
+    training.hook.before_train(training.runner)
+    shown = read_board(board.path.parent)
+    assert list(shown.images) == [f'dataset/training batch {number}' for number in (1, 2, 3)]
+    assert {pixels(image[0]).shape for image in shown.images.values()} == {(96, 192, 3)}  # two pictures
+    assert pixels(shown.images['dataset/training batch 1'][0]).std() > 10
+    numbers = json.loads(training.numbers.read_text(encoding='utf-8'))
+    boxes, images = (numbers['training']['classes'][what][0] for what in ('boxes', 'images'))
+    assert f'| {shapes.CLASS_NAMES[0]} | {boxes} | {images} | ' in shown.texts['dataset'][0]
+
+
+def test_a_board_that_fails_costs_no_page(begun, board, caplog, monkeypatch):
+    training = begun()
+    monkeypatch.setattr(board, 'image', lambda *_: 1 / 0)
+    training.hook.before_train(training.runner)
+    assert 'tensorboard lacks something: ZeroDivisionError' in caplog.text
+    assert training.store.attachments == {'dataset': ['dataset.html', 'dataset.json']}
 
 
 def test_without_validation_the_page_is_of_the_training_set(begun):

@@ -8,16 +8,17 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from executor.contract.output.training_result import EVALUATE_CONFIG
+from executor.contract.output.training_result import EVALUATE_CONFIG, Stage
 from executor.evaluation.coco import evaluate
 from executor.training import model_report
 from executor.training.metric import Validation
 from executor.training.model_report import write_page
+from tests.support.board import board_runner, read_board
 from tests.unit.evaluation.cases import random_results
 
 
 @pytest.fixture
-def write(ymir_task, tmp_path):
+def write(ymir_task, tmp_path, board):
     """Write the page of a validation of ten images that are nowhere."""
     config = {
         'train_cfg': {'max_epochs': 9},
@@ -26,8 +27,14 @@ def write(ymir_task, tmp_path):
         'param_scheduler': [],
     }
     runner = SimpleNamespace(
-        model=torch.nn.Linear(3, 2), cfg=config, world_size=2, seed=7, train_dataloader=SimpleNamespace(batch_size=4)
+        model=torch.nn.Linear(3, 2),
+        cfg=config,
+        world_size=2,
+        seed=7,
+        train_dataloader=SimpleNamespace(batch_size=4),
+        **board_runner(board),
     )
+    stage = Stage('epoch_3', 3, (), 0.5, 0.5, 0, 0, 0, 0)
     runner.train_dataloader.dataset = range(20)
     params = ymir_task.job(class_names=['cat', 'dog'], config_file='configs/yolox.py', args_options='--seed 5').training
     evaluation = evaluate(random_results(10, 2), params.class_names, EVALUATE_CONFIG)
@@ -35,7 +42,7 @@ def write(ymir_task, tmp_path):
     files = tmp_path / 'a' / 'report.html', tmp_path / 'a' / 'report.json'
 
     def run() -> tuple:
-        write_page(*files, 'epoch_3', validation, {3: {'loss': 1.0}}, runner, params, '/weights/a.pth')
+        write_page(*files, stage, validation, {3: {'loss': 1.0}}, runner, params, '/weights/a.pth')
         return files
 
     return run
@@ -66,6 +73,19 @@ def test_a_page_that_cannot_be_made_is_a_warning(write, monkeypatch, caplog, err
     page, _ = write()
     assert not page.exists()
     assert f'report.html could not be made: {type(error).__name__}: ' in caplog.text
+
+
+def test_tensorboard_has_the_figures_and_the_table(write, board):
+    _, numbers = write()
+    shown = read_board(board.path.parent)
+    figures = ['AP50 that each kind of error costs', 'calibration', 'confusion, by true class', 'precision by recall']
+    figures += ['precision, recall and F1 by score', 'predictions by score']
+    assert sorted(shown.images) == [f'best model/{name}' for name in figures]  # its images are nowhere
+    assert all(list(of) == [3] for of in (*shown.images.values(), shown.texts['best model/classes']))
+    for row in json.loads(numbers.read_text(encoding='utf-8'))['classes']:
+        assert f'| {row["name"]} | {row["true_boxes"]} | {row["ap_50"]:.3f} | ' in shown.texts['best model/classes'][3]
+    assert '8 parameters' in shown.texts['settings'][3]
+    assert shown.texts['best model/worst images'][3].count('errors, ') == len(shown.images) + 4
 
 
 def test_a_full_disk_leaves_nothing_half(write, tmp_path, caplog):
