@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Dict, List, Mapping, NamedTuple, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from executor.report.dataset_report import DatasetReport, TrainingPicture
 from executor.report.drawing import draw_box, jpeg_uri, shrunk
@@ -81,7 +82,7 @@ def _class_rows(class_names: Sequence[str], sets: Sequence[Numbers]) -> List[Dic
     return rows
 
 
-def _draw_classes(class_names: Sequence[str], sets: Mapping[str, SetSurvey]) -> str:
+def _draw_classes(class_names: Sequence[str], sets: Mapping[str, SetSurvey]) -> Figure:
     """Draw the share of each class, of those with the most boxes."""
     shares = {name: one.classes.boxes / max(1, one.boxes) for name, one in sets.items()}
     largest = np.argsort(-np.sum(list(shares.values()), axis=0), kind='stable')[:_MOST_CLASSES]
@@ -89,7 +90,7 @@ def _draw_classes(class_names: Sequence[str], sets: Mapping[str, SetSurvey]) -> 
     return draw_shares(drawn, [class_names[label] for label in largest], ('', 'boxes'))
 
 
-def _draw_distributions(sets: Mapping[str, SetSurvey]) -> Dict[str, str]:
+def _draw_distributions(sets: Mapping[str, SetSurvey]) -> Dict[str, Figure]:
     numbers = [
         f'{low}' if low + 1 == high else f'{low} to {high - 1}' for low, high in zip(NUMBER_EDGES, NUMBER_EDGES[1:])
     ]

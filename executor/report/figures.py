@@ -1,4 +1,4 @@
-"""Draw curves and bars as SVG, with matplotlib's objects: no window, no state between two figures."""
+"""Draw curves and bars, with matplotlib's objects: no window, no state between two figures."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
-# What is drawn in it takes the reader's colour of text, on a light page and on a dark one.
-_INK = '#818283'
+# What is drawn in it takes the reader's colour of text on a page, a light one or a dark one; a colour of no other use.
+_INK = '#212223'
 _STYLE = '<style>:root{color:#222}@media(prefers-color-scheme:dark){:root{color:#ddd}}</style>'
 _SETTINGS = {
     'svg.fonttype': 'none',  # text stays text, in a font of the reader's that has its script
@@ -40,12 +40,20 @@ _CENTRES = np.arange(10) / 10 + 0.05  # of the bins of scores
 Curve = Tuple[str, ArrayLike, ArrayLike]  # name, x and y
 
 
-def svg_uri(svg: str) -> str:
-    """Make an SVG file into what an `img` shows without a network."""
-    return 'data:image/svg+xml;base64,' + base64.b64encode(svg.encode('utf-8', 'replace')).decode('ascii')
+def svg_uri(figure: Figure) -> str:
+    """Make a figure into what an `img` shows without a network, on a light page and on a dark one."""
+    return 'data:image/svg+xml;base64,' + base64.b64encode(_svg(figure).encode('utf-8', 'replace')).decode('ascii')
 
 
-def draw_curves(curves: Sequence[Curve], axes: Tuple[str, str], mark: Optional[float] = None) -> str:
+def png_bytes(figure: Figure) -> bytes:
+    """Make a figure into a PNG of 720 pixels' width, on white."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_SETTINGS):
+        figure.savefig(buffer, format='png', dpi=150, facecolor='white')
+    return buffer.getvalue()
+
+
+def draw_curves(curves: Sequence[Curve], axes: Tuple[str, str], mark: Optional[float] = None) -> Figure:
     """Draw curves from 0 to 1, the first of them bold, over the axes named; `mark` is where a vertical line goes."""
     height = 3.2 + 0.2 * ((len(curves) + 1) // 2)
     with _figure(height) as (figure, area):
@@ -55,10 +63,10 @@ def draw_curves(curves: Sequence[Curve], axes: Tuple[str, str], mark: Optional[f
         if mark is not None:
             area.axvline(mark, color=_INK, linestyle=':', linewidth=1)
         area.set(xlim=(0, 1), ylim=(0, 1.02), xlabel=axes[0], ylabel=axes[1])
-        return _svg(figure)
+        return figure
 
 
-def draw_history(title: str, curves: Sequence[Curve]) -> str:
+def draw_history(title: str, curves: Sequence[Curve]) -> Figure:
     """Draw curves over the epochs."""
     with _figure() as (figure, area):
         for number, (name, x, y) in enumerate(curves):
@@ -66,10 +74,10 @@ def draw_history(title: str, curves: Sequence[Curve]) -> str:
         area.set(xlabel='epoch', ylabel=title)
         area.set_ylim(bottom=0)
         area.xaxis.set_major_locator(MaxNLocator('auto', integer=True))
-        return _svg(figure)
+        return figure
 
 
-def draw_bars(values: Mapping[str, float], colours: Sequence[str], label: str) -> str:
+def draw_bars(values: Mapping[str, float], colours: Sequence[str], label: str) -> Figure:
     """Draw a horizontal bar a value."""
     with _figure(2.4) as (figure, area):
         bars = area.barh(list(values), list(values.values()), color=list(colours))
@@ -77,20 +85,20 @@ def draw_bars(values: Mapping[str, float], colours: Sequence[str], label: str) -
         area.set(xlabel=label, xlim=(0, max(0.01, 1.15 * max(values.values()))))
         area.invert_yaxis()
         area.grid(axis='y', visible=False)
-        return _svg(figure)
+        return figure
 
 
-def draw_calibration(precision: NDArray[np.float64], iou: NDArray[np.float64]) -> str:
+def draw_calibration(precision: NDArray[np.float64], iou: NDArray[np.float64]) -> Figure:
     """Draw what is right by score, and how well it lies, in ten bins of 0.1."""
     with _figure() as (figure, area):
         area.bar(_CENTRES, precision, width=0.09, color=COLOURS[0], alpha=0.8, label='right at IoU 0.5')
         area.plot(_CENTRES, iou, color=COLOURS[1], marker='.', label='mean IoU of the right')
         area.plot([0, 1], [0, 1], color=_INK, linestyle=':', linewidth=1, label='share = score')
         area.set(xlim=(0, 1), ylim=(0, 1.02), xlabel='score', ylabel='share')
-        return _svg(figure)
+        return figure
 
 
-def draw_histogram(count: NDArray[np.int64]) -> str:
+def draw_histogram(count: NDArray[np.int64]) -> Figure:
     """Draw how many predictions there are by score, in ten bins of 0.1."""
     with _figure() as (figure, area):
         area.bar(_CENTRES, count, width=0.09, color=COLOURS[5])
@@ -99,12 +107,12 @@ def draw_histogram(count: NDArray[np.int64]) -> str:
             area.set(yscale='log', ylim=(0.5, None))
             area.yaxis.set_major_formatter('{x:g}')
             area.yaxis.set_minor_formatter('')
-        return _svg(figure)
+        return figure
 
 
 def draw_shares(
     shares: Mapping[str, ArrayLike], names: Sequence[str], axes: Tuple[str, str], bounds: bool = False
-) -> str:
+) -> Figure:
     """Draw shares in bins, those of several sets side by side; `names` are of bins, or of their lower `bounds`."""
     with _figure() as (figure, area):
         width = 0.84 / len(shares)
@@ -121,33 +129,33 @@ def draw_shares(
         area.set(xlabel=axes[0], ylabel=f'share of {axes[1]}')
         area.yaxis.set_major_formatter(PercentFormatter(1))
         area.grid(axis='x', visible=False)
-        return _svg(figure)
+        return figure
 
 
-def draw_heat(count: NDArray[np.int64], title: str) -> str:
+def draw_heat(count: NDArray[np.int64], title: str) -> Figure:
     """Draw where things lie in an image, (rows from the top, columns), the fullest cell brightest."""
     with _figure() as (figure, area):
         shown = area.imshow(count / max(1, count.max()), cmap='viridis', vmin=0, vmax=1, extent=(0, 1, 1, 0))
         area.set(xlabel='left to right', ylabel='top to bottom', title=title)
         area.grid(visible=False)
         figure.colorbar(shown, label='boxes, by the fullest cell')
-        return _svg(figure)
+        return figure
 
 
 @contextmanager
 def _figure(height: float = 3.4) -> Iterator[Tuple[Figure, Axes]]:
-    """Make a figure of 460 pixels' width, which a telephone shows, with its axes."""
+    """Make a figure of 460 pixels' width, which a telephone shows, with its axes; at the end it gets its legend."""
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(4.8, height), layout='constrained')
         yield figure, figure.subplots()
+        if figure.axes[0].get_legend_handles_labels()[0]:  # where something in it has a name
+            figure.legend(loc='outside lower center', ncols=2)
 
 
 def _svg(figure: Figure) -> str:
-    """Write a figure, with a legend below where something in it has a name."""
-    if figure.axes[0].get_legend_handles_labels()[0]:
-        figure.legend(loc='outside lower center', ncols=2)
     buffer = io.StringIO()
-    figure.savefig(buffer, format='svg', transparent=True, metadata={'Date': None})
+    with matplotlib.rc_context(_SETTINGS):
+        figure.savefig(buffer, format='svg', transparent=True, metadata={'Date': None})
     head, tag, rest = buffer.getvalue().partition('<svg ')
     attributes, _, content = rest.partition('>')
     return f'{tag}{attributes}>{_STYLE}{content}'.replace(_INK, 'currentColor')
