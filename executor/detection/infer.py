@@ -66,8 +66,10 @@ class InferSink:
         self._keys = keys
         self._part = PartWriter(parts_dir(env), INFER, dist.rank())
         classes = len(params.class_names)
-        counts = [np.zeros(size, np.int64) for size in (classes, classes, SCORE_BINS, len(BANDS))]
-        self._found = _Found(*counts, samples=[Best(_OF_A_BAND) for _ in BANDS])
+        boxes, images, scores, in_bands = (
+            np.zeros(size, np.int64) for size in (classes, classes, SCORE_BINS, len(BANDS))
+        )
+        self._found = _Found(boxes, images, scores, in_bands, [Best(_OF_A_BAND) for _ in BANDS])
         self._ranks: List[_Found] = []  # all of them, at the end
         self._shown = {positions[number] for number in evenly_spaced(len(positions), _PICTURES)}
         self._examples: List[Tuple[Path, Detections]] = []

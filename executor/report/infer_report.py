@@ -33,4 +33,4 @@ def band_of(found: Detections) -> int:
     """Tell the band of an image by its surest box."""
     if not len(found):
         return len(BANDS) - 1
-    return next(number for number, (_, lowest) in enumerate(BANDS) if found.scores[0] >= lowest)
+    return next(number for number, (_, lowest) in enumerate(BANDS) if found.scores[0] >= np.float32(lowest))

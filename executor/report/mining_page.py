@@ -67,7 +67,7 @@ def show_mining(report: MiningReport, page: Path, board: Board) -> None:
     if len(largest):
         names = [report.class_names[label] for label in largest]
         classes = draw_shares({part.name: part.shares[largest] for part in parts}, names, ('', 'boxes'))
-    seen = [tile for tile in tiles if tile.look is not None]
+    seen = [(tile, tile.look) for tile in tiles if tile.look is not None]
     text = fill_page(
         'mining.html',
         report=report,
@@ -83,7 +83,7 @@ def show_mining(report: MiningReport, page: Path, board: Board) -> None:
         parts=parts,
         rows=_class_rows(report, parts),
         most_classes=_MOST_CLASSES,
-        groups=[[seen[number] for number in group] for group in alike([tile.look for tile in seen])],
+        groups=[[seen[number][0] for number in group] for group in alike([one for _, one in seen])],
     )
     replace_file(page, text)
     _fill_board(board, report, tiles)

@@ -22,6 +22,7 @@ IMAGE_COLOUR, VIEW_COLOUR = (
 )  # BGR, of the box of the image and of what the view shows of it
 
 _MOST_NAMED = 12  # boxes of an image
+_LONGEST_NAME = 13  # characters, so that there is room for the numbers
 _GAP = 4  # pixels between an image and its view
 _MOST_OF_A_BOX = 0.531  # bits, at p = 1 / e; what colours go up to
 _THICK = 0.25  # of that: boxes that add as much
@@ -51,7 +52,7 @@ def draw_found(canvas: np.ndarray, scale: float, found: Detections, class_names:
         _rectangle(canvas, box, class_colour(label), 1)
     texts = Labels(canvas)
     for box, label, score in list(zip(corners, found.labels.tolist(), found.scores.tolist()))[:_MOST_NAMED]:
-        texts.write(f'{class_names[label]} {score:.2f}', box, class_colour(label))
+        texts.write(f'{_short(class_names[label])} {score:.2f}', box, class_colour(label))
 
 
 def scale_colours(values: Sequence[float]) -> List[Colour]:
@@ -74,7 +75,8 @@ def _draw_parts(
         _rectangle(canvas, box, colour, 2 if share >= _THICK else 1)
     texts = Labels(canvas)
     for box, number, colour in list(zip(corners, order.tolist(), colours))[: -_MOST_NAMED - 1 : -1]:
-        texts.write(f'{class_names[found.labels[number]]} {found.scores[number]:.2f} +{parts[number]:.2f}', box, colour)
+        name = _short(class_names[found.labels[number]])
+        texts.write(f'{name} {found.scores[number]:.2f} +{parts[number]:.2f}', box, colour)
 
 
 def _heated(canvas: np.ndarray, scale: float, heat: Heat) -> np.ndarray:
@@ -119,9 +121,13 @@ def _draw_named(
     texts = Labels(canvas)
     for corners, label, score in zip(scaled_corners(found.boxes, scale, canvas), found.labels, found.scores):
         _rectangle(canvas, corners, colour, 2)
-        texts.write(f'{class_names[label]} {score:.2f}', corners, colour)
+        texts.write(f'{_short(class_names[label])} {score:.2f}', corners, colour)
 
 
 def _rectangle(canvas: np.ndarray, corners: Sequence[int], colour: Colour, thickness: int) -> None:
     x1, y1, x2, y2 = corners
     cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), colour, thickness)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f'{name[: _LONGEST_NAME - 1]}…'
