@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Protocol, Sequence, Tuple, runtime_checkable
+from typing import List, Optional, Protocol, Sequence, Tuple, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,37 @@ class Candidates:
     views: Sequence[Sequence[SeenView]] = ()  # (B,) lists, empty for an image in which nothing was found
     head_maps: Sequence[HeadMap] = ()  # the levels of the head, each for all B images
     input_size: Tuple[int, int] = (0, 0)  # (height, width) of the network's input, which the head maps cover
+    scales: Sequence[Tuple[float, float]] = ()  # (B,) (x, y) pixels of the input per pixel of the image
+
+
+@dataclass(frozen=True)
+class Heat:
+    """What the places of an image add to its score: values (R, K) of cells from the image's upper left corner on."""
+
+    values: NDArray[np.float64]  # their mean is the score
+    cell: Tuple[float, float]  # (width, height) in pixels of the image, beyond which the last ones may reach
+
+
+@dataclass(frozen=True)
+class ShownView:
+    """The view of an image that says most about its score, with the box that it is about."""
+
+    number: int  # of the image's views
+    seen: SeenView
+    box: int  # of the boxes moved into the view
+    match: Optional[int]  # of those found in it, what the box was compared with; None where nothing was found
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A score, and as far as the algorithm tells what it is made of; small, since it is kept for the highest scores."""
+
+    score: float
+    words: str = ''  # a line below the image
+    box_parts: Optional[NDArray[np.float64]] = None  # (N,) what each of the detections adds to the score
+    class_parts: Optional[NDArray[np.float64]] = None  # (C,) what each class adds
+    heat: Optional[Heat] = None
+    view: Optional[ShownView] = None
 
 
 class Scorer(Protocol):
@@ -51,6 +82,14 @@ class ViewScorer(Scorer, Protocol):
 
     def make_views(self, image: NDArray[np.uint8], detections: Detections, position: int) -> List[View]:
         """Make the views of an image, (H, W, 3) BGR, and of the boxes found in it; none where nothing was found."""
+
+
+@runtime_checkable
+class Explainer(Scorer, Protocol):
+    """A scorer that says why; for every image, so at hardly any cost beside the score."""
+
+    def explain(self, candidates: Candidates) -> List[Explanation]:
+        """Compute what `score` does, with what it is made of; called in its place."""
 
 
 def generator(seed: int, position: int) -> np.random.Generator:

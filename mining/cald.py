@@ -10,16 +10,16 @@ the top of a pool is filled by empty images and by boxes that flicker at the sco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import List, Sequence
+from dataclasses import dataclass, replace
+from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from executor.detections import Detections, iou_matrix
-from mining.base import Candidates, SeenView, View, generator
+from mining.base import Candidates, Explanation, SeenView, ShownView, View, generator
 from mining.catalog import Settings
-from mining.views import make_views
+from mining.views import NAMES, make_views
 
 BALANCE = 1.3  # the paper's base point
 
@@ -43,20 +43,42 @@ class CaldScorer:
         return make_views(image, detections, generator(self.seed, position))
 
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
-        return np.array([cald_score(*pair) for pair in zip(candidates.detections, candidates.views)], np.float64)
+        return np.array([one.score for one in self.explain(candidates)], np.float64)
+
+    def explain(self, candidates: Candidates) -> List[Explanation]:
+        return [explain_cald(*pair) for pair in zip(candidates.detections, candidates.views)]
 
 
 def cald_score(reference: Detections, views: Sequence[SeenView]) -> float:
     """Compute -M, in -1.3..0, of an image's detections and its views; NOTHING_FOUND where there are no detections."""
+    return explain_cald(reference, views).score
+
+
+def explain_cald(reference: Detections, views: Sequence[SeenView]) -> Explanation:
+    """Compute the score, and show the view that differed most: whose deciding box agrees least."""
     if len(reference) == 0:
-        return NOTHING_FOUND
-    return -float(np.mean([_view_value(reference, view) for view in views]))
+        return Explanation(NOTHING_FOUND, 'nothing is found')
+    decisive = [_decisive_box(reference, view) for view in views]
+    score = -float(np.mean([abs(one.agreement - BALANCE) for one in decisive]))
+    number = min(range(len(views)), key=lambda view: decisive[view].agreement)
+    least, seen = decisive[number], views[number]
+    words = ', '.join(f'{name} {one.agreement:.2f}' for name, one in zip(NAMES, decisive))
+    shown = SeenView(seen.boxes, replace(seen.found, class_scores=None))
+    return Explanation(score, f'agreement {words}', view=ShownView(number, shown, least.box, least.match))
 
 
-def _view_value(reference: Detections, view: SeenView) -> float:
-    """Return the smallest difference over the boxes; the predecessor added a running minimum for each box."""
+class _Decisive(NamedTuple):
+    """The box by which a view counts, and how well it agrees with its match there, 0..2."""
+
+    box: int
+    match: Optional[int]
+    agreement: float
+
+
+def _decisive_box(reference: Detections, view: SeenView) -> _Decisive:
+    """Find the box whose agreement is nearest to BALANCE; the predecessor added a running minimum for each box."""
     if len(view.found) == 0:
-        return BALANCE  # the formula's value for no overlap and no score
+        return _Decisive(0, None, 0.0)  # the formula's value for no overlap and no score
     assert reference.class_scores is not None and view.found.class_scores is not None  # as the catalog asks
     ious = iou_matrix(view.boxes, view.found.boxes)  # (N, M)
     # The first of equals: detections come by descending score, so where none overlaps it is the highest-scoring one.
@@ -64,7 +86,9 @@ def _view_value(reference: Detections, view: SeenView) -> float:
     overlap = ious[np.arange(len(match)), match]
     divergence = js_divergence(_distribution(reference.class_scores), _distribution(view.found.class_scores[match]))
     confidence = reference.scores.astype(np.float64) + view.found.scores[match]
-    return float(np.abs(overlap + 0.5 * (1 - divergence) * confidence - BALANCE).min())
+    agreement = overlap + 0.5 * (1 - divergence) * confidence
+    box = int(np.abs(agreement - BALANCE).argmin())
+    return _Decisive(box, int(match[box]), float(agreement[box]))
 
 
 def _distribution(class_scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import List
+
 import numpy as np
 from numpy.typing import NDArray
 
-from mining.base import Candidates
+from mining.base import Candidates, Explanation
 from mining.catalog import Settings
 
 NOTHING_FOUND = -10.0  # below every entropy, which is never negative; the value is the predecessor's
@@ -20,12 +22,19 @@ class EntropyScorer:
     """High where many boxes are uncertain."""
 
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
-        return np.array([entropy_score(found.scores) for found in candidates.detections], np.float64)
+        return np.array([one.score for one in self.explain(candidates)], np.float64)
+
+    def explain(self, candidates: Candidates) -> List[Explanation]:
+        return [explain_entropy(found.scores) for found in candidates.detections]
 
 
 def entropy_score(scores: NDArray[np.float32]) -> float:
     """Compute -sum p log2 p over (N,) scores in 0..1, of which 0 and 1 add nothing; NOTHING_FOUND for N = 0."""
-    if len(scores) == 0:
-        return NOTHING_FOUND
-    p = scores[(scores > 0) & (scores < 1)].astype(np.float64)
-    return float(-(p * np.log2(p)).sum())
+    return explain_entropy(scores).score
+
+
+def explain_entropy(scores: NDArray[np.float32]) -> Explanation:
+    """Compute the score, and what each box adds to it."""
+    p = scores.astype(np.float64)
+    parts = -p * np.log2(p, out=np.zeros_like(p), where=(p > 0) & (p < 1))
+    return Explanation(float(parts.sum()) if len(p) else NOTHING_FOUND, box_parts=parts)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from executor.detections import Detections, areas, overlap_areas
 from mining.base import View
 
+NAMES = ('flipped', 'partly covered', 'smaller', 'turned')  # of the views, in their order
 LONGEST = 2**15 - 2  # pixels of a side
 SHRINK = 0.8
 ANGLE = 5.0  # degrees, counter-clockwise as seen

@@ -82,7 +82,8 @@ def _sweep(
     with ExitStack() as stack:
         sinks: List[Sink] = []
         if mining is not None:
-            sinks.append(stack.enter_context(MiningSink(job.env, mining, index)))
+            assert work.scorer is not None
+            sinks.append(stack.enter_context(MiningSink(job.env, mining, index, work.scorer)))
         if infer is not None:
             sinks.append(stack.enter_context(InferSink(job.env, infer, index, share_of_rank(len(index)), keys)))
         batch_size = work.batch_size(params.samples_per_gpu)
@@ -97,6 +98,9 @@ def _sweep(
             raise ModelError(f'{_NO_NUMBERS} for all of the {statistics.unsound} images: choose another model')
         for sink in sinks:
             sink.finish()
+        if dist.rank() == 0:
+            for sink in sinks:  # only now: all results are there
+                sink.show()
     return statistics
 
 

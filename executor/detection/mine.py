@@ -1,36 +1,50 @@
-"""Write the score of every candidate into result.tsv, and show both ends of the ranking."""
+"""Write the score of every candidate into result.tsv, and show the highest, with why, and the lowest."""
 
 from __future__ import annotations
 
-import heapq
 import logging
-from contextlib import suppress
+from array import array
+from dataclasses import replace
 from pathlib import Path
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from executor import dist
 from executor.contract.env import Env
 from executor.contract.output.mining_result import score_text, write_mining_result
 from executor.contract.output.parts import MINING, PartWriter, parts_dir, read_parts
 from executor.contract.params import MiningParams
+from executor.detection.best import Best
+from executor.detection.shown import remove_shown, show
 from executor.detection.sweep import Outcome
-from executor.detections import Detections
+from executor.detections import Detections, class_counts
+from executor.report.mining_page import show_mining
+from executor.report.mining_report import SHOWN_SCORE, MiningReport, Ranked
 from executor.report.pictures import draw_detections, write_picture
+from mining.base import Explanation, Scorer, ViewScorer
 
 logger = logging.getLogger(__name__)
 
 _UNDECODABLE = -100.0  # below every score of every algorithm
-_SHOWN = 5  # images of the highest and of the lowest scores
-_SHOWN_SCORE = 0.1  # boxes of at least this
+_PICTURED = 5  # images of the highest and of the lowest scores, in the picture and in the log
+_SHOWN = 50  # of the highest, on the page
+_COUNTED = 1000  # of the highest, whose classes are counted
 _PICTURE_FILE = 'mining-examples.jpg'
+_PAGE = 'mining'
+
+_Shown = Tuple[Detections, Optional[Explanation]]
 
 
-class _Ranked(NamedTuple):
-    """An image at one end of the ranking; of equal scores the first in the index is the larger."""
+class _Found(NamedTuple):
+    """What a rank keeps of its share; as little of a million images as of a hundred."""
 
-    score: float  # its negative at the lowest end
-    before: int  # its position, negative
-    detections: Detections
+    highest: Best[_Shown]
+    lowest: Best[Detections]
+    labels: Best[NDArray[np.int64]]  # of the boxes in the highest
+    boxes: NDArray[np.int64]  # (classes,) in all
+    nothing: NDArray[np.int64]  # (1,) images without a box
 
 
 class MiningSink:
@@ -39,15 +53,19 @@ class MiningSink:
     Args:
         env, params: the task.
         paths: the whole index.
+        scorer: the algorithm.
     """
 
-    def __init__(self, env: Env, params: MiningParams, paths: Sequence[str]) -> None:
+    def __init__(self, env: Env, params: MiningParams, paths: Sequence[str], scorer: Scorer) -> None:
         self._env = env
         self._params = params
         self._paths = paths
+        self._scorer = scorer
         self._part = PartWriter(parts_dir(env), MINING, dist.rank())
-        self._highest: List[_Ranked] = []  # heaps
-        self._lowest: List[_Ranked] = []
+        counts = np.zeros(len(params.class_names), np.int64)
+        self._found = _Found(Best(_SHOWN), Best(_PICTURED), Best(_COUNTED), counts, np.zeros(1, np.int64))
+        self._ranks: List[_Found] = []  # all of them, at the end
+        self._scores = array('d')  # of all candidates by the index, likewise; eight bytes each
 
     def __enter__(self) -> MiningSink:
         return self
@@ -57,58 +75,78 @@ class MiningSink:
 
     def write(self, outcome: Outcome) -> None:
         """Write one image's score; the lowest there is for one that cannot be decoded."""
-        if outcome.result is None:
-            self._part.write(outcome.position, score_text(_UNDECODABLE))
+        result, position = outcome.result, outcome.position
+        if result is None:
+            self._part.write(position, score_text(_UNDECODABLE))
             return
-        detections, score = outcome.result.detections, outcome.result.score
-        assert score is not None, f'no score for position {outcome.position}'
-        self._part.write(outcome.position, score_text(score))
-        _keep_largest(self._highest, _Ranked(score, -outcome.position, detections))
-        _keep_largest(self._lowest, _Ranked(-score, -outcome.position, detections))
+        assert result.score is not None, f'no score for position {position}'
+        self._part.write(position, score_text(result.score))
+        counted = replace(result.counted, class_scores=None)  # which are many
+        labels = counted.labels[counted.scores >= SHOWN_SCORE]
+        self._found.highest.add(result.score, position, (counted, result.why))
+        self._found.lowest.add(-result.score, position, counted)
+        self._found.labels.add(result.score, position, labels)
+        self._found.boxes[:] += class_counts(labels, len(self._found.boxes))
+        self._found.nothing[:] += len(counted) == 0
 
     def finish(self) -> None:
-        """Merge the parts on rank 0 and show the ends of the ranking; called on every rank when all is written."""
+        """Merge the parts into result.tsv on rank 0; called on every rank when all is written."""
         self._part.close()
-        ends = dist.gather((self._highest, self._lowest))
+        self._ranks = dist.gather(self._found)
         if dist.rank() != 0:
             return
         parts = read_parts(parts_dir(self._env), MINING, dist.world_size(), len(self._paths))
-        write_mining_result(self._env, self._paths, parts)
+        write_mining_result(self._env, self._paths, self._noted(parts))
         algorithm, file = self._params.mining_algorithm, self._env.output.mining_result_file
         logger.info('scores by %s, the highest most worth labelling: %s', algorithm, file)
-        highest, lowest = (
-            sorted((item for end in ends for item in end[side]), key=_order, reverse=True)[:_SHOWN] for side in (0, 1)
-        )
-        self._show(highest, [item._replace(score=-item.score) for item in reversed(lowest)])
 
-    def _show(self, highest: Sequence[_Ranked], lowest: Sequence[_Ranked]) -> None:
-        """Name the images at the two ends in the log, and draw them."""
+    def _noted(self, parts: Iterable[Tuple[int, str]]) -> Iterator[Tuple[int, str]]:
+        """Note the scores that pass."""
+        for position, line in parts:
+            self._scores.append(float(line))
+            yield position, line
+
+    def show(self) -> None:
+        """Name the images at the two ends in the log, draw them, and make the page."""
+        shown = Best.joined([rank.highest for rank in self._ranks])
+        highest = [self._ranked(score, position, *item) for score, position, item in shown]
+        lowest = [
+            self._ranked(-score, position, found)
+            for score, position, found in reversed(Best.joined([rank.lowest for rank in self._ranks]))
+        ]
+        self._draw(highest[:_PICTURED], lowest)
+        show(self._env, _PAGE, lambda page, board: show_mining(self._report(highest), page, board))
+
+    def _report(self, highest: Sequence[Ranked]) -> MiningReport:
+        scores = np.array(self._scores)
+        sound = scores != _UNDECODABLE
+        views = self._scorer.make_views if isinstance(self._scorer, ViewScorer) else None
+        return MiningReport(
+            algorithm=self._params.mining_algorithm,
+            class_names=self._params.class_names,
+            scores=-np.sort(-scores[sound]),
+            undecodable=len(scores) - int(sound.sum()),
+            nothing_found=sum(int(rank.nothing[0]) for rank in self._ranks),
+            boxes=np.sum([rank.boxes for rank in self._ranks], axis=0),
+            labels=[labels for _, _, labels in Best.joined([rank.labels for rank in self._ranks])],
+            highest=highest,
+            make_views=views,
+        )
+
+    def _draw(self, highest: Sequence[Ranked], lowest: Sequence[Ranked]) -> None:
         file = self._env.output.root_dir / _PICTURE_FILE
-        with suppress(OSError):  # what cannot be removed does no harm, and there may be none
-            file.unlink()  # an earlier run's
+        remove_shown(file)
         for words, end in (('highest', highest), ('lowest', lowest)):
-            told = ', '.join(f'{self._path(item).name} {item.score:.4g}' for item in end)
+            told = ', '.join(f'{item.path.name} {item.score:.4g}' for item in end)
             logger.info('%s: %s', words, told)
         if not highest:
             return
-        tiles = [(self._path(item), item.detections) for item in (*highest, *lowest)]
+        tiles = [(item.path, item.found) for item in (*highest, *lowest)]
         captions = [f'highest {number}: {item.score:.4g}' for number, item in enumerate(highest, start=1)]
         captions += [f'lowest {number}: {item.score:.4g}' for number, item in zip(range(len(lowest), 0, -1), lowest)]
         names = self._params.class_names
-        if write_picture(file, lambda: draw_detections(tiles, names, _SHOWN_SCORE, captions, columns=_SHOWN)):
+        if write_picture(file, lambda: draw_detections(tiles, names, SHOWN_SCORE, captions, columns=_PICTURED)):
             logger.info('pictures of the highest and the lowest: %s', file)
 
-    def _path(self, item: _Ranked) -> Path:
-        return Path(self._paths[-item.before])
-
-
-def _keep_largest(heap: List[_Ranked], item: _Ranked) -> None:
-    """Keep the _SHOWN largest items."""
-    if len(heap) < _SHOWN:
-        heapq.heappush(heap, item)
-    elif _order(item) > _order(heap[0]):
-        heapq.heapreplace(heap, item)
-
-
-def _order(item: _Ranked) -> Tuple[float, int]:
-    return item.score, item.before
+    def _ranked(self, score: float, position: int, found: Detections, why: Optional[Explanation] = None) -> Ranked:
+        return Ranked(Path(self._paths[position]), position, score, found, why)

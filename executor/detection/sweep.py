@@ -12,10 +12,11 @@ from executor import dist
 from executor.contract.progress import ProgressPart
 from executor.detection.halving import Halving
 from executor.detection.statistics import DECODING, FINDING, NETWORK, PREPARING, SCORING, Statistics, Stopwatch
-from executor.detections import Detections
+from executor.detections import Detections, no_detections
 from executor.images.loader import ImageLoader, LoadedBatch, LoadedImage
 from executor.images.prepare import Preparation, Size
 from executor.log import duration
+from mining.base import Explanation
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ class Result(NamedTuple):
     detections: Detections
     score: Optional[float] = None  # mining's; None where nobody mines
     sound: bool = True  # False where the network gave NaN, which hides boxes
+    counted: Detections = no_detections()  # of the detections, those that the score is about
+    why: Optional[Explanation] = None  # of the score, where the algorithm says it
 
 
 class Outcome(NamedTuple):
@@ -71,6 +74,10 @@ class Sink(Protocol):
 
     def finish(self) -> None:
         """Make the task's result of what all ranks wrote; called on every rank when all is written."""
+        ...
+
+    def show(self) -> None:
+        """Show people what was found; called on rank 0 when the results of all sinks are there."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 
@@ -13,7 +13,7 @@ from executor.detections import Detections, HeadMap, no_detections
 from executor.detector.detector import Detector, Found
 from executor.images.loader import LoadedImage
 from executor.images.prepare import Preparation, Prepared, SizeOnly
-from mining.base import Candidates, Scorer, SeenView, ViewScorer
+from mining.base import Candidates, Explainer, Explanation, Scorer, SeenView, ViewScorer
 from mining.catalog import Needs
 
 _MOST_DETECTIONS = 100  # that an algorithm counts, beside the model's own score threshold
@@ -33,7 +33,7 @@ class DetectAndScore:
         self, detector: Optional[Detector], scorer: Optional[Scorer] = None, needs: Needs = _NOTHING_NEEDED
     ) -> None:
         self._detector = detector
-        self._scorer = scorer
+        self.scorer = scorer
         self._needs = needs
         self.prepare: Preparation = SizeOnly() if detector is None else detector.prepare
         self.calls_at_once = 1 if detector is None else detector.calls_at_once
@@ -59,10 +59,14 @@ class DetectAndScore:
     def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> List[Result]:
         """Detect in images and score them; what only the algorithm needed is dropped."""
         found = self._detect([one.prepared for one in images if one.prepared is not None], stopwatch)
-        if self._scorer is None:
+        if self.scorer is None:
             return [Result(one.detections, sound=one.sound) for one in found]
-        scores = self._score(self._scorer, images, found, stopwatch)
-        return [Result(one.detections, score, one.sound) for one, score in zip(found, scores)]
+        counted = [self._counted(one.detections) for one in found]
+        whys = self._score(self.scorer, images, found, counted, stopwatch)
+        return [
+            Result(one.detections, score, one.sound, boxes, why)
+            for one, boxes, (score, why) in zip(found, counted, whys)
+        ]
 
     def _detect(self, prepared: Sequence[Prepared], stopwatch: Stopwatch) -> List[Found]:
         if self._detector is None:
@@ -73,19 +77,26 @@ class DetectAndScore:
             return self._detector.find(raw, prepared)
 
     def _score(
-        self, scorer: Scorer, images: Sequence[LoadedImage], found: Sequence[Found], stopwatch: Stopwatch
-    ) -> List[float]:
-        detections = [self._counted(one.detections) for one in found]
-        views = self._views(scorer, images, detections, stopwatch) if isinstance(scorer, ViewScorer) else ()
+        self,
+        scorer: Scorer,
+        images: Sequence[LoadedImage],
+        found: Sequence[Found],
+        counted: Sequence[Detections],
+        stopwatch: Stopwatch,
+    ) -> List[Tuple[float, Optional[Explanation]]]:
+        views = self._views(scorer, images, counted, stopwatch) if isinstance(scorer, ViewScorer) else ()
         with stopwatch.timed(SCORING):
             candidates = Candidates(
                 positions=[one.position for one in images],
-                detections=detections,
+                detections=counted,
                 views=views,
                 head_maps=_together([one.head_maps for one in found]) if self._needs.head_maps else (),
                 input_size=found[0].input_size,
+                scales=[one.prepared.scale for one in images if one.prepared is not None],
             )
-            return scorer.score(candidates).tolist()
+            if isinstance(scorer, Explainer):
+                return [(why.score, why) for why in scorer.explain(candidates)]
+            return [(score, None) for score in scorer.score(candidates).tolist()]
 
     def _views(
         self, scorer: ViewScorer, images: Sequence[LoadedImage], detections: Sequence[Detections], stopwatch: Stopwatch

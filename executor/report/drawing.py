@@ -32,7 +32,12 @@ def bgr(colour: str) -> Tuple[int, int, int]:
 
 def jpeg_uri(picture: np.ndarray) -> str:
     """Make a picture (H, W, 3) uint8 BGR into what an `img` shows without a network."""
-    return 'data:image/jpeg;base64,' + base64.b64encode(jpeg_bytes(picture)).decode('ascii')
+    return jpeg_data_uri(jpeg_bytes(picture))
+
+
+def jpeg_data_uri(data: bytes) -> str:
+    """Make the bytes of a JPEG into what an `img` shows without a network."""
+    return 'data:image/jpeg;base64,' + base64.b64encode(data).decode('ascii')
 
 
 def jpeg_bytes(picture: np.ndarray) -> bytes:

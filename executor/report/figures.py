@@ -118,6 +118,20 @@ def draw_histogram(count: NDArray[np.int64]) -> Figure:
         return figure
 
 
+def draw_scores(scores: NDArray[np.float64], bins: int, marks: Mapping[str, float]) -> Figure:
+    """Draw how many images there are by score; `marks` are where vertical lines go, by name."""
+    with _figure() as (figure, area):
+        area.hist(scores, bins=bins, color=COLOURS[5])
+        for colour, (name, score) in zip(COLOURS, marks.items()):
+            area.axvline(score, color=colour, linewidth=1.4, label=name)
+        area.set(xlabel='score', ylabel='images')
+        if len(scores):
+            area.set(yscale='log', ylim=(0.5, None))
+            area.yaxis.set_major_formatter('{x:g}')
+            area.yaxis.set_minor_formatter('')
+        return figure
+
+
 def draw_shares(
     shares: Mapping[str, ArrayLike], names: Sequence[str], axes: Tuple[str, str], bounds: bool = False
 ) -> Figure:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import cv2
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from demo import shapes
 from demo.task_folder import write_config
@@ -16,6 +18,7 @@ from executor.images.decode import image_size
 from executor.weights.checkpoint import read_checkpoint
 from tests.support import exports, mmdet2
 from tests.support.coco_scores import average_precision
+from tests.support.html import check_alone
 from tests.support.random_model import NANO, write_random_weights
 from tests.support.start import detections_of, monitor_of, ranking_of, run
 from tests.support.task_folder import names_in
@@ -119,10 +122,12 @@ def test_a_model_that_cannot_be_used_costs_no_result_of_an_earlier_run(tmp_path,
 
 def test_a_folder_in_the_place_of_a_picture_costs_no_result(tmp_path, model, images):
     env_file = write_task(tmp_path, model, images, mining=True, infer=True, mining_algorithm='entropy')
-    for name in ('infer-examples.jpg', 'mining-examples.jpg'):
+    for name in ('infer-examples.jpg', 'mining-examples.jpg', 'tensorboard/infer.html', 'tensorboard/mining.html'):
         (tmp_path / 'out' / name).mkdir(parents=True)
+    (tmp_path / 'out/tensorboard/mining').write_text('')
     output = run(env_file)
-    assert output.count('-examples.jpg could not be drawn') == 2
+    assert output.count('-examples.jpg could not be drawn') == output.count('.html could not be made') == 2
+    assert output.count('tensorboard: nothing more is written') == 1
     assert len(detections_of(env_file)) == 10
 
 
@@ -132,7 +137,7 @@ def test_ten_images_on_any_number_of_ranks_give_one_file(tmp_path, model, images
     several = write_task(tmp_path, model, images, **options)
     for ranks in ('3', '4'):
         run(several, '--cpu-ranks', ranks)
-        for name in ('infer-result.json', 'result.tsv'):
+        for name in ('infer-result.json', 'result.tsv', 'tensorboard/infer.html', 'tensorboard/mining.html'):
             assert (tmp_path / 'out' / name).read_bytes() == (one.parents[1] / 'out' / name).read_bytes()
     assert len(ranking_of(one)) == len(detections_of(one)) == 10
 
@@ -148,6 +153,26 @@ def test_a_package_of_the_predecessor_finds_and_ranks_as_the_same_weights_do_tod
 
 
 @pytest.mark.parametrize('algorithm', ALGORITHMS)
+def test_pages_lie_where_the_platform_keeps_them_and_show_what_the_results_say(ran, algorithm):
+    """With one event file each, also of a second run in the same /out."""
+    env_file = ran(mining=True, mining_algorithm=algorithm, seed=3, conf_threshold=0.6)
+    run(env_file)
+    kept = env_file.parents[1] / 'out/tensorboard'
+    assert names_in(kept) == ['infer', 'infer.html', 'mining', 'mining.html']
+    mining, infer = ((kept / f'{name}.html').read_text(encoding='utf-8') for name in ('mining', 'infer'))
+    check_alone(mining)
+    check_alone(infer)
+    shown = re.findall(r'<figcaption title="(.*?)">\d+: <strong><data value="(.*?)">', mining)
+    assert [list(one) for one in shown] == ranking_of(env_file)
+    boxes = sum(len(entry['boxes']) for entry in detections_of(env_file).values())
+    assert f'<strong>{boxes}</strong>boxes' in infer
+    assert mining.count('data:image/jpeg') == 10
+    for name, tag in (('mining', 'mining/highest 01'), ('infer', 'inference/scores')):
+        assert len(names_in(kept / name)) == 1
+        assert tag in EventAccumulator(str(kept / name)).Reload().Tags()['images']
+
+
+@pytest.mark.parametrize('algorithm', ALGORITHMS)
 def test_a_ranking_depends_on_nothing_but_images_and_seed(tmp_path, model, images, ran, algorithm):
     options = {'mining': True, 'infer': False, 'mining_algorithm': algorithm}
     one = ran(**options, samples_per_gpu=1, workers_per_gpu=0, seed=3)
@@ -155,6 +180,8 @@ def test_a_ranking_depends_on_nothing_but_images_and_seed(tmp_path, model, image
     run(other, '--cpu-ranks', '2')
     ranking = ranking_of(one)
     assert ranking == ranking_of(other)
+    pages = [(env_file.parents[1] / 'out/tensorboard/mining.html').read_bytes() for env_file in (one, other)]
+    assert pages[0] == pages[1]
     assert sorted(path for path, _ in ranking) == sorted(map(str, images))
     scores = [float(score) for _, score in ranking]
     assert scores == sorted(scores, reverse=True)

@@ -47,8 +47,8 @@ ROOMS = {
         'executor.network executor.weights mmcv mmdet mmengine numpy torch'
     ),
     'executor/report': (
-        'executor.contract executor.detections executor.evaluation executor.images.decode executor.survey PIL cv2 '
-        'jinja2 matplotlib numpy tensorboard terminaltables'
+        'executor.contract executor.detections executor.evaluation executor.images.decode executor.survey mining.base '
+        'PIL cv2 jinja2 matplotlib numpy tensorboard terminaltables'
     ),
     'executor/survey': 'numpy',
     'executor/evaluation': 'executor.detections numpy pycocotools',

@@ -85,6 +85,22 @@ def test_images_of_other_shapes_are_scored_apart_and_as_one_by_one(algorithm):
     assert set(scores['cpu']) == set(range(5))
 
 
+def test_what_a_score_is_made_of_comes_with_it():
+    """In pixels of the image: the network sees it at half its width and twice its height."""
+    image = images_of((64, 96))[0]
+    image = image._replace(prepared=image.prepared._replace(scale=(0.5, 2.0)))
+    for algorithm in ('aldd', 'cald', 'entropy'):
+        work = DetectAndScore(detector_of(Steps(), 'cpu'), make_scorer(algorithm, Settings()), ALGORITHMS[algorithm])
+        (result,) = work([image], Stopwatch())
+        assert result.why.score == result.score and len(result.counted) == 1
+        if algorithm == 'aldd':
+            assert result.why.heat.cell == (64, 16) and result.why.heat.values.shape == (2, 3)
+            assert result.why.heat.values.mean() == result.score
+    random = DetectAndScore(None, make_scorer('random', Settings()), ALGORITHMS['random'])
+    (result,) = random([image], Stopwatch())
+    assert (result.why, len(result.counted)) == (None, 0) and 0 <= result.score < 1
+
+
 def test_without_a_detector_images_are_only_counted():
     work = DetectAndScore(None, make_scorer('random', Settings(seed=1)), ALGORITHMS['random'])
     images = images_of((8, 8), (16, 8))

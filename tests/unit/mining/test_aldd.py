@@ -16,7 +16,7 @@ from executor.images.prepare import Letterbox
 from mining.aldd.cells import cell_maxima
 from mining.aldd.definition import aldd_by_definition, class_values
 from mining.aldd.estimate import bound, estimate
-from mining.aldd.score import TOLERANCE, AlddScorer, aldd_scores
+from mining.aldd.score import TOLERANCE, AlddScorer, aldd_parts, aldd_scores
 from mining.base import Candidates
 
 QUICK = 0.03  # relative error of the quick way on one image
@@ -122,6 +122,38 @@ def test_certain_maps_are_no_trouble(exact):
     """Logits whose sigmoid is 0 or 1 in float32."""
     logits = torch.where(torch.rand(1, 1, 2, 8, 8, generator=torch.manual_seed(0)) < 0.5, -200.0, 200.0)
     assert 0 < aldd_scores([HeadMap(logits, None)], (64, 64), exact=exact)[0] < 2 * log(2)
+
+
+# --- what a score is made of -----------------------------------------------------------------------------------------
+
+
+def test_the_cells_by_hand():
+    """As above, in the first of two cells of a row of 64: it adds u, the other nothing, and the score is their mean."""
+    logits = torch.full((1, 1, 2, 1, 64), -800.0)
+    logits[0, 0, 1, 0, 9:] = 800.0
+    u = -(4 / 9) * log(4 / 9) - (5 / 9) * log(5 / 9)
+    candidates = Candidates(positions=[0], head_maps=[HeadMap(logits, None)], input_size=(1, 64), scales=[(0.5, 2.0)])
+    for exact in (True, False):
+        (why,) = AlddScorer(weights=(1.0, 3.0), exact=exact).explain(candidates)
+        np.testing.assert_allclose(why.heat.values, [[3 * u, 0]], rtol=1e-4, atol=1e-6)
+        assert why.heat.cell == (
+            64,
+            16,
+        )  # pixels of the image: 32 of the input, which is half as wide and twice as high
+        np.testing.assert_allclose(why.class_parts, [0, 1.5 * u], rtol=1e-4, atol=1e-6)
+        assert why.score == pytest.approx(1.5 * u, rel=1e-4)
+
+
+@pytest.mark.parametrize('exact', [True, False])
+def test_cells_and_classes_add_up_to_the_score(exact):
+    levels, size, weights = image(7, classes=5), (104, 104), (1.0, 0.25, 3.0, 0.0)
+    (parts,) = aldd_parts(head_maps(levels), size, weights, exact)
+    assert parts.cells.shape == (4, 4) and (parts.cells >= 0).all()
+    assert parts.score == parts.cells.mean() == pytest.approx(parts.classes.sum(), rel=1e-12)
+    expected = np.array([*weights, 1.0]) * class_values(levels, size)
+    error = TOLERANCE if exact else 2 * QUICK
+    np.testing.assert_allclose(parts.classes, expected, atol=error * expected.sum())
+    assert parts.classes[3] == 0
 
 
 # --- weights, anchors, batches --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from executor.detections import no_detections
 from mining.base import Candidates, SeenView, generator
-from mining.cald import BALANCE, NOTHING_FOUND, CaldScorer, cald_score, js_divergence
+from mining.cald import BALANCE, NOTHING_FOUND, CaldScorer, cald_score, explain_cald, js_divergence
 from mining.views import make_views
 from tests.unit.mining.found import found
 
@@ -124,6 +124,28 @@ def test_a_batch_keeps_its_order():
         positions=[0, 1], detections=[no_detections(2), reference()], views=[[], [seen([A, B], no_detections(2))] * 4]
     )
     np.testing.assert_allclose(CaldScorer(seed=0).score(candidates), [NOTHING_FOUND, -1.3])
+
+
+def test_the_view_that_differed_most_is_shown_with_its_deciding_box():
+    """B is nearer to 1.3 than A in each: by IoU 1 + 0.5 * 1.2 = 1.6, IoU 0.5 + 0.5 * 1.1 = 1.05, 1.6 again.
+
+    So the score is -(0.3 + 0.25 + 0.3) / 3, and the second view agrees least; B is matched by the second box found.
+    """
+    same = seen([A, B], found([A, B], [0.9, 0.6], ONE))
+    half = seen([A, B], found([A, (100, 100, 110, 110)], [0.9, 0.5], ONE))
+    why = explain_cald(reference(), [same, half, same])
+    assert why.score == pytest.approx(-0.85 / 3, rel=1e-6) == cald_score(reference(), [same, half, same])
+    assert (why.view.number, why.view.box, why.view.match) == (1, 1, 1)
+    assert why.words == 'agreement flipped 1.60, partly covered 1.05, smaller 1.60'
+    np.testing.assert_array_equal(why.view.seen.found.boxes, half.found.boxes)
+    assert why.view.seen.found.class_scores is None  # which are many
+
+
+def test_a_view_in_which_nothing_is_found_differs_most():
+    half = seen([A, B], found([A, (100, 100, 110, 110)], [0.9, 0.5], ONE))
+    view = explain_cald(reference(), [half, seen([A, B], no_detections(2))]).view
+    assert (view.number, view.box, view.match) == (1, 0, None)
+    assert explain_cald(no_detections(2), []).view is None
 
 
 def test_views_depend_on_seed_and_position():

@@ -32,3 +32,12 @@ def test_a_batch_keeps_its_order():
     detections = [found([[0, 0, 1, 1]], [0.25]), no_detections(), found([[0, 0, 1, 1]], [1])]
     candidates = Candidates(positions=[4, 5, 6], detections=detections)
     np.testing.assert_array_equal(EntropyScorer().score(candidates), [0.5, -10, 0])
+
+
+def test_what_the_boxes_add_is_the_score():
+    """1/2 * 1, 1/4 * 2 and 1/8 * 3 bits; a box of score 1 or 0 adds nothing."""
+    one = found([[0, 0, 1, 1]] * 5, [1, 0.5, 0.25, 0.125, 0])
+    explained, empty = EntropyScorer().explain(Candidates(positions=[0, 1], detections=[one, no_detections()]))
+    np.testing.assert_allclose(explained.box_parts, [0, 0.5, 0.5, 0.375, 0])
+    assert explained.score == explained.box_parts.sum() == pytest.approx(1.375)
+    assert (empty.score, len(empty.box_parts)) == (-10, 0)
