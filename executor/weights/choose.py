@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
 from executor.contract.errors import ModelError
+from executor.contract.output.training_result import RESUME_FILE
 from executor.contract.shown import shown
 from executor.weights.checkpoint import meta_of, model_parameters, read_checkpoint
 from executor.weights.darknet_file import DARKNET_SUFFIX
@@ -38,9 +39,11 @@ def best_weights(files: Sequence[Path]) -> Optional[Path]:
     """Choose the weight file of a model package, None without one.
 
     Of several the best counts, then the latest, by the mAP and epoch written inside them; the file's time says nothing,
-    since packing and copying change it. mmdet 2 and ultralytics write no mAP into a file, but call the best one so.
+    since packing and copying change it. mmdet 2 and ultralytics write no mAP into a file, but call the best one so. A
+    state to resume from counts where there is nothing else: it is large, and not what was validated.
     """
-    candidates = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
+    weights = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
+    candidates = [file for file in weights if file.name != RESUME_FILE] or weights
     return max(candidates, key=_merit) if len(candidates) > 1 else next(iter(candidates), None)
 
 
