@@ -14,12 +14,12 @@ from executor.contract.output.training_result import RESUME_FILE
 from executor.contract.shown import shown
 from executor.weights.checkpoint import meta_of, model_parameters, read_checkpoint
 from executor.weights.darknet_file import DARKNET_SUFFIX
+from executor.weights.image import IMAGE_WEIGHTS
 
 logger = logging.getLogger(__name__)
 
 _TORCH_SUFFIXES = ('.pth', '.pt')
 WEIGHT_SUFFIXES = (*_TORCH_SUFFIXES, DARKNET_SUFFIX)
-IMAGE_WEIGHTS = Path('/weights')
 
 # Where a config's name stops naming the architecture: yolox_tiny|_8x8_300e_coco, rtmdet_tiny|_8xb32-300e_coco.
 _SCHEDULE_PART = re.compile(r'_\d+xb?\d+[_-].*$')
