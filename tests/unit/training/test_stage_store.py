@@ -220,6 +220,8 @@ def test_the_latest_stage_alone_holds_the_state(ymir_task, new_store, monkeypatc
     add(store, 0.5)
     ymir_task.write(f'out/models/epoch_1/.{RESUME_FILE}.{os.getpid()}', 'left by a kill')
     add_state(store, ymir_task.root, 1)
+    state = ymir_task.root / 'out/training' / RESUME_FILE
+    assert (ymir_task.models_dir / 'epoch_1' / RESUME_FILE).samefile(state) is links
     assert listed(ymir_task) == {'epoch_1': ['epoch_1.onnx', RESUME_FILE]}
     add(store, 0.3)  # a kill here leaves the state before
     assert listed(ymir_task) == {'epoch_1': ['epoch_1.onnx', RESUME_FILE], 'epoch_2': ['epoch_2.onnx']}
@@ -228,10 +230,10 @@ def test_the_latest_stage_alone_holds_the_state(ymir_task, new_store, monkeypatc
     assert names_in(ymir_task.models_dir / 'epoch_1') == ['epoch_1.onnx', 'epoch_1.pth', CONFIG]
     packed = ymir_task.models_dir / 'epoch_2' / RESUME_FILE
     assert packed.read_text() == 'state 2'
-    assert packed.samefile(ymir_task.root / 'out/training' / RESUME_FILE) is links
+    assert packed.samefile(state) is links
     add(store, 0.4)
     assert not (ymir_task.models_dir / 'epoch_2').exists()
-    assert (ymir_task.root / 'out/training' / RESUME_FILE).read_text() == 'state 2'
+    assert state.read_text() == 'state 2'
     store.result.clear()
     assert files_below(ymir_task.models_dir) == []
 
