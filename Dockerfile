@@ -51,13 +51,13 @@ RUN cd /opt/ymir-mmdet && if ! bin/python -c 'import torchvision' 2> /dev/null; 
 
 FROM ${BASE_IMAGE} AS weights
 
-# The files of a folder of the build context, and those at URLs with blanks between them.
-ARG WEIGHTS_FOLDER=docker/weights
+# Names of docker/weights.tsv and URLs, each with blanks between them, and the files of a folder of the build context.
+ARG WEIGHTS=""
 ARG WEIGHTS_URLS=""
+ARG WEIGHTS_FOLDER=docker/weights
 COPY ${WEIGHTS_FOLDER}/ /weights/
-RUN cd /weights && python3 -c 'import sys, urllib.request as web; \
-    [web.urlretrieve(url, url.split("?")[0].rsplit("/", 1)[1]) for url in sys.argv[1:]]' ${WEIGHTS_URLS} \
-    && rm -f .gitkeep && chmod -R a+rX /weights
+COPY docker/fetch_weights.py docker/weights.tsv /build/
+RUN python3 /build/fetch_weights.py /weights ${WEIGHTS} ${WEIGHTS_URLS} && rm -f /weights/.gitkeep && chmod -R a+rX /weights
 
 
 # --- a font for Chinese, Japanese and Korean names in pictures ----------------------------------------------------------
@@ -111,8 +111,11 @@ CMD ["bash", "/usr/bin/start.sh"]
 
 ARG VERSION=0.1.0
 ARG REVISION=unknown
+ARG WEIGHTS=""
+ARG WEIGHTS_URLS=""
 LABEL org.opencontainers.image.title="ymir-mmdet" \
       org.opencontainers.image.description="YMIR's training, mining and inference tasks with mmdet's detectors" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      ymir-mmdet.weights="${WEIGHTS} ${WEIGHTS_URLS}"

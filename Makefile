@@ -5,7 +5,9 @@ RUN := $(VENV)/bin/python
 # Where docker's name is another: make image DOCKER=podman. More arguments of the build: BUILD_ARGS='--build-arg DEVICE=cpu'
 DOCKER ?= docker
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-BUILD = $(DOCKER) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) $(BUILD_ARGS)
+# Weights to put into the image, names of docker/weights.tsv: make image WEIGHTS="tiny s"
+WEIGHTS =
+BUILD = $(DOCKER) build --build-arg WEIGHTS="$(WEIGHTS)" --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) $(BUILD_ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-fast test-failures failures-page lint format benchmark image image-cu111 test-image test-image-cu111 clean

@@ -38,11 +38,25 @@ from executor.weights.checkpoint import save_weights
 from executor.weights.choose import replace_downloads
 
 PAGE = REPOSITORY / 'docs' / 'models.md'
+TABLE_ON_GPUS = TABLE.with_name('models_on_gpus.tsv')
 _PREFACE = (
     '# Models',
     '',
     'What `config_file` to name for which job. `start.py --models` shows the same. `python -m benchmarks.models`',
     'measures parameters, FLOPs and speed; the rest stands in configs/models.tsv.',
+    '',
+    '## Which for which job',
+    '',
+    '| job | choose | why |',
+    '|---|---|---|',
+    '| a first look at a dataset | YOLOX-tiny, the default | little memory, and fast enough to try again |',
+    '| inference and mining without a GPU | YOLOX-nano or tiny | the most images/s at their AP |',
+    '| a GPU of 8 GB | YOLOX-s with `samples_per_gpu: 8` | published with 7.6 GB; half precision takes less |',
+    '| high AP on a GPU of 24 GB | YOLOX-l with 8 images, RTMDet-m with 16 | published with 19.9 GB; 27.8 GB with 32 |',
+    '| small objects | one of these, with a larger `input_size` | [how to choose it](training.md#input-size) |',
+    '| no AGPL | all but YOLOv5 with weights of its authors | the licence is that of the weights |',
+    '',
+    '## All of them',
     '',
     '- **input**: width × height at which the config tests, and which it is trained for.',
     '- **parameters** with 80 classes; **GFLOPs** for one such input, a multiplication and an addition being two.',
@@ -57,6 +71,19 @@ _NOTES = (
     'Any other box detector of mmdet can be named, too, as its model zoo calls it. Of two-stage detectors the FLOPs',
     'depend a little on what the first stage finds. A smaller input is faster, and worse for small objects.',
 )
+_ON_GPUS = (
+    '## On GPUs, as published',
+    '',
+    'Nothing here was measured by this project, and rows of different sources do not compare: other cards, other',
+    'batches, other parts of the work. A cell is empty where the authors publish nothing; how long a training takes is',
+    'published of YOLOv5 alone. For your own data, the log tells after the first epoch how much time is left.',
+    '',
+    '- **memory** of a GPU in a training, in GB, with that many **images** on it at once.',
+    '- **days** of a training on COCO (118,287 images, 300 epochs) on one V100 of 16 GB. Fewer images or epochs take',
+    '  as much less: a thousand images for 100 epochs are a 355th of it.',
+    '- **ms** for an image in inference.',
+)
+_GPU_HEAD = ('model', 'memory, GB', 'images', 'days', 'ms', 'ms: on what', 'as published by')
 SECONDS = 15  # of a measurement of speed, about
 GFLOPS = 150  # of the machine in a second, about
 
@@ -147,7 +174,14 @@ def page(models: Sequence[KnownModel]) -> str:
         )
         for model in models
     ]
-    return '\n'.join([*_PREFACE, '', f'Speed: {machine()}.', '', *table(head, rows), '', *_NOTES]) + '\n'
+    parts = [*_PREFACE, '', f'Speed: {machine()}.', '', *table(head, rows), '', *_NOTES, '', *_ON_GPUS, '']
+    return '\n'.join([*parts, *table(_GPU_HEAD, gpu_rows())]) + '\n'
+
+
+def gpu_rows() -> List[Sequence[str]]:
+    """Read what others have published of these models on GPUs; an empty cell where nothing is."""
+    with open(TABLE_ON_GPUS, encoding='utf-8', newline='') as file:
+        return list(csv.reader(file, delimiter='\t'))[1:]
 
 
 def _write(models: Sequence[KnownModel]) -> None:

@@ -195,7 +195,7 @@ def _build_training(job: Job, params: TrainParams) -> None:
     from executor.models.families import register_parts
     from executor.training.build_config import build_config
     from executor.training.freeze import check_frozen, freeze
-    from executor.training.pretrained import FROM_SCRATCH, starting_weights
+    from executor.training.pretrained import from_scratch, starting_weights
     from executor.weights.choose import replace_downloads
     from executor.weights.match import load_weights
 
@@ -205,7 +205,7 @@ def _build_training(job: Job, params: TrainParams) -> None:
     assert job.env.input.training_index_file is not None, 'the inputs have been checked'
     weights = starting_weights(params)
     if weights is None:
-        logger.warning(FROM_SCRATCH)
+        logger.warning(from_scratch(params.config_file))
     config = build_config(job.env, params, len(read_training_index(job.env.input.training_index_file)), 1, weights)
     replace_downloads(config['model'], will_load=weights is not None)
     check_frozen(config, params, has_weights=weights is not None or params.args_options.resume is not None)

@@ -20,6 +20,7 @@ import yaml
 
 from demo.task_folder import write_config
 from desk.task_folder import env_values, write_text
+from docker.fetch_weights import digest
 from docker.image_test import exchange
 from docker.image_test.data import Data, find_data
 from docker.image_test.store import Store, require_tools
@@ -83,7 +84,16 @@ class Checks:
         context = self.work / 'context'
         shutil.rmtree(context, ignore_errors=True)
         shutil.copytree(REPOSITORY, context, ignore=shutil.ignore_patterns('.git', '.venv', '__pycache__', 'tasks'))
-        arguments = {'BASE_IMAGE': base, 'BUILDER_IMAGE': base, 'DEVICE': 'cpu', 'REVISION': 'before'}
+        arguments = {
+            'BASE_IMAGE': base,
+            'BUILDER_IMAGE': base,
+            'DEVICE': 'cpu',
+            'REVISION': 'before',
+            'WEIGHTS': 'probe',
+        }
+        with (context / 'docker/weights.tsv').open('a') as file:  # a file that is there, in place of the network
+            sha256 = digest(context / 'docker/fetch_weights.py')
+            file.write(f'probe\tprobe.pth\tfile:///build/fetch_weights.py\t{sha256}\tApache-2.0\n')
         arguments.update(argument.split('=', 1) for argument in self.options.build_arg)
         seconds = self.timed_build(context, arguments, 'build.log')
         self.say(f'built {self.options.dockerfile} in {seconds:.0f} s')
@@ -108,6 +118,9 @@ class Checks:
         labels = {key.rsplit('.', 1)[1]: value for key, value in config['Labels'].items() if 'opencontainers' in key}
         expect(labels['title'] == 'ymir-mmdet' and labels['licenses'] == 'Apache-2.0', f'labels: {labels}')
         expect(labels['revision'] == 'after', f'the label of the source revision is {labels["revision"]}')
+        expect(config['Labels']['ymir-mmdet.weights'].strip() == 'probe', f'labels: {config["Labels"]}')
+        told = self.inside('ls -A /weights; python -W ignore /opt/ymir-mmdet-code/start.py --models')
+        expect(told.startswith('probe.pth\n') and 'Weights in this image: probe.pth.' in told, f'weights: {told}')
         for name in TEMPLATES:
             text = (REPOSITORY / name).read_text(encoding='utf-8')
             expect(self.inside(f'cat /img-man/{name}') == text, f'/img-man/{name} is not the template')

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import List, NamedTuple
 
 from executor.config.find import OUR_CONFIGS
+from executor.weights.image import names_in_image
 
 TABLE = OUR_CONFIGS / 'models.tsv'
 
@@ -45,6 +46,7 @@ def known_models(table: Path = TABLE) -> List[KnownModel]:
 
 def describe_models() -> str:
     """Write all rows for a terminal, and what else `config_file` may name."""
+    here = ', '.join(names_in_image()) or 'none'
     return '\n'.join(
         [
             'Models by family: input, parameters, FLOPs, COCO AP as published, images/s on two cores of a CPU;',
@@ -53,5 +55,6 @@ def describe_models() -> str:
             *(model.describe() for model in known_models()),
             '',
             'config_file may name any other box detector of mmdet, too. docs/models.md says more.',
+            f'Weights in this image: {here}. docs/images.md says how to build some in.',
         ]
     )

@@ -15,6 +15,7 @@ from executor.contract import options, parsers
 from executor.contract.annotations import FORMATS
 from executor.contract.env import Env
 from executor.contract.errors import ConfigError, ParameterError
+from executor.contract.output.training_result import RESUME_FILE
 from mining.catalog import ALGORITHMS
 
 # 0 or less has a meaning of its own.
@@ -65,12 +66,24 @@ class TrainParams(TaskParams):
     metric: str = _param('bbox', parsers.choice('bbox'))
     val_interval: int = _param(1, _EPOCHS_OR_NONE)
     max_keep_checkpoints: int = _param(1, _EPOCHS_OR_NONE)
+    save_resume_state: bool = _param(False, parsers.flag)
     ymir_saved_file_patterns: Tuple[str, ...] = _param((), parsers.patterns)
 
     @property
     def config_options(self) -> Dict[str, object]:
         """Merge the changes to the config from both texts that may hold some."""
         return {**self.args_options.cfg_options, **self.cfg_options}
+
+    @property
+    def packed_state(self) -> Optional[Path]:
+        """Find the state to resume from among the files of the pretrained model; None where there is none."""
+        return next((file for file in self.model_files if file.name == RESUME_FILE), None)
+
+    @property
+    def goes_on(self) -> bool:
+        """Tell whether a state to resume from is named, or packed with the model; one in /out may be there as well."""
+        wanted = self.args_options.resume
+        return wanted is not None and (wanted != options.RESUME_LATEST or self.packed_state is not None)
 
 
 @dataclass(frozen=True)

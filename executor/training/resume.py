@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Callable, Dict, Optional
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -15,6 +16,7 @@ from executor.contract.env import Env
 from executor.contract.errors import ExecutorError, ModelError, ParameterError
 from executor.contract.options import RESUME_LATEST
 from executor.contract.output.files import is_full, remove_halves, replaced_path
+from executor.contract.output.training_result import RESUME_FILE, best_stage
 from executor.contract.params import TrainParams
 from executor.contract.shown import clipped, first_line
 from executor.machine.memory import is_of_the_machine
@@ -26,8 +28,7 @@ from executor.weights.checkpoint import Checkpoint, meta_of, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
-RESUME_FILE = 'resume.pth'
-
+_STAGE_WEIGHTS = re.compile(r'epoch_\d+\.pth')
 _GO_ON_ALIKE = 'set config_file, cfg_options and args_options to what it began with, or start anew'
 _SET_BACK = 'set it back, or start anew from the model as pretrained weights'
 
@@ -35,23 +36,20 @@ _SET_BACK = 'set it back, or start anew from the model as pretrained weights'
 def find_resume_file(env: Env, params: TrainParams, config: Config) -> Optional[Path]:
     """Find the state to resume from, and check that it can be; None without `--resume`.
 
+    With `--resume` alone it is that in /out, which is the later one, or else that of the pretrained model.
+
     Raises:
         ModelError: the file is none, holds weights only or what no training writes; or there is none, but models are.
-        ParameterError: the classes or the schedule are others than those it began with.
+        ParameterError: the classes or the schedule are others than those it began with, or all epochs are done.
     """
     wanted = params.args_options.resume
     if wanted is None:
+        if params.packed_state is not None:
+            logger.info('%s: the state to resume from is left alone without args_options --resume', params.packed_state)
         return None
-    file = Path(config['work_dir'], RESUME_FILE) if wanted == RESUME_LATEST else Path(wanted)
-    if wanted == RESUME_LATEST and not file.is_file():
-        listed = env.output.training_result_file
-        if listed.exists():
-            raise ModelError(
-                f'args_options --resume: {file} does not exist, but {listed} lists models, which a training anew '
-                'removes: move them elsewhere or name another file to resume from; to have them removed, leave out '
-                '--resume'
-            )
-        logger.warning('--resume: %s does not exist, so nothing was trained here before: starting anew', file)
+    own = Path(config['work_dir'], RESUME_FILE)
+    file = _latest(own, env, params) if wanted == RESUME_LATEST else Path(wanted)
+    if file is None:
         return None
     checkpoint = read_checkpoint(file)
     if 'optimizer' not in checkpoint or 'config' in meta_of(checkpoint):  # which mmengine would run
@@ -59,8 +57,34 @@ def find_resume_file(env: Env, params: TrainParams, config: Config) -> Optional[
             f'args_options --resume {file}: the file holds weights only, or the state of another program: resume from '
             f'the {RESUME_FILE} of a training, or use the weights as pretrained model'
         )
-    _check_as_it_began(_sound(checkpoint, file, params), file, params, config)
+    state = _sound(checkpoint, file, params)
+    _check_as_it_began(state, file, params, config)
+    if file != own:  # whose models lie beside it
+        _check_not_ended(state, file, config)
     return file
+
+
+def _latest(file: Path, env: Env, params: TrainParams) -> Optional[Path]:
+    if file.is_file():
+        return file
+    listed = env.output.training_result_file
+    if listed.exists():
+        raise ModelError(
+            f'args_options --resume: {file} does not exist, but {listed} lists models, which a training anew '
+            'removes: move them elsewhere or name another file to resume from; to have them removed, leave out '
+            '--resume'
+        )
+    if params.packed_state is not None:
+        return params.packed_state
+    stages = [str(each) for each in params.model_files if _STAGE_WEIGHTS.fullmatch(each.name)]
+    if stages:
+        raise ModelError(
+            f'args_options --resume: beside {clipped(stages[0])} the pretrained model has no {RESUME_FILE} to go on '
+            'with: choose the latest stage of a training that had save_resume_state: true, or leave out --resume to '
+            'begin anew with the weights'
+        )
+    logger.warning('--resume: %s does not exist, so nothing was trained here before: starting anew', file)
+    return None
 
 
 def _check_as_it_began(state: Checkpoint, file: Path, params: TrainParams, config: Config) -> None:
@@ -76,19 +100,32 @@ def _check_as_it_began(state: Checkpoint, file: Path, params: TrainParams, confi
         raise ParameterError('class_names', f'{problem}, in this order: {_SET_BACK}')
 
 
+def _check_not_ended(state: Checkpoint, file: Path, config: Config) -> None:
+    epochs, validates = config['train_cfg']['max_epochs'], config.get('val_cfg') is not None
+    to_validate = validates and not all(trained.stage.validated for trained in state['ymir_stages'][-1:])
+    if state['meta']['epoch'] == epochs and not to_validate:
+        raise ParameterError(
+            'args_options',
+            f'args_options --resume: all {epochs} epochs of {file} are done: leave out --resume to begin anew with its '
+            'model as pretrained weights',
+        )
+
+
 def schedule_of(config: Config) -> Dict[str, int]:
     """Return what a resumed training must share with the one before: its learning rate is a curve over both."""
     epochs, batch = config['train_cfg']['max_epochs'], config['train_dataloader']['batch_size']
     return {'max_epochs': epochs, 'batch_size': batch, 'ranks': dist.world_size()}
 
 
-def save_resume_state(runner: Runner, epoch: int, folder: Path) -> None:
-    """Save everything `--resume` needs; the file before stays until this one is whole."""
+def save_resume_state(runner: Runner, epoch: int, folder: Path, keep: Optional[Callable[[Path], None]] = None) -> None:
+    """Save everything `--resume` needs; the file before stays until this one is whole, which `keep` is then told."""
     remove_halves(folder / RESUME_FILE)
     try:
         with replaced_path(folder / RESUME_FILE) as beside:
             # The epoch is over, whether mmengine has counted it already or not.
             runner.save_checkpoint(str(beside.parent), beside.name, meta={'epoch': epoch, 'iter': runner.iter})
+        if keep is not None:
+            keep(folder / RESUME_FILE)
     except OSError as error:
         if not is_full(error):
             raise
@@ -129,8 +166,28 @@ class ResumeHook(Hook):
             raise ModelError(f'{self._file} does not fit this training: {error}: {_GO_ON_ALIKE}')
         checkpoint.clear()
         checkpoint.update(fitting)
+        stages = [trained.stage for trained in state['ymir_stages']]
         self._store.restore(state['ymir_stages'])
         self._store.history.update(state['ymir_history'])
+        if stages and not self._store.stages and runner.rank == 0:
+            best = best_stage(stages)
+            words = (
+                'going on behind epoch %d of %s: the stages before stay in the model that it is of (best: %s, mAP %.4f)'
+            )
+            logger.info(words, fitting['meta']['epoch'], self._file, best.name, best.mAP)
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse a state with which this training would end as it begins, and leave no model that is validated.
+
+        Raises:
+            ParameterError: `patience` has ended it.
+        """
+        if self._file is not None and not self._store.stages and runner.train_loop.stop_training:
+            raise ParameterError(
+                'patience',
+                f'patience: {self._params.patience} has ended the training of {self._file} after epoch {runner.epoch}: '
+                'set it higher, or leave out --resume to begin anew with its model as pretrained weights',
+            )
 
     def after_train_iter(self, runner: Runner, *args: object, **kwargs: object) -> None:
         self._goes_on = True

@@ -20,7 +20,7 @@ def with_half_the_batch(job: Job, failure: Failure) -> Optional[Job]:
     """Return the job to begin again with, down to one image at a time.
 
     A training begins anew, one that failed in a validation goes on from there. None where a smaller batch does not
-    help, there is none, or a stage is saved already, which would be lost.
+    help, there is none, a stage is saved already, which would be lost, or the training goes on with another's schedule.
     """
     training = job.training
     if training is None:
@@ -35,7 +35,7 @@ def with_half_the_batch(job: Job, failure: Failure) -> Optional[Job]:
         )
         words = f'going on with half of it: {_VALIDATION_BATCH}'
     elif failure.kind == GpuMemoryError.__name__ and not (
-        job.env.output.training_result_file.exists() or 'train_dataloader.batch_size' in options
+        job.env.output.training_result_file.exists() or 'train_dataloader.batch_size' in options or training.goes_on
     ):
         smaller = dataclasses.replace(training, samples_per_gpu=batch // 2)
         words = 'beginning again with half the batch: samples_per_gpu'

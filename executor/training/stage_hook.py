@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Optional, Sequence
 
@@ -14,13 +15,13 @@ from mmengine.runner import Runner
 
 from executor.contract.errors import ValidationMemoryError
 from executor.contract.output.files import remove_file
-from executor.contract.output.training_result import EVALUATE_CONFIG
+from executor.contract.output.training_result import EVALUATE_CONFIG, RESUME_FILE
 from executor.contract.params import TrainParams
 from executor.contract.shown import first_line
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation
 from executor.machine.memory import is_out_of_gpu_memory
 from executor.training.metric import Validation, validation_of
-from executor.training.resume import RESUME_FILE, save_resume_state
+from executor.training.resume import save_resume_state
 from executor.training.resume_state import averaging_hooks, unwrapped_model
 from executor.training.stage_files import StageContent, Writer, write_stage_config, write_stage_weights
 from executor.training.stage_state import TrainedStage
@@ -130,7 +131,8 @@ class StageHook(Hook):
         folder = self._store.begin(content.name)
         written = tuple(write(folder, content) for write in WRITERS)
         new = self._store.add(content.name, epoch, evaluation, written)
-        save_resume_state(runner, epoch, self._work_dir)
+        keep = partial(self._store.add_state, content.name) if self._params.save_resume_state else None
+        save_resume_state(runner, epoch, self._work_dir, keep)
         return new
 
 

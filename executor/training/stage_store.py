@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from executor.contract.output.training_result import Stage, TrainingResult, best_stage
+from executor.contract.output.files import remove_halves, replaced_path
+from executor.contract.output.training_result import RESUME_FILE, Stage, TrainingResult, best_stage
 from executor.contract.params import TrainParams
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation
 from executor.training.history_hook import History
@@ -28,6 +32,7 @@ class StageStore:
         self.result = result
         self._params = params
         self.stages: List[TrainedStage] = []
+        self._latest: Optional[Stage] = None  # of this training, also if its files are elsewhere
         self.history: History = {}
         self.attachments: Dict[str, Sequence[str]] = {}  # file names by section
 
@@ -40,8 +45,7 @@ class StageStore:
     @property
     def not_validated(self) -> Optional[int]:
         """Return the epoch of the latest stage if it is not validated."""
-        latest = self.stages[-1].stage if self.stages else None
-        return None if latest is None or latest.validated else latest.epoch
+        return None if self._latest is None or self._latest.validated else self._latest.epoch
 
     def begin(self, name: str) -> Path:
         """Note that a stage is about to be written, for the run after a kill; returns the folder of its files."""
@@ -60,12 +64,26 @@ class StageStore:
             timestamp=int(time.time()),
             validated=evaluation is not NOTHING_MEASURED,
         )
+        self._latest = stage
         new = TrainedStage(stage, evaluation.classes, written)
         known = [trained for trained in self.stages if trained.stage.name != name] + [new]
         self.stages = kept_stages(known, self._params.max_keep_checkpoints)
         self.write_result()
         self._remove([trained for trained in known if trained not in self.stages])
         return new
+
+    def add_state(self, name: str, file: Path) -> None:
+        """List the state to resume from with the latest stage, and with no other, as one more name of the file."""
+        packed = self.result.stage_dir(name) / RESUME_FILE
+        self.result.made.add([packed])
+        remove_halves(packed)
+        with replaced_path(packed) as beside:
+            try:
+                os.link(str(file), str(beside))
+            except OSError:  # not every file system has hard links
+                shutil.copyfile(file, beside)
+        self.write_result()
+        self.result.made.remove({self._state_of(trained.stage) for trained in self.stages} - {packed})
 
     def attach(self, section: str, files: Sequence[Path]) -> None:
         """List those files of a section that are there in every result.yaml from now on."""
@@ -75,10 +93,18 @@ class StageStore:
 
     def write_result(self) -> None:
         """Rewrite result.yaml for the stages on disk and what is attached."""
-        self.result.write([trained.stage for trained in self.stages], self.attachments)
+        stages = [trained.stage for trained in self.stages]
+        packs = self._params.save_resume_state
+        holder = next((stage for stage in reversed(stages) if packs and self._state_of(stage).is_file()), None)
+        listed = [
+            dataclasses.replace(stage, files=(*stage.files, RESUME_FILE)) if stage is holder else stage
+            for stage in stages
+        ]
+        self.result.write(listed, self.attachments)
 
     def restore(self, stages: Sequence[TrainedStage]) -> None:
         """Take over the stages of the training that this one goes on with, as far as their files are still there."""
+        self._latest = stages[-1].stage if stages else None
         self.stages = [
             trained
             for trained in stages
@@ -94,9 +120,15 @@ class StageStore:
 
     def _remove(self, dropped: Sequence[TrainedStage]) -> None:
         """Remove what the writers left for stages, except files that they share with a stage that stays."""
-        kept = {path for trained in self.stages for path in self._paths(trained.stage.name, trained.written)}
-        gone = {path for trained in dropped for path in self._paths(trained.stage.name, trained.written)}
+        kept = {path for trained in self.stages for path in self._all_of(trained)}
+        gone = {path for trained in dropped for path in self._all_of(trained)}
         self.result.made.remove(gone - kept)
+
+    def _all_of(self, trained: TrainedStage) -> List[Path]:
+        return [*self._paths(trained.stage.name, trained.written), self._state_of(trained.stage)]
+
+    def _state_of(self, stage: Stage) -> Path:
+        return self.result.stage_dir(stage.name) / RESUME_FILE
 
     def _paths(self, stage_name: str, names: Sequence[str]) -> List[Path]:
         return [self.result.stage_dir(stage_name) / name for name in names]

@@ -32,7 +32,7 @@ from executor.training.freeze import FreezeHook, FreezingRunner, check_frozen
 from executor.training.history_hook import HistoryHook
 from executor.training.model_report import write_page
 from executor.training.patience_hook import PatienceHook
-from executor.training.pretrained import FROM_SCRATCH, PretrainedHook, starting_weights
+from executor.training.pretrained import PretrainedHook, from_scratch, starting_weights
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
 from executor.training.resume import ResumeHook, find_resume_file
 from executor.training.stage_hook import StageHook
@@ -61,7 +61,7 @@ def train(job: Job, progress: Progress) -> None:
     config = build_config(env, params, train_images, dist.world_size(), weights, dist.local_world_size())
     resume = find_resume_file(env, params, config)
     if not (resume or weights):
-        logger.warning(FROM_SCRATCH)
+        logger.warning(from_scratch(params.config_file))
     replace_downloads(config['model'], will_load=bool(resume or weights))
     check_frozen(config, params, has_weights=bool(resume or weights))
     store = StageStore(TrainingResult(env), params)

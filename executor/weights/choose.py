@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
 from executor.contract.errors import ModelError
+from executor.contract.output.training_result import RESUME_FILE
 from executor.contract.shown import shown
 from executor.weights.checkpoint import meta_of, model_parameters, read_checkpoint
 from executor.weights.darknet_file import DARKNET_SUFFIX
+from executor.weights.image import IMAGE_WEIGHTS
 
 logger = logging.getLogger(__name__)
 
 _TORCH_SUFFIXES = ('.pth', '.pt')
 WEIGHT_SUFFIXES = (*_TORCH_SUFFIXES, DARKNET_SUFFIX)
-IMAGE_WEIGHTS = Path('/weights')
 
 # Where a config's name stops naming the architecture: yolox_tiny|_8x8_300e_coco, rtmdet_tiny|_8xb32-300e_coco.
 _SCHEDULE_PART = re.compile(r'_\d+xb?\d+[_-].*$')
@@ -38,9 +39,11 @@ def best_weights(files: Sequence[Path]) -> Optional[Path]:
     """Choose the weight file of a model package, None without one.
 
     Of several the best counts, then the latest, by the mAP and epoch written inside them; the file's time says nothing,
-    since packing and copying change it. mmdet 2 and ultralytics write no mAP into a file, but call the best one so.
+    since packing and copying change it. mmdet 2 and ultralytics write no mAP into a file, but call the best one so. A
+    state to resume from counts where there is nothing else: it is large, and not what was validated.
     """
-    candidates = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
+    weights = [file for file in files if file.suffix in WEIGHT_SUFFIXES]
+    candidates = [file for file in weights if file.name != RESUME_FILE] or weights
     return max(candidates, key=_merit) if len(candidates) > 1 else next(iter(candidates), None)
 
 

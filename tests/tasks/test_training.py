@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from mmengine.config import Config
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from demo import shapes
 from demo.task_folder import write_config
@@ -29,7 +30,7 @@ from tests.support.board import pixels, read_board
 from tests.support.html import check_alone
 from tests.support.kept import keep
 from tests.support.random_model import write_random_weights
-from tests.support.start import monitor_of, result_of, run, scalars_of, start, wait_for
+from tests.support.start import detections_of, monitor_of, ranking_of, result_of, run, scalars_of, start, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -186,6 +187,78 @@ def test_resume_goes_on_after_a_kill(tmp_path):
     # By hand: from r = 0.01 * 4 / 64 down to r / 20 in 12 steps, of which the last is the 11th, counted from 0:
     # r / 20 + (r - r / 20) * (1 + cos(11 / 12 * pi)) / 2.
     assert re.search(r'epoch 8 of 8: .* learning rate 4\.14e-05', output)
+
+
+TRAIN_BY_EPOCH = """
+import os, random, sys
+from pathlib import Path
+import numpy, torch
+from executor.contract.config_yaml import read_job
+from executor.contract.env import read_env
+from executor.contract.progress import Progress
+from executor.training.epoch_hook import EpochHook
+from executor.training.train import train
+def before_train_epoch(self, runner):
+    if runner.epoch == int(sys.argv[2]):
+        os._exit(7)
+    for draw in (random.seed, numpy.random.seed, torch.manual_seed):
+        draw(runner.epoch)
+EpochHook.before_train_epoch = before_train_epoch
+train(read_job(read_env(Path(sys.argv[1]))), Progress(lambda percent: None))
+"""
+
+
+def test_a_training_goes_on_from_a_package_as_if_it_had_never_stopped(tmp_path):
+    """To the last bit, where each epoch draws the same random numbers in both."""
+    config = {'max_epochs': 4, 'max_keep_checkpoints': -1, 'workers_per_gpu': 0, 'save_resume_state': True}
+    whole, stopped = (write_small_task(tmp_path / name, **config) for name in ('whole', 'stopped'))
+    packed = [str(tmp_path / 'stopped/out/models/epoch_2' / name) for name in ('epoch_2.pth', NANO, 'resume.pth')]
+    new = write_small_task(tmp_path / 'new', **config, pretrained_model_params=packed, args_options='--resume')
+    for env_file, last, status in ((whole, 4, 0), (stopped, 2, 7), (new, 4, 0)):
+        command = [sys.executable, '-c', TRAIN_BY_EPOCH, str(env_file), str(last)]
+        done = subprocess.run(command, cwd=str(REPOSITORY), capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+    listed = {
+        env_file: {n: s['files'] for n, s in result_of(env_file)['model_stages'].items()} for env_file in (stopped, new)
+    }
+    assert listed[stopped] == {'epoch_1': ['epoch_1.pth', NANO], 'epoch_2': [Path(file).name for file in packed]}
+    assert listed[new] == {'epoch_3': ['epoch_3.pth', NANO], 'epoch_4': ['epoch_4.pth', NANO, 'resume.pth']}
+    pages = [tmp_path / task / 'out/models/attachments/evaluation/report.json' for task in ('whole', 'new')]
+    histories = [json.loads(page.read_text(encoding='utf-8'))['history'] for page in pages]
+    assert histories[0] == histories[1] and len(histories[0]) == 4
+    for name in ('epoch_4.pth', 'resume.pth'):
+        first, second = (read_checkpoint(tmp_path / task / 'out/models/epoch_4' / name) for task in ('whole', 'new'))
+        assert all(torch.equal(value, second['state_dict'][name]) for name, value in first['state_dict'].items())
+    for tag in ('lr', 'loss', 'coco/bbox_mAP_50'):
+        both = [*points_of(stopped, tag), *points_of(new, tag)]
+        assert [step for step, _ in both] == [step for step, _ in points_of(whole, tag)]
+        # The loss is a mean of the last ten iterations of the task.
+        assert tag == 'loss' or both == points_of(whole, tag)
+
+
+def points_of(env_file: Path, tag: str) -> list[tuple[int, float]]:
+    """Step and value of each point of a curve."""
+    events = EventAccumulator(str(read_env(env_file).output.tensorboard_dir)).Reload()
+    return [(event.step, event.value) for event in events.Scalars(tag)]
+
+
+def test_a_package_with_a_state_is_used_like_any_other(tmp_path):
+    first = write_small_task(tmp_path / 'first', save_resume_state=True)
+    run(first)
+    stage = tmp_path / 'first/out/models/epoch_1'
+    package = [str(stage / name) for name in ('resume.pth', NANO, 'epoch_1.pth')]
+    output = run(write_small_task(tmp_path / 'tuned', pretrained_model_params=package))
+    assert f'{package[0]}: the state to resume from is left alone without args_options --resume' in output
+    assert package[2] in output and 'epoch 1 of 1' in output
+    found = []
+    for name, files in (('with', package), ('without', package[1:])):
+        task = shapes.write_candidates_task(
+            tmp_path / name, 2, infer=True, model_params_path=files, conf_threshold=0.0001
+        )
+        run(task)
+        found.append((ranking_of(task), detections_of(task)))
+    assert found[0][1] == found[1][1] and any(image['boxes'] for image in found[0][1].values())
+    assert [score for _, score in found[0][0]] == [score for _, score in found[1][0]]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,15 @@ def test_what_is_copied_exists_and_is_not_ignored(repository, dockerfile):
     assert [source for source in sources if source.split('/')[0] in ignored] == []
 
 
+def test_weights_are_named_by_make_and_by_the_image(repository, dockerfile):
+    makefile = (repository / 'Makefile').read_text(encoding='utf-8')
+    assert '--build-arg WEIGHTS="$(WEIGHTS)"' in makefile
+    assert re.search(r'fetch_weights.py /weights \$\{WEIGHTS\} \$\{WEIGHTS_URLS\} &&', dockerfile)
+    stage = re.split(r'^FROM .*$', dockerfile, flags=re.M)[-1]
+    assert 'ymir-mmdet.weights="${WEIGHTS} ${WEIGHTS_URLS}"' in stage
+    assert re.findall(r'^ARG (WEIGHTS\w*)=', stage, re.M) == ['WEIGHTS', 'WEIGHTS_URLS']
+
+
 def test_the_last_stage_runs_no_package_manager(dockerfile):
     stage = re.split(r'^FROM .*$', dockerfile, flags=re.M)[-1]
     assert 'COPY --from=builder' in stage

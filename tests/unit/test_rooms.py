@@ -57,9 +57,10 @@ ROOMS = {
         'mmcv mmdet mmengine numpy'
     ),
     'executor/config/find.py': 'executor.config.names executor.contract',
-    'executor/config/known_models.py': 'executor.config.find',
+    'executor/config/known_models.py': 'executor.config.find executor.weights.image',
     'executor/config/names.py': '',
     'executor/weights': 'executor.contract executor.models.families executor.models.held torch',
+    'executor/weights/image.py': '',
     'executor/models': (
         'executor.detections executor.images.prepare executor.network.dense mmcv mmdet mmengine numpy torch'
     ),
@@ -100,6 +101,7 @@ LIGHT = {
     'executor/process/node.py': HEAVY,
     'executor/process/parent.py': HEAVY,
     'executor/training/smaller_batch.py': HEAVY,
+    'executor/weights/image.py': HEAVY,
     'mining/catalog.py': HEAVY,
     'mining/random.py': 'torch mmdet mmengine cv2',
     'start.py': HEAVY,

@@ -18,6 +18,7 @@ from executor.contract.output.made import MadeFiles
 from executor.contract.regular_file import read_regular
 
 _MOST_BYTES = 2**20  # of a result.yaml that was there before
+RESUME_FILE = 'resume.pth'  # the state that a training can be resumed from, where a stage holds it
 LATEST_STAGES = 10  # beside the best one; the platform takes 11 at most
 
 # At which tp, fp and fn are counted; the platform shows both numbers beside the model.

@@ -8,10 +8,11 @@ from typing import Any, Callable, Dict, Tuple
 
 from demo import shapes
 from tests.failures.case import Case, rows
-from tests.failures.packages import saved
-from tests.failures.task import INFERENCE, Change, Task, changes, config, content, removed
+from tests.failures.packages import cut_off, harmful_weights, saved, shell
+from tests.failures.task import INFERENCE, PACKAGE, WEIGHTS, Change, Task, changes, config, content, removed
 
 _STATE = 'out/training/resume.pth'
+_PACKED = f'{PACKAGE}/resume.pth'
 
 _in_use = rows(160004, told=False)
 _state = rows(300004, heavy=True)
@@ -22,25 +23,36 @@ def another_task(task: Task) -> None:
     fcntl.flock(os.open(str(task.path('out')), os.O_RDONLY), fcntl.LOCK_SH)
 
 
+def state_of_one_epoch(spoil: Callable[[Dict[str, Any]], object]) -> Dict[str, Any]:
+    """A state of one epoch, spoilt."""
+    numbers = {'mAP': 0.5, 'mAR': 0.5, 'tp': 1, 'fp': 1, 'fn': 1, 'timestamp': 1663934682}
+    stage = {'name': 'epoch_1', 'epoch': 1, 'files': ['epoch_1.pth'], 'validated': True, **numbers}
+    found = {
+        'meta': {'epoch': 1, 'iter': 2, 'seed': 1},
+        'state_dict': {},
+        'optimizer': {'state': {}, 'param_groups': []},
+        'param_schedulers': [],
+        'ymir_stages': [{'stage': stage, 'classes': [], 'written': ['epoch_1.pth']}],
+        'ymir_schedule': {},
+        'ymir_classes': shapes.CLASS_NAMES,
+    }
+    spoil(found)
+    return found
+
+
+def packed(spoil: Callable[[Dict[str, Any]], object], **more: object) -> Change:
+    """The same in the pretrained model."""
+    model = [f'{{root}}/{WEIGHTS}', f'{{root}}/{_PACKED}']
+    return changes(
+        saved(lambda task: state_of_one_epoch(spoil), _PACKED),
+        config(args_options='--resume', pretrained_model_params=model, **more),
+    )
+
+
 def resumed(spoil: Callable[[Dict[str, Any]], object], **more: object) -> Change:
-    """A state of one epoch, spoilt, and a task that goes on with it."""
-
-    def state(task: Task) -> Dict[str, Any]:
-        numbers = {'mAP': 0.5, 'mAR': 0.5, 'tp': 1, 'fp': 1, 'fn': 1, 'timestamp': 1663934682}
-        stage = {'name': 'epoch_1', 'epoch': 1, 'files': ['epoch_1.pth'], 'validated': True, **numbers}
-        found = {
-            'meta': {'epoch': 1, 'iter': 2, 'seed': 1},
-            'state_dict': {},
-            'optimizer': {'state': {}, 'param_groups': []},
-            'param_schedulers': [],
-            'ymir_stages': [{'stage': stage, 'classes': [], 'written': ['epoch_1.pth']}],
-            'ymir_schedule': {},
-            'ymir_classes': shapes.CLASS_NAMES,
-        }
-        spoil(found)
-        return found
-
-    return changes(content(_STATE, ''), saved(state, _STATE), config(args_options='--resume', **more))
+    """The state in /out, and a task that goes on with it."""
+    state = saved(lambda task: state_of_one_epoch(spoil), _STATE)
+    return changes(content(_STATE, ''), state, config(args_options='--resume', **more))
 
 
 CASES: Tuple[Case, ...] = (
@@ -95,6 +107,47 @@ CASES: Tuple[Case, ...] = (
         'class_names are triangle, square, circle',
         'goes on with circle, square, triangle, in this order',
         code=300001,
+    ),
+    _state(
+        '--resume with a stage as pretrained model that holds no state',
+        config(args_options='--resume', pretrained_model_params=[f'{{root}}/{WEIGHTS}']),
+        f'args_options --resume: beside /{WEIGHTS} the pretrained model has no resume.pth to go on with',
+        'choose the latest stage of a training that had save_resume_state: true',
+    ),
+    _state(
+        'the pretrained model’s state to resume from is of other class_names',
+        packed(lambda state: None, class_names=shapes.CLASS_NAMES[::-1]),
+        f'/{_PACKED} goes on with circle, square, triangle, in this order',
+        code=300001,
+    ),
+    _state(
+        'the pretrained model’s state to resume from is of another schedule',
+        packed(lambda state: state['ymir_schedule'].update(max_epochs=2)),
+        f'/{_PACKED} began with, but max_epochs was 2, is 1: set it back',
+        code=300001,
+    ),
+    _state(
+        'the pretrained model’s state to resume from is of another detector',
+        packed(lambda state: None, max_epochs=2),
+        f'/{_PACKED} does not fit this training: state_dict lacks',
+    ),
+    _state(
+        'the pretrained model’s state to resume from is of a training that has ended',
+        packed(lambda state: None),
+        f'args_options --resume: all 1 epochs of /{_PACKED} are done',
+        'leave out --resume to begin anew',
+        code=300001,
+    ),
+    _state(
+        'the pretrained model’s state to resume from holds a call',
+        changes(packed(lambda state: None), harmful_weights(shell, _PACKED, optimizer={})),
+        f'/{_PACKED}',
+        'not loaded for safety',
+    ),
+    _state(
+        'the pretrained model’s state to resume from is cut off',
+        changes(packed(lambda state: None), cut_off(_PACKED)),
+        f'/{_PACKED} is cut off or damaged',
     ),
     _state(
         '--resume without a state, but over models',

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 import start
-from benchmarks.models import build, millions_of_parameters
+from benchmarks.models import build, gpu_rows, millions_of_parameters
 from executor.config.find import REPOSITORY, find_config, mmdet_configs, our_configs
 from executor.config.known_models import KnownModel, describe_models, known_models
 
@@ -51,6 +51,34 @@ def test_the_page_has_the_same_rows():
     for row, model in zip(rows, known_models()):
         cells = [cell.strip() for cell in row.strip('| ').split(' | ')]
         assert cells[1] == f'`{model.config_file}`' and cells[3:8] == list(model[3:8])
+
+
+def test_what_is_published_of_gpus_is_of_the_same_models_and_on_the_page():
+    page = (REPOSITORY / 'docs/models.md').read_text(encoding='utf-8')
+    rows = gpu_rows()
+    assert [row[0] for row in rows] == [m.model for m in known_models() if m.model not in ('YOLOX-nano', 'YOLOv3-SPP')]
+    assert all(f'| {" | ".join(row)} |\n' in page for row in rows)
+
+
+def test_mmdet_s_numbers_on_gpus_are_those_of_its_metafiles():
+    published = {}
+    for file in (mmdet_configs() / 'configs').glob('*/metafile.yml'):
+        content = yaml.safe_load(file.read_text(encoding='utf-8'))
+        for entry in content['Models'] if isinstance(content, dict) else content:
+            facts = entry.get('Metadata', {})
+            times = facts.get('inference time (ms/im)') or [{}]
+            numbers = facts.get('Training Memory (GB)'), times[0].get('value')
+            published.update({entry['Name']: numbers, str(entry.get('Weights')): numbers})
+    models = {model.model: model for model in known_models()}
+    compared = 0
+    for name, memory, _, _, latency, _, source in gpu_rows():
+        if 'mmdet, metafile' in source:
+            # YOLOX's weights are Megvii's, the memory is of mmdet's training of the same config.
+            known = published.get(models[name].weights) or published[Path(models[name].config_file).stem]
+            assert not memory or float(memory) == known[0]
+            assert known[1] is None or float(latency) == known[1]
+            compared += 1
+    assert compared == 14
 
 
 def test_start_lists_them_and_does_nothing_else(tmp_path: Path, monkeypatch, capfd):

@@ -18,7 +18,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
 from executor.contract.errors import ModelError, ParameterError
-from executor.training.resume import RESUME_FILE, ResumeHook, find_resume_file, save_resume_state
+from executor.contract.output.training_result import RESUME_FILE
+from executor.training.resume import ResumeHook, find_resume_file, save_resume_state
 from executor.training.resume_state import fitting_state, plain_schedulers, sound_state
 from executor.weights.checkpoint import read_checkpoint, save_weights
 from tests.support.refusal import refusal
@@ -47,6 +48,14 @@ def test_the_state_to_resume_from_is_replaced_whole(tmp_path):
     save_resume_state(Runner(), 2, tmp_path / 'training')
     assert names_in(tmp_path / 'training') == [f'.{RESUME_FILE}.swp', RESUME_FILE]
     assert (tmp_path / 'training' / RESUME_FILE).read_text() == "{'epoch': 2, 'iter': 7}"
+
+
+def test_a_state_that_is_whole_is_handed_on(tmp_path):
+    told = []
+    save_resume_state(Runner(), 1, tmp_path, lambda file: told.append((file, file.read_text())))
+    assert told == [(tmp_path / RESUME_FILE, "{'epoch': 1, 'iter': 7}")]
+    save_resume_state(Runner(OSError(errno.ENOSPC, 'full')), 2, tmp_path, told.append)
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize('number, goes_on', [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EACCES, False)])
@@ -346,10 +355,14 @@ def find(ymir_task):
         torch.save(state, str(file))
         return found(option, classes, epochs)
 
-    def found(option: str = '--resume', classes=('cat', 'dog'), epochs: int = 9) -> Path | None:
-        job = ymir_task.job(config_file=f'configs/{CONFIG}', args_options=option, class_names=list(classes))
+    def found(
+        option: str = '--resume', classes=('cat', 'dog'), epochs: int = 9, model=(), validates: bool = True
+    ) -> Path | None:
+        own = {'class_names': list(classes), 'pretrained_model_params': [str(file) for file in model]}
+        job = ymir_task.job(config_file=f'configs/{CONFIG}', args_options=option, **own)
         work_dir = str(ymir_task.root / 'out/training')
         config = {'work_dir': work_dir, 'train_cfg': {'max_epochs': epochs}, 'train_dataloader': {'batch_size': 4}}
+        config['val_cfg'] = {} if validates else None
         return find_resume_file(job.env, job.training, Config(config))
 
     look.without = found
@@ -359,6 +372,57 @@ def find(ymir_task):
 def test_the_state_of_the_same_training_is_found(ymir_task, find):
     assert find(Training().state()) == ymir_task.root / 'out/training' / RESUME_FILE
     assert find(Training().state(), option='') is None
+
+
+@pytest.fixture
+def model(ymir_task):
+    """The files of a model package that holds a state, with its weights."""
+    files = [ymir_task.write(f'in/models/epoch_4/{name}', '') for name in ('epoch_4.pth', RESUME_FILE)]
+    torch.save(Training().state(), str(files[1]))
+    return files
+
+
+def test_the_state_of_the_pretrained_model_is_found_but_that_in_out_is_the_later(ymir_task, find, model, caplog):
+    assert find.without(model=model) == model[1]
+    assert find(Training().state()) == ymir_task.root / 'out/training' / RESUME_FILE
+    assert find.without(model=model) == ymir_task.root / 'out/training' / RESUME_FILE
+    caplog.set_level('INFO')
+    assert find.without(option='', model=model) is None
+    assert f'{model[1]}: the state to resume from is left alone without args_options --resume' in caplog.text
+
+
+def test_a_state_of_the_pretrained_model_is_held_to_the_same(ymir_task, find, model):
+    told = refusal(ParameterError, find.without, epochs=10, model=model)
+    assert f'{model[1]} began with, but max_epochs was 9, is 10' in told
+    ymir_task.write('out/models/result.yaml', 'mAP: 1\n')
+    assert 'lists models, which a training anew removes' in refusal(ModelError, find.without, model=model)
+
+
+@pytest.mark.parametrize(
+    'validated, validates, ended', [(True, True, True), (False, True, False), (False, False, True)]
+)
+def test_a_training_that_has_ended_is_gone_on_with_beside_its_models_alone(find, model, validated, validates, ended):
+    state = changed(changed(Training().state(), 'meta/epoch', 9), 'ymir_stages/2', stage(9))
+    state['ymir_stages'][2]['stage']['validated'] = validated
+    torch.save(state, str(model[1]))
+    if ended:
+        assert refusal(ParameterError, find.without, model=model, validates=validates) == (
+            f'args_options --resume: all 9 epochs of {model[1]} are done: leave out --resume to begin anew with its '
+            'model as pretrained weights'
+        )
+    else:
+        assert find.without(model=model, validates=validates) == model[1]
+    assert find(state) is not None
+
+
+def test_a_stage_of_a_training_without_its_state_is_refused_but_other_weights_begin_anew(ymir_task, find, model):
+    told = refusal(ModelError, find.without, model=model[:1])
+    assert told == (
+        f'args_options --resume: beside {model[0]} the pretrained model has no {RESUME_FILE} to go on with: choose the '
+        'latest stage of a training that had save_resume_state: true, or leave out --resume to begin anew with the '
+        'weights'
+    )
+    assert find.without(model=[ymir_task.write('in/models/yolox_nano.pth', '')]) is None
 
 
 @pytest.mark.parametrize('path, value', [('optimizer', ABSENT), ('meta/config', 'import os; os.abort()')])
@@ -422,3 +486,18 @@ def test_a_failure_before_the_first_step_is_explained_by_the_state(hook):
     resumed.after_train_iter(None, batch_idx=0)
     resumed.raise_as_unfit(failure)
     hook(None).raise_as_unfit(failure)
+
+
+@pytest.mark.parametrize('stopped', [True, False])
+@pytest.mark.parametrize('stages', [[], ['epoch_7']])
+@pytest.mark.parametrize('file', [Path('/in/models/epoch_7/resume.pth'), None])
+def test_a_training_that_patience_has_ended_is_not_gone_on_with_elsewhere(ymir_task, stopped, stages, file):
+    hook = ResumeHook(SimpleNamespace(stages=stages), ymir_task.job(patience=3).training, Config(), file)
+    runner = SimpleNamespace(epoch=7, train_loop=SimpleNamespace(stop_training=stopped))
+    if not stopped or stages or file is None:
+        hook.before_train(runner)
+        return
+    assert refusal(ParameterError, hook.before_train, runner) == (
+        'patience: 3 has ended the training of /in/models/epoch_7/resume.pth after epoch 7: set it higher, or leave '
+        'out --resume to begin anew with its model as pretrained weights'
+    )

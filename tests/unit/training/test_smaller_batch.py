@@ -38,6 +38,17 @@ def test_when_a_smaller_batch_does_not_help(ymir_task, caplog, task, options, fa
     assert caplog.messages == []
 
 
+@pytest.mark.parametrize('named', [True, False])
+def test_a_training_that_goes_on_with_the_schedule_of_another_keeps_its_batch(ymir_task, named):
+    state = ymir_task.write('in/models/epoch_3/resume.pth', '')
+    option = f'--resume {state}' if named else '--resume'
+    config = {'samples_per_gpu': 4, 'pretrained_model_params': [] if named else [str(state)]}
+    assert with_half_the_batch(ymir_task.job(args_options=option, **config), GPU_MEMORY) is None
+    # Without a state to go on with, or without going on, nothing is lost.
+    for options in ({'args_options': '--resume', 'samples_per_gpu': 4}, config):
+        assert with_half_the_batch(ymir_task.job(**options), GPU_MEMORY).training.samples_per_gpu == 2
+
+
 @pytest.mark.parametrize(
     'options, expected', [('', [4, 2, 1]), ('val_dataloader.batch_size=3', [1]), ('val_dataloader.batch_size=1', [])]
 )

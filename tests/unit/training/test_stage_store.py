@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 
-from executor.contract.output.training_result import Stage, TrainingResult
+from executor.contract.output.files import replace_file
+from executor.contract.output.training_result import RESUME_FILE, Stage, TrainingResult
 from executor.evaluation.coco import NOTHING_MEASURED, ClassResult
 from executor.evaluation.thresholds import AtThreshold
 from executor.training.stage_state import TrainedStage, plain_stages, read_stages
@@ -197,3 +200,72 @@ def test_what_no_run_here_made_stays_whatever_a_state_says(ymir_task, new_store,
     add(after, 0.4)
     assert [file.name for file in files if file.exists()] == ['notes.txt', 'other.pth']
     assert not (store.result.stage_dir('epoch_2') / 'epoch_2.pth').exists()
+
+
+# --- the state to resume from ---------------------------------------------------------------------------------------
+
+
+def add_state(store: StageStore, root: Path, epoch: int) -> None:
+    """A state of a few bytes, which take the place of the one before as a training's do."""
+    file = root / 'out/training' / RESUME_FILE
+    replace_file(file, f'state {epoch}')
+    store.add_state(f'epoch_{epoch}', file)
+
+
+@pytest.mark.parametrize('links', [True, False])
+def test_the_latest_stage_alone_holds_the_state(ymir_task, new_store, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, 'link', lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, 'no hard links')))
+    store = new_store(max_keep_checkpoints=1, save_resume_state=True, ymir_saved_file_patterns='onnx')
+    add(store, 0.5)
+    ymir_task.write(f'out/models/epoch_1/.{RESUME_FILE}.{os.getpid()}', 'left by a kill')
+    add_state(store, ymir_task.root, 1)
+    state = ymir_task.root / 'out/training' / RESUME_FILE
+    assert (ymir_task.models_dir / 'epoch_1' / RESUME_FILE).samefile(state) is links
+    assert listed(ymir_task) == {'epoch_1': ['epoch_1.onnx', RESUME_FILE]}
+    add(store, 0.3)  # a kill here leaves the state before
+    assert listed(ymir_task) == {'epoch_1': ['epoch_1.onnx', RESUME_FILE], 'epoch_2': ['epoch_2.onnx']}
+    add_state(store, ymir_task.root, 2)
+    assert listed(ymir_task) == {'epoch_1': ['epoch_1.onnx'], 'epoch_2': ['epoch_2.onnx', RESUME_FILE]}
+    assert names_in(ymir_task.models_dir / 'epoch_1') == ['epoch_1.onnx', 'epoch_1.pth', CONFIG]
+    packed = ymir_task.models_dir / 'epoch_2' / RESUME_FILE
+    assert packed.read_text() == 'state 2'
+    assert packed.samefile(state) is links
+    add(store, 0.4)
+    assert not (ymir_task.models_dir / 'epoch_2').exists()
+    assert state.read_text() == 'state 2'
+    store.result.clear()
+    assert files_below(ymir_task.models_dir) == []
+
+
+def test_in_the_shared_folder_of_protocol_1_0_the_state_stays_with_the_latest_stage(ymir_task, new_store):
+    store = new_store('1.0.0', max_keep_checkpoints=1, save_resume_state=True)
+    for epoch, mAP in enumerate((0.5, 0.3, 0.4), start=1):
+        add(store, mAP)
+        add_state(store, ymir_task.root, epoch)
+    assert [RESUME_FILE in files for files in listed(ymir_task).values()] == [False, True]
+    assert (ymir_task.models_dir / RESUME_FILE).read_text() == 'state 3'
+
+
+def test_a_state_of_a_run_before_is_not_listed_unless_asked_for_and_goes_with_the_next(ymir_task, new_store):
+    before = new_store(save_resume_state=True, max_keep_checkpoints=-1)
+    add(before, 0.5)
+    add_state(before, ymir_task.root, 1)
+    without, after = new_store(max_keep_checkpoints=-1), new_store(save_resume_state=True, max_keep_checkpoints=-1)
+    for store, expected in ((without, False), (after, True)):
+        store.restore(before.stages)
+        store.write_result()
+        assert (RESUME_FILE in listed(ymir_task)['epoch_1']) is expected
+    add(after, 0.6)
+    add_state(after, ymir_task.root, 2)
+    assert [RESUME_FILE in files for files in listed(ymir_task).values()] == [False, True]
+    assert not (ymir_task.models_dir / 'epoch_1' / RESUME_FILE).exists()
+
+
+def test_a_stage_of_elsewhere_is_still_to_be_validated(ymir_task, new_store):
+    before = new_store()
+    add(before, 0.5, None)
+    (ymir_task.models_dir / 'epoch_2' / 'epoch_2.pth').unlink()
+    after = new_store()
+    after.restore(before.stages)
+    assert ([trained.stage.name for trained in after.stages], after.not_validated) == (['epoch_1'], 2)

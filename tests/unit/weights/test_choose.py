@@ -49,6 +49,13 @@ def test_of_mmdet_2_the_weights_called_best_count_then_the_latest(tmp_path):
     assert best_weights([best, measured]) == measured
 
 
+def test_a_state_to_resume_from_is_not_taken_for_the_weights(tmp_path):
+    weights = stage_file(tmp_path, 'epoch_4.pth')  # of which nothing is known
+    state = stage_file(tmp_path, 'resume.pth', mAP=0.9, epoch=4)
+    assert best_weights([state, weights]) == best_weights([weights, state]) == weights
+    assert best_weights([state, tmp_path / 'yolox.py']) == state
+
+
 def test_without_a_package_the_images_weights_are_used(tmp_path, monkeypatch):
     monkeypatch.setattr(choose, 'IMAGE_WEIGHTS', tmp_path)
     assert choose_weights([], 'configs/yolox/yolox_s_8x8_300e_coco.py') is None
