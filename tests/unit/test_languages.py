@@ -46,9 +46,10 @@ def code_words(section):
 
 
 def numbers_in_tables(section):
-    """The numbers of each row, without those of code, which is compared apart, and of addresses."""
+    """The numbers of each row that has some, without those of code, which is compared apart, and of addresses."""
     rows = re.findall(r'^\|.*\|$', section, flags=re.M)
-    return [sorted(re.findall(r'\d+(?:[.,]\d+)*', re.sub(r'`[^`]*`|\]\([^)]*\)', '', row))) for row in rows]
+    plain = (re.sub(r'`[^`]*`|\]\([^)]*\)', '', row) for row in rows)
+    return [numbers for numbers in (sorted(re.findall(r'\d+(?:[.,]\d+)*', row)) for row in plain) if numbers]
 
 
 def differences(english, chinese, compared):
