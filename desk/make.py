@@ -27,6 +27,10 @@ from mining.catalog import ALGORITHMS, Needs
 IMAGE = 'ymir-mmdet:0.1.0'  # as `make image` calls it
 _USER = '--user $(id -u):$(id -g)'
 TRAINING = 'training'
+_NO_MODEL = (
+    "model: none given (--weights FILE; docs/models.md has addresses): it starts from the image's weights, if there "
+    'are some for its detector, else from scratch, which needs many more epochs'
+)
 _PLATFORM_S_REMEDY = re.compile(r': export the dataset again(, or set export_format to what its files are)?$')
 
 
@@ -81,7 +85,7 @@ def make(options: Options, program: str) -> str:
         {'class_names': list(loaded.class_names), **gpus, **_model_keys(models, options.task)},
     )
     written = write_task(Plan(options.out, options.task, loaded.class_names, parts, models, text))
-    told += _told_of_models(models, settings)
+    told += _told_of_models(models, settings, options.task)
     return '\n'.join(
         [
             *_summary(options, loaded, parts, written),
@@ -153,9 +157,10 @@ def _model_keys(models: Sequence[Path], task: str) -> Dict[str, object]:
     return {'pretrained_model_params' if task == TRAINING else 'model_params_path': names} if names else {}
 
 
-def _told_of_models(models: Sequence[Path], settings: Mapping[str, str]) -> List[str]:
+def _told_of_models(models: Sequence[Path], settings: Mapping[str, str], task: str) -> List[str]:
     if not models:
-        return []
+        starts_from_none = task == TRAINING and 'load_from' not in settings.get('cfg_options', '')
+        return [_NO_MODEL] if starts_from_none else []
     config = f', config_file {settings["config_file"]}' if settings.get('config_file') else ''
     return [f'model: {", ".join(file.name for file in models)}{config}']
 

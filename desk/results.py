@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from pathlib import Path
 from typing import List, Sequence
 
@@ -15,6 +18,7 @@ _FILES = {
     'result.tsv': 'images with their scores, most worth labelling first',
     'mining-examples.jpg': 'images of the highest and of the lowest scores',
 }
+_TIME_AND_LEVEL = re.compile(r'^\S+ \S+ [A-Z]+ ')
 
 
 def told_results(folder: Path, env: Env, log: str) -> Sequence[str]:
@@ -31,18 +35,22 @@ def told_results(folder: Path, env: Env, log: str) -> Sequence[str]:
         ]
         for section, names in (result.get('attachments') or {}).items():
             lines += (f'{section}: {folder / output.models_dir / "attachments" / section / name}' for name in names)
-        return [*lines, f'curves: tensorboard --logdir {folder / output.tensorboard_dir}']
+        # Beside Python, which in a checkout is not where a shell looks.
+        program = Path(sys.executable).with_name('tensorboard')
+        tensorboard = os.path.relpath(program)
+        tensorboard = str(program) if tensorboard.startswith('..') else tensorboard
+        return [*lines, f'curves: {tensorboard} --logdir {folder / output.tensorboard_dir}']
     found = {words: folder / output.root_dir / name for name, words in _FILES.items()}
     return [*lines, *(f'{words}: {file}' for words, file in found.items() if file.is_file())]
 
 
 def _last_table(log: str) -> List[str]:
-    """Return the last table of a log: every task ends with one, if it found anything."""
+    """Return the last table of a log with its heading: every task ends with one, if it found anything."""
     table: List[str] = []
-    inside = False
+    before = ''
     for line in log.splitlines():
-        is_row = line[:1] in ('+', '|')
-        if is_row:
-            table = [*table, line] if inside else [line]
-        inside = is_row
+        if line[:1] in ('+', '|'):
+            inside = before[:1] in ('+', '|')
+            table = [*table, line] if inside else [_TIME_AND_LEVEL.sub('', before), line]
+        before = line
     return table

@@ -50,12 +50,14 @@ class Dataset:
 def parts_of(files: Sequence[Path]) -> Dict[Path, str]:
     """Say which of several files is to validate with: that whose name, or whose folder's, has `val` in it.
 
-    Those with `test` for a name are left out; of two without such names the second is to validate with.
+    Those with `test` in it are left out where there are others; of two without such names the second is to validate
+    with.
     """
     words = {file: file.stem.lower() for file in files}
     if len(set(words.values())) < len(files):  # one name in folders of their own, as Roboflow writes them
         words = {file: file.parent.name.lower() for file in files}
-    parts = {file: VAL if 'val' in words[file] else TRAIN for file in files if 'test' not in words[file]}
+    used = [file for file in files if 'test' not in words[file]] or files
+    parts = {file: VAL if 'val' in words[file] else TRAIN for file in used}
     if len(files) == 2 and list(parts.values()) == [TRAIN, TRAIN]:
         parts[files[1]] = VAL
     return parts if len(set(parts.values())) > 1 else dict.fromkeys(parts, '')

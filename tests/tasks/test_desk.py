@@ -65,10 +65,14 @@ def training(tmp_path) -> Path:
 
 def test_from_labelled_images_to_boxes_in_new_ones(training, tmp_path):
     told = desk(tmp_path, 'run', 'task')
-    assert 'true boxes' in told  # the table's header
+    lines = told.splitlines()
+    table = next(number for number, line in enumerate(lines) if 'true boxes' in line)
+    assert lines[table - 2].startswith('per class, precision, recall and F1')  # with the score that they are of
     assert 'mAP (AP at IoU 0.5): 0.' in told
     assert 'model: task/out/models/epoch_1/ (epoch_1.pth, ' in told
     assert 'evaluation: task/out/models/attachments/evaluation/validation.jpg' in told
+    program, _, folder = told.partition('curves: ')[2].partition('\n')[0].partition(' --logdir ')
+    assert (tmp_path / program).is_file() and (tmp_path / folder).is_dir()
     assert (training / 'out/monitor.txt').read_text().split('\t')[2:] == ['1.00', '2\n']
     settings = ('samples_per_gpu=2', 'workers_per_gpu=0', 'mining_algorithm=entropy', 'conf_threshold=0.001')
     source = ('--from', 'images', 'data/JPEGImages', '--out', 'new', '--task', 'mining+infer')

@@ -1,4 +1,4 @@
-"""Hold README.md, CONTRIBUTING.md and docs/ against what they are about."""
+"""Hold README.md, CONTRIBUTING.md, docs/ and the other pages against what they are about."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from executor.contract.params import InferParams, MiningParams, TrainParams
 from tests.conftest import REPOSITORY
 
 DOCUMENTS = sorted(REPOSITORY.glob('docs/*.md'))
-PAGES = [REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *DOCUMENTS]
+FOLDERS = ('', 'docs/', 'docs/zh/', 'docker/', 'tests/')
+PAGES = sorted(page for folder in FOLDERS for page in REPOSITORY.glob(f'{folder}*.md'))
 # Folders whose files pages name as code; `configs/` may be mmdet's, too.
 OURS = 'desk|executor|mining|tests|docs|docker|requirements|benchmarks'
 
-each_page = pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize('page', PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 
 
 def read(place):
@@ -35,13 +36,20 @@ def anchors(text):
     return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
 
 
-def test_the_readme_is_short():
-    assert len(read('README.md').splitlines()) <= 150
+@pytest.mark.parametrize('page', ['README.md', 'README.zh-CN.md'])
+def test_the_readme_is_short(page):
+    assert len(read(page).splitlines()) <= 150
 
 
 def test_the_readme_leads_to_every_document():
-    linked = set(re.findall(r'\]\((docs/[a-z]+\.md)\)', read('README.md')))
+    linked = set(re.findall(r'\]\((docs/[a-z/]+\.md)\)', read('README.md')))
     assert linked == {f'docs/{page.name}' for page in DOCUMENTS}
+
+
+def test_the_chinese_readme_leads_to_every_document_in_chinese_where_it_is():
+    linked = set(re.findall(r'\]\((docs/[a-z/]+\.md)\)', read('README.zh-CN.md')))
+    translated = {page.name for page in REPOSITORY.glob('docs/zh/*.md')}
+    assert linked == {f'docs/{"zh/" if page.name in translated else ""}{page.name}' for page in DOCUMENTS}
 
 
 @each_page
@@ -76,12 +84,16 @@ def test_the_rooms_are_all_the_folders_of_the_code():
 
 
 @pytest.mark.parametrize(
-    'heading, task, params',
-    [('Training', 'training', TrainParams), ('Inference', 'infer', InferParams), ('Mining', 'mining', MiningParams)],
+    'page, headings',
+    [('docs/parameters.md', ('Training', 'Inference', 'Mining')), ('docs/zh/parameters.md', ('训练', '推理', '挖掘'))],
 )
-def test_the_parameters_are_those_of_the_templates_and_of_the_code(heading, task, params):
-    section = read('docs/parameters.md').split(f'\n## {heading}\n')[1].split('\n## ')[0]
-    told = re.findall(r'^\| `(\w+)` \| (?:`(.+?)`)? ?\| \S', section, re.M)
+@pytest.mark.parametrize(
+    'place, task, params', [(0, 'training', TrainParams), (1, 'infer', InferParams), (2, 'mining', MiningParams)]
+)
+def test_the_parameters_are_those_of_the_templates_and_of_the_code(page, headings, place, task, params):
+    heading = headings[place]
+    section = read(page).split(f'\n## {heading}\n')[1].split('\n## ')[0]
+    told = re.findall(r'^\| `(\w+)` \| (?:`(.+?)`)? ?\| \S.* \| \S.* \|$', section, re.M)
     template = yaml.safe_load(read(f'{task}-template.yaml'))
     assert told == [(key, 'false' if value is False else str(value)) for key, value in template.items()]
     assert {key for key, _ in told} == {field.name for field in dataclasses.fields(params) if 'parse' in field.metadata}

@@ -215,6 +215,7 @@ def test_a_folder_without_coco(tmp_path):
         (['first.csv', 'second.csv'], ['train', 'val']),
         (['only.csv'], ['']),
         (['val.csv'], ['']),
+        (['test.csv'], ['']),
         (['a.json', 'b.json', 'c.json'], ['', '', '']),
     ],
 )

@@ -64,6 +64,7 @@ def test_a_training(desk, voc, tmp_path, monkeypatch):
         '| cat   |            7 |           7 |          2 |         2 |',
         'images: 10 hard links',
         'split: 0.2 of the images to validate with',
+        'model: none given (--weights FILE',
         f'-v "$PWD":/work {IMAGE} task run task',
         'run task',
     ):
