@@ -65,6 +65,7 @@ class TrainParams(TaskParams):
     metric: str = _param('bbox', parsers.choice('bbox'))
     val_interval: int = _param(1, _EPOCHS_OR_NONE)
     max_keep_checkpoints: int = _param(1, _EPOCHS_OR_NONE)
+    export_onnx: str = _param('best', parsers.choice('best', 'off'))
     ymir_saved_file_patterns: Tuple[str, ...] = _param((), parsers.patterns)
 
     @property

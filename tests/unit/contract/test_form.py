@@ -42,6 +42,7 @@ TYPED = {
     'metric': ('bbox', 'bbox'),  # there is no other
     'val_interval': ('5', 5),
     'max_keep_checkpoints': ('-1', -1),
+    'export_onnx': ('off', 'off'),
     'ymir_saved_file_patterns': (r'.*\.pth', (r'.*\.pth',)),
     'conf_threshold': ('0.5', 0.5),
     'iou_threshold': ('0.6', 0.6),

@@ -35,7 +35,7 @@ def write(ymir_task, tmp_path):
     files = tmp_path / 'a' / 'report.html', tmp_path / 'a' / 'report.json'
 
     def run() -> tuple:
-        write_page(*files, 'epoch_3', validation, {3: {'loss': 1.0}}, runner, params, '/weights/a.pth')
+        write_page(*files, 'epoch_3', validation, {3: {'loss': 1.0}}, runner, params, '/weights/a.pth', None)
         return files
 
     return run
