@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from dataclasses import dataclass
-from typing import Iterable, List, Optional, Tuple
+from typing import Iterable, List, Optional, Tuple, Union
 
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
+from numpy.typing import NDArray
 
 from executor.detections import Detections
 from executor.detector.detector import DenseSteps, WholeSteps
@@ -39,12 +39,14 @@ def try_model(trained: LoadedModel, device: torch.device, images: Iterable[np.nd
     """
     model, prepare = trained.model.to(device), preparation_of(trained.pipeline)
     dense = dense_steps(model, device, prepare, TORCH, False, False) if is_dense(model, with_class_maps=False) else None
+    steps: Union[DenseSteps, WholeSteps]
     steps = dense[0] if dense else WholeSteps(model, device, 0, class_scores=False)
     if not dense:
         steps.forward([prepare(example_images(300, 400)[0])])  # what is done once is done
     before: Optional[List[Detections]] = [] if dense else None
     divisor = model.data_preprocessor.pad_size_divisor
-    times, sizes = [], []
+    times: List[NDArray[np.float64]] = []
+    sizes: List[Tuple[int, int]] = []
     for image in images:
         marks = [time.perf_counter()]
         prepared = prepare(image)
@@ -56,14 +58,17 @@ def try_model(trained: LoadedModel, device: torch.device, images: Iterable[np.nd
         steps.find(raw, [prepared])
         marks.append(time.perf_counter())
         times.append(np.diff(marks) * 1000)
-        sizes.append(tuple(-(-side // divisor) * divisor for side in prepared.pixels.shape[1::-1]))
-        if before is not None:
+        height, width = (-(-side // divisor) * divisor for side in prepared.pixels.shape[:2])
+        sizes.append((width, height))
+        if before is not None and isinstance(steps, DenseSteps):
             try:
                 before.append(_before(steps, raw, prepared, threshold))
             except OwnWay:
                 before = None
-    preparation, network, postprocessing = (float(statistics.median(one)) for one in zip(*times))
-    return Trial(max(sizes, key=np.prod), preparation, network, postprocessing if dense else None, before)
+    preparation, network, postprocessing = np.median(times, axis=0).tolist()
+    return Trial(
+        max(sizes, key=lambda size: size[0] * size[1]), preparation, network, postprocessing if dense else None, before
+    )
 
 
 def _before(steps: DenseSteps, raw: RawOutputs, prepared: Prepared, threshold: float) -> Detections:
@@ -78,7 +83,7 @@ def _before(steps: DenseSteps, raw: RawOutputs, prepared: Prepared, threshold: f
         label = best[place]
     else:
         place, label = np.nonzero(scores >= np.float32(threshold))
-    return Detections(boxes[place] / np.tile(np.float32(prepared.scale), 2), scores[place, label], label)
+    return Detections(boxes[place] / np.array(prepared.scale * 2, np.float32), scores[place, label], label)
 
 
 def count_flops(model: torch.nn.Module, width: int, height: int) -> Optional[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -117,8 +117,8 @@ class DenseHead:
         """Decode as mmdet's `predict_by_feat` does, where the head has not its own, nor a loss that activates."""
         head = self.head
         own = [name for name in _STEPS if getattr(type(head), name) is not getattr(BaseDenseHead, name)]
-        coder = head.bbox_coder if not own else None
-        if type(coder) not in (DeltaXYWHBBoxCoder, DistancePointBBoxCoder) or len(raw) > 3:
+        coder: Any = getattr(head, 'bbox_coder', None)
+        if own or type(coder) not in (DeltaXYWHBBoxCoder, DistancePointBBoxCoder) or len(raw) > 3:
             raise OwnWay(f'{type(head).__name__} makes its boxes in a way of its own')
         if getattr(getattr(head, 'loss_cls', None), 'custom_cls_channels', False):
             raise OwnWay(f'{type(head).__name__} makes its scores in a way of its own')
