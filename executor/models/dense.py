@@ -133,7 +133,7 @@ class DenseHead:
             scores = scores * factor.sigmoid()
         boxes = coder.decode(priors, deltas)
         if coder.clip_border:
-            boxes = torch.minimum(boxes.clamp(min=0), size[[1, 0, 1, 0]].to(boxes))
+            boxes = torch.min(boxes.clamp(min=0), size[[1, 0, 1, 0]].to(boxes))  # `minimum`: not exported by torch 1.10
         return boxes, scores
 
     @property
