@@ -12,13 +12,11 @@ import logging
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence
 
 import torch
 from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample
 from mmengine.registry import init_default_scope
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.inference import CLASSES, CORES, Times, image_files
 from benchmarks.page import REPOSITORY, machine, table
@@ -33,6 +31,7 @@ from executor.contract.progress import silent_progress
 from executor.detection.detect import compose
 from executor.detection.infer import InferSink
 from executor.detection.sweep import sweep
+from executor.detector.trial import count_flops
 from executor.models.families import register_parts
 from executor.weights.checkpoint import save_weights
 from executor.weights.choose import replace_downloads
@@ -107,9 +106,7 @@ def measured(model: KnownModel) -> Dict[str, str]:
     """Measure one, with random weights."""
     network = build(model.config_file)
     width, height = map(int, model.input.split('x'))
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(*one_image(width, height), mode='predict')
-    gflops = counter.get_total_flops() / 1e9
+    gflops = (count_flops(network, width, height) or 0) / 1e9
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / 'random.pth'
         save_weights(weights, network.state_dict(), {})
@@ -137,13 +134,6 @@ def build(config_file: str) -> torch.nn.Module:
 def millions_of_parameters(network: torch.nn.Module) -> float:
     """Count parameters, without what batch norms keep beside them."""
     return sum(parameter.numel() for parameter in network.parameters()) / 1e6
-
-
-def one_image(width: int, height: int) -> Tuple[torch.Tensor, List[DetDataSample]]:
-    """Make the arguments of a detector for a black image."""
-    shape = (height, width)
-    info = dict.fromkeys(('img_shape', 'ori_shape', 'pad_shape', 'batch_input_shape'), shape)
-    return torch.zeros(1, 3, *shape), [DetDataSample(metainfo={**info, 'scale_factor': (1, 1)})]
 
 
 def rate(config_file: str, weights: Path, folder: Path, count: int) -> float:

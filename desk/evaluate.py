@@ -47,7 +47,7 @@ def evaluate(options: Options, bar: Bar) -> str:
     check_folder(out)
     task = options.task.resolve()
     data = open_task(task)
-    validated = validate(model, data, bar)
+    validated = validate(model, data, bar, closely=True)
     report = model_report(model, data, validated, task)
     out.mkdir(parents=True, exist_ok=True)
     write_model_report(report, out / PAGE, out / NUMBERS)
@@ -75,6 +75,8 @@ def model_report(model: Model, data: ValidationSet, validated: Validated, task: 
         images=validation.images,
         history={},
         settings=_settings(model, data, validated, task),
+        speed=validated.examination.speed,
+        lost=validated.examination.lost,
     )
 
 

@@ -33,6 +33,7 @@ from executor.detector.model import load_model
 from executor.machine.gpus import check_gpus, show_gpus
 from executor.process.explain import explained
 from executor.training.data import with_truth
+from executor.training.examination import Examination, examine
 from executor.training.metric import DetectionMetric, Validation
 from executor.training.workers import choose_workers, set_workers
 
@@ -78,17 +79,18 @@ class Validated:
     detector: str
     device: str
     notes: Sequence[str] = field(default_factory=tuple)  # whole sentences
+    examination: Examination = field(default_factory=Examination)  # where it was asked for
 
 
-def validate(model: Model, data: ValidationSet, bar: Bar) -> Validated:
-    """Find boxes in every image and evaluate them by the classes of the task.
+def validate(model: Model, data: ValidationSet, bar: Bar, closely: bool = False) -> Validated:
+    """Find boxes in every image and evaluate them by the classes of the task; `closely`: also examine the model.
 
     Raises:
         ExecutorError: the model or an image cannot be used, or memory or a GPU is missing.
     """
     try:
         with quiet():
-            return _validate(model, data, bar)
+            return _validate(model, data, bar, closely)
     except Exception as error:  # as a worker's, whose failures are told the same
         problem = explained(error)
         if not isinstance(problem, ExecutorError):
@@ -102,14 +104,15 @@ def _as_of_the_command(problem: ExecutorError) -> ExecutorError:
     return problem if told == str(problem) else ModelError(told)
 
 
-def _validate(model: Model, data: ValidationSet, bar: Bar) -> Validated:
+def _validate(model: Model, data: ValidationSet, bar: Bar, closely: bool) -> Validated:
     gpus = data.params.gpu_ids
     check_gpus(gpus, 0)
     device = torch.device('cuda' if gpus else 'cpu')
     params = replace(model.params, class_names=model.class_names or data.class_names)
     loaded = load_model(params)
     detector = loaded.model.to(device)
-    labels = torch.tensor(_labels(params, data), device=device)
+    of_task = _labels(params, data)
+    labels = torch.tensor(of_task, device=device)
     metric = DetectionMetric(collect_dir=None)
     metric.dataset_meta = {'classes': data.class_names}
     loader = Runner.build_dataloader(_loader(loaded.pipeline, data, bool(gpus)))
@@ -124,11 +127,13 @@ def _validate(model: Model, data: ValidationSet, bar: Bar) -> Validated:
             bar.update(number / len(loader))
     metric.compute_metrics(metric.results)
     parameters = sum(parameter.numel() for parameter in detector.parameters())
+    examination = examine(loaded, device, metric.validation, of_task) if closely else Examination()
     return Validated(
         validation=metric.validation,
         detector=f'{type(detector).__name__}, {parameters:,} parameters',
         device=torch.cuda.get_device_name() if gpus else 'CPU',
         notes=_notes(model, data),
+        examination=examination,
     )
 
 

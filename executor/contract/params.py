@@ -67,6 +67,7 @@ class TrainParams(TaskParams):
     val_interval: int = _param(1, _EPOCHS_OR_NONE)
     max_keep_checkpoints: int = _param(1, _EPOCHS_OR_NONE)
     save_resume_state: bool = _param(False, parsers.flag)
+    export_onnx: str = _param('best', parsers.choice('best', 'off'))
     ymir_saved_file_patterns: Tuple[str, ...] = _param((), parsers.patterns)
 
     @property

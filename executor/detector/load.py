@@ -17,8 +17,8 @@ from executor.detector.detector import DenseSteps, Detector, WholeSteps
 from executor.detector.model import load_model
 from executor.detector.preparation import preparation_of
 from executor.images.prepare import Letterbox, Preparation, Size
-from executor.models.dense import DenseHead, is_dense
-from executor.models.families import Family, family_of
+from executor.models.dense import DenseHead, HeadAdapter, is_dense
+from executor.models.families import family_of
 from executor.network.dense import TorchNetwork, example_images, fused_network
 from executor.network.onnx_network import OnnxNetwork
 
@@ -58,9 +58,8 @@ def load_detector(
     model, prepare = trained.model, preparation_of(trained.pipeline)
     device = torch.device('cuda', torch.cuda.current_device()) if params.gpu_ids else torch.device('cpu')
     dense: Optional[Tuple[DenseSteps, str]] = None
-    family = family_of(model)
-    if backend != MMDET and is_dense(model, with_class_maps=head_maps and family is None):
-        dense = _dense_steps(model, family, device, prepare, backend, class_scores, head_maps)
+    if backend != MMDET and is_dense(model, with_class_maps=head_maps and family_of(model) is None):
+        dense = dense_steps(model, device, prepare, backend, class_scores, head_maps)
     if dense is None and head_maps:
         raise NoHeadMaps(f'the detector ({type(model).__name__}) has no dense class maps')
     steps, used = dense or (WholeSteps(model.to(device), device, len(params.class_names), class_scores), MMDET)
@@ -77,21 +76,21 @@ def load_detector(
     return Detector(steps, prepare, used, trained.score_threshold, calls_at_once, device)
 
 
-def _dense_steps(
-    model: Module,
-    family: Optional[Family],
-    device: torch.device,
-    prepare: Preparation,
-    backend: Optional[str],
-    class_scores: bool,
-    maps: bool,
+def adapter_of(model: Module, class_scores: bool) -> Tuple[HeadAdapter, bool]:
+    """Adapt to the head of a dense detector; says also whether its network is plain, convolutions alone."""
+    family = family_of(model)
+    adapter, plain = (family.adapter, family.plain) if family else (DenseHead, False)
+    return adapter(model.bbox_head, class_scores), plain
+
+
+def dense_steps(
+    model: Module, device: torch.device, prepare: Preparation, backend: Optional[str], class_scores: bool, maps: bool
 ) -> Optional[Tuple[DenseSteps, str]]:
     """Make the steps of a dense detector, try them on an image; gives None, with a warning, where they do not work."""
-    adapter, plain = (family.adapter, family.plain) if family else (DenseHead, False)
     try:
-        head = adapter(model.bbox_head, class_scores)
+        head, plain = adapter_of(model, class_scores)
         example = prepare(example_images(300, 400)[0])
-        network, used = _network(model, device, _fixed_size(prepare), example.pixels.dtype, backend, plain)
+        network, used = _network(model, device, fixed_size(prepare), example.pixels.dtype, backend, plain)
         steps = DenseSteps(network, head, maps)
         steps.find(steps.forward([example]), [example])
     except Exception as error:  # whatever an unusual detector asks of its maps
@@ -116,7 +115,7 @@ def _network(
     return TorchNetwork(network, device, plain), TORCH
 
 
-def _fixed_size(prepare: Preparation) -> Optional[Size]:
+def fixed_size(prepare: Preparation) -> Optional[Size]:
     """Give the size that every image becomes, where there is one."""
     if not isinstance(prepare, Letterbox):
         return None

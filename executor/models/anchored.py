@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from executor.detections import HeadMap
+from executor.models.dense import Choice
 from executor.models.objectness import Candidates, ObjectnessHead, logit, product
 from executor.network.dense import RawOutputs
 
@@ -24,6 +25,8 @@ class AnchoredHead(ObjectnessHead):
         self.least_logit = max(self.least_logit, logit(float(head.test_cfg.get('conf_thr', 0))))
         self.most_before_nms = head.test_cfg.get('nms_pre', -1)
         self.least_side = float(head.test_cfg.get('min_bbox_size', -1))
+        self._head = head
+        self._least_objectness = float(head.test_cfg.get('conf_thr', 0))
         self._coder = head.bbox_coder
         self._anchors = head.prior_generator.base_anchors  # of the position at the top left, (A, 4) a level
         self._strides = head.prior_generator.strides  # (x, y)
@@ -47,6 +50,26 @@ class AnchoredHead(ObjectnessHead):
         scores = product(class_logits, objectness[:, None])
         numbers, labels = torch.where(scores >= self.score_threshold)
         return numbers, labels, scores[numbers, labels]
+
+    def every_box(self, raw: RawOutputs, size: Tensor) -> Tuple[Tensor, Tensor]:
+        parts = [self._every_of_level(*level) for level in enumerate(raw[0])]
+        boxes, scores = (torch.cat(part) for part in zip(*parts))
+        return boxes, scores
+
+    def _every_of_level(self, number: int, level: Tensor) -> Tuple[Tensor, Tensor]:
+        anchors = len(self._anchors[number])
+        found = level[0].permute(1, 2, 0).reshape(-1, level.shape[1] // anchors)  # (h w A, 5 + C)
+        generator = self._head.prior_generator
+        priors = generator.single_level_grid_priors(level.shape[-2:], number, device=level.device)
+        centred = torch.cat([found[:, :2].sigmoid(), found[:, 2:4]], dim=1)  # as the coder expects it
+        boxes = self._coder.decode(priors, centred, torch.full_like(priors[:, :1], self._strides[number][0]))
+        objectness = found[:, 4:5].sigmoid()
+        objectness = objectness * (objectness >= self._least_objectness)
+        return boxes, found[:, 5:].sigmoid() * objectness
+
+    @property
+    def choice(self) -> Choice:
+        return Choice.of(self._head, one_class=False)
 
     def head_maps(self, raw: RawOutputs) -> List[HeadMap]:
         maps = [_by_anchor(level, len(anchors)) for level, anchors in zip(raw[0], self._anchors)]

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Protocol, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector
+from mmdet.models.task_modules.coders import DeltaXYWHBBoxCoder, DistancePointBBoxCoder
 from mmengine.structures import InstanceData
+from torch import Tensor
 
 from executor.detections import Detections, HeadMap
 from executor.images.prepare import Prepared
 from executor.network.dense import RawOutputs
+
+_STEPS = ('predict_by_feat', '_predict_by_feat_single', '_bbox_post_process')  # from head maps to boxes
+
+
+class OwnWay(ValueError):
+    """A head makes its boxes or scores in a way of its own."""
 
 
 class HeadAdapter(Protocol):
@@ -26,6 +34,47 @@ class HeadAdapter(Protocol):
     def head_maps(self, raw: RawOutputs) -> List[HeadMap]:
         """Give the levels' logits by anchor, of all B images."""
         ...
+
+    def every_box(self, raw: RawOutputs, size: Tensor) -> Tuple[Tensor, Tensor]:
+        """Decode all of one image: (N, 4) boxes in the network's pixels, and (N, C) scores.
+
+        An exporter can follow it. `size`: (2,) height and width of the image as it came to the network.
+
+        Raises:
+            OwnWay: the head's boxes come about in a way that is not known.
+        """
+        ...
+
+    @property
+    def choice(self) -> Choice:
+        """Say which of them are detections."""
+        ...
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What becomes a detection, of all boxes of an image with their scores."""
+
+    score_threshold: float
+    one_class: bool  # whether a box counts for its best class alone, else for each that scores enough
+    most_before_nms: int  # boxes with a class each, the best of an image or of each level; -1 for all
+    least_side: float  # in pixels of the original image, which both sides must exceed; -1 where any may stay
+    nms: Optional[Mapping[str, object]]  # mmdet's settings; None where there is none
+    most: int  # of an image; -1 for all
+
+    @classmethod
+    def of(cls, head: torch.nn.Module, one_class: bool) -> Choice:
+        """Read the settings of mmdet's head."""
+        chosen = head.test_cfg
+        nms = chosen.get('nms')
+        return cls(
+            score_threshold=float(chosen.get('score_thr', 0.0)),
+            one_class=one_class,
+            most_before_nms=int(chosen.get('nms_pre', -1)),
+            least_side=float(chosen.get('min_bbox_size', -1)),
+            nms=None if nms is None else dict(nms),
+            most=int(chosen.get('max_per_img', -1)),
+        )
 
 
 def is_dense(model: torch.nn.Module, with_class_maps: bool) -> bool:
@@ -63,6 +112,38 @@ class DenseHead:
     def head_maps(self, raw: RawOutputs) -> List[HeadMap]:
         """Give the levels' class logits by anchor; the background of a softmax head is left out."""
         return [_head_map(level, self.head.num_classes, self.head.use_sigmoid_cls) for level in raw[0]]
+
+    def every_box(self, raw: RawOutputs, size: Tensor) -> Tuple[Tensor, Tensor]:
+        """Decode as mmdet's `predict_by_feat` does, where the head has not its own, nor a loss that activates."""
+        head = self.head
+        own = [name for name in _STEPS if getattr(type(head), name) is not getattr(BaseDenseHead, name)]
+        coder: Any = getattr(head, 'bbox_coder', None)
+        if own or type(coder) not in (DeltaXYWHBBoxCoder, DistancePointBBoxCoder) or len(raw) > 3:
+            raise OwnWay(f'{type(head).__name__} makes its boxes in a way of its own')
+        if getattr(getattr(head, 'loss_cls', None), 'custom_cls_channels', False):
+            raise OwnWay(f'{type(head).__name__} makes its scores in a way of its own')
+        sizes = [level.shape[-2:] for level in raw[0]]
+        priors = torch.cat(head.prior_generator.grid_priors(sizes, device=raw[0][0].device))
+        logits, deltas, *factors = (
+            torch.cat([_by_place(level, width) for level in group])
+            for group, width in zip(raw, (head.cls_out_channels, coder.encode_size, 1))
+        )
+        scores = logits.sigmoid() if head.use_sigmoid_cls else logits.softmax(-1)[:, :-1]
+        for factor in factors:  # such as FCOS's centerness
+            scores = scores * factor.sigmoid()
+        boxes = coder.decode(priors, deltas)
+        if coder.clip_border:
+            boxes = torch.min(boxes.clamp(min=0), size[[1, 0, 1, 0]].to(boxes))  # `minimum`: not exported by torch 1.10
+        return boxes, scores
+
+    @property
+    def choice(self) -> Choice:
+        return Choice.of(self.head, one_class=False)
+
+
+def _by_place(level: Tensor, width: int) -> Tensor:
+    """Lay (1, A W, h, w) out by place and anchor, (h w A, W)."""
+    return level[0].permute(1, 2, 0).reshape(-1, width)
 
 
 def _head_map(level: torch.Tensor, classes: int, sigmoid: bool) -> HeadMap:

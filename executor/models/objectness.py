@@ -18,6 +18,7 @@ from torch import Tensor
 
 from executor.detections import Detections, HeadMap
 from executor.images.prepare import Prepared
+from executor.models.dense import Choice
 from executor.network.dense import RawOutputs
 
 _SPLIT = 10000  # boxes, above which `batched_nms` goes class by class
@@ -55,6 +56,15 @@ class ObjectnessHead(abc.ABC):
     @abc.abstractmethod
     def scored(self, class_logits: Tensor, objectness: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
         """Choose labels of (M, C) candidates: the candidate's number, the label and the score of each, (N,)."""
+
+    @abc.abstractmethod
+    def every_box(self, raw: RawOutputs, size: Tensor) -> Tuple[Tensor, Tensor]:
+        """Decode all of one image, see `HeadAdapter`."""
+
+    @property
+    @abc.abstractmethod
+    def choice(self) -> Choice:
+        """Say which boxes are detections."""
 
     @abc.abstractmethod
     def head_maps(self, raw: RawOutputs) -> List[HeadMap]:

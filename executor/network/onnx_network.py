@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import warnings
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -20,7 +20,9 @@ from executor.network.dense import CHECK_SIDE, Network, RawOutputs, check_same, 
 
 logger = logging.getLogger(__name__)
 
-_OTHER_SIDES = (250, 410)  # of a second image, in case the graph has kept a size; to be padded, other than the first
+Axes = Mapping[int, str]
+
+OTHER_SIDES = (250, 410)  # of a second image, in case the graph has kept a size; to be padded, other than the first
 
 
 class OnnxNetwork:
@@ -37,20 +39,14 @@ class OnnxNetwork:
             Exception: of many kinds, where the network cannot be exported, or not loaded by the runtime.
             ValueError: the graph does not compute what the network does.
         """
-        import onnxruntime  # only where it is used
-
         started = time.monotonic()
         self.divisor = network.divisor
         width, height = input_size or (CHECK_SIDE, CHECK_SIDE)
         example = example_images(height, width).astype(dtype)
         graph = export_graph(network, example, fixed=input_size is not None)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # it warns of its own optimisations
-        self._session = onnxruntime.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
-        self._input = self._session.get_inputs()[0].name
+        self._run = open_graph(graph)
         self._structure = network.structure
-        others = [] if input_size is not None else [example_images(*_OTHER_SIDES).astype(dtype)]
+        others = [] if input_size is not None else [example_images(*OTHER_SIDES).astype(dtype)]
         for pixels in (example, *others):
             with torch.inference_mode():
                 check_same(self(pixels), network(torch.from_numpy(pixels)))
@@ -58,16 +54,32 @@ class OnnxNetwork:
 
     def __call__(self, pixels: np.ndarray) -> RawOutputs:
         """Run (1, H, W, 3) BGR of the dtype it was made for."""
-        outputs = self._session.run(None, {self._input: pixels})
-        return nested(self._structure, map(torch.from_numpy, outputs))
+        return nested(self._structure, map(torch.from_numpy, self._run(pixels)))
 
 
-def export_graph(network: Network, example: np.ndarray, fixed: bool) -> bytes:
-    """Export an ONNX graph with one input, `images`, of the example's shape or of any height and width."""
+def open_graph(graph: bytes) -> Callable[[np.ndarray], Sequence[np.ndarray]]:
+    """Open a graph of one input in ONNX Runtime, on one thread; returns what gives its outputs."""
+    import onnxruntime  # only where it is used
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # it warns of its own optimisations
+    session = onnxruntime.InferenceSession(graph, options, providers=['CPUExecutionProvider'])
+    name = session.get_inputs()[0].name
+    return lambda pixels: session.run(None, {name: pixels})
+
+
+def export_graph(
+    network: torch.nn.Module, example: np.ndarray, fixed: bool, outputs: Optional[Mapping[str, Axes]] = None
+) -> bytes:
+    """Export an ONNX graph with one input, `images`, of the example's shape or of any height and width.
+
+    `outputs`: their names, each with the names of those of its axes that depend on height and width.
+    """
     graph = io.BytesIO()
-    arguments: Dict[str, object] = {'input_names': ['images'], 'opset_version': 13}
+    arguments: Dict[str, object] = {'input_names': ['images'], 'opset_version': 13, 'output_names': [*(outputs or ())]}
     if not fixed:
-        arguments['dynamic_axes'] = {'images': {1: 'height', 2: 'width'}}
+        arguments['dynamic_axes'] = {'images': {1: 'height', 2: 'width'}, **(outputs or {})}
     if 'dynamo' in inspect.signature(torch.onnx.export).parameters:
         arguments['dynamo'] = False  # the tracing exporter: a second instead of half a minute, and every torch has it
     with warnings.catch_warnings(), _silent_stderr(), torch.no_grad():

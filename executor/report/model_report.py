@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import List, Mapping, Sequence
+from typing import List, Mapping, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from executor.contract.output.training_result import EVALUATE_CONFIG
 from executor.evaluation.analysis import Analysis
 from executor.evaluation.coco import COCO_NAMES, Evaluation
+from executor.evaluation.lost import LostBoxes
 from executor.evaluation.matching import IOU
 from executor.evaluation.thresholds import THRESHOLDS, Counts
 from executor.report.page import Numbers, rounded
@@ -31,6 +32,8 @@ class ModelReport:
     images: int  # validated; of so many that memory is short not all are analysed
     history: Mapping[int, Mapping[str, float]]  # losses, rate and AP by epoch
     settings: Mapping[str, Mapping[str, object]]  # values by name, by heading
+    speed: Optional[Mapping[str, object]] = None  # of an image here; None where it was not measured
+    lost: Optional[LostBoxes] = None  # in NMS; None where that is not known
 
 
 def report_numbers(report: ModelReport) -> Numbers:
@@ -72,6 +75,8 @@ def report_numbers(report: ModelReport) -> Numbers:
         'errors': {name: {'boxes': cost.boxes, 'ap_50': rounded(cost.ap_50)} for name, cost in analysis.costs.items()},
         'localisation': rounded(analysis.localisation._asdict()),
         'calibration': rounded(asdict(analysis.calibration)),
+        'lost_in_nms': None if report.lost is None else _lost_numbers(report.lost, report.class_names),
+        'speed': None if report.speed is None else rounded(dict(report.speed)),
         'history': [{'epoch': epoch, **rounded(dict(row))} for epoch, row in sorted(report.history.items())],
         'settings': {
             heading: {key: _text(value) for key, value in of.items()} for heading, of in report.settings.items()
@@ -94,6 +99,19 @@ def _class_numbers(report: ModelReport) -> List[Numbers]:
         }
         for result, at_own in zip(report.evaluation.classes, own)
     ]
+
+
+def _lost_numbers(lost: LostBoxes, class_names: Sequence[str]) -> Numbers:
+    classes = [
+        {
+            'name': class_names[label],
+            'boxes': int((lost.label == label).sum()),
+            'pair_iou': rounded(np.sort(lost.pair_iou[lost.label == label])),
+        }
+        for label in np.unique(lost.label).tolist()
+    ]
+    counts = {'images': lost.images, 'images_with_missed': lost.images_with_missed, 'missed': lost.missed}
+    return {**counts, 'boxes': len(lost.label), 'classes': classes}
 
 
 def _score_curves(counts: Counts) -> List[Numbers]:

@@ -7,7 +7,7 @@ import platform
 import time
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Mapping
+from typing import Mapping, Optional
 
 import mmcv
 import mmdet
@@ -19,11 +19,13 @@ from mmengine.runner import Runner
 from executor.contract.output.training_result import Stage
 from executor.contract.params import TrainParams
 from executor.contract.shown import first_line
+from executor.detector.model import LoadedModel
 from executor.evaluation.analysis import analyse
 from executor.report.model_page import write_model_report
 from executor.report.model_report import ModelReport
 from executor.report.training_board import show_model
 from executor.training.board_backend import board_of
+from executor.training.examination import Examination, examine
 from executor.training.history_hook import History
 from executor.training.metric import Validation
 from executor.training.resume_state import unwrapped_model
@@ -46,12 +48,15 @@ def write_page(
     runner: Runner,
     params: TrainParams,
     began_with: str,
+    trained: Optional[LoadedModel],
 ) -> None:
     """Analyse the validation of the best stage and write its page and numbers; where that fails, say why."""
     started = time.monotonic()
     details = validation.evaluation.details
     assert details is not None, 'the best stage was validated'
+    device = torch.device('cuda', torch.cuda.current_device()) if params.gpu_ids else torch.device('cpu')
     try:
+        found = Examination() if trained is None else examine(trained, device, validation)
         report = ModelReport(
             title=Path(params.config_file).name,
             stage=stage.name,
@@ -62,6 +67,8 @@ def write_page(
             images=validation.images,
             history=history,
             settings=settings_of(runner, params, began_with),
+            speed=found.speed,
+            lost=found.lost,
         )
         write_model_report(report, page, numbers)
     except Exception as error:  # it is an extra: whatever goes wrong in it must not cost a training that is done

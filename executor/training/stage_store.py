@@ -9,9 +9,9 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from executor.contract.output.files import remove_halves, replaced_path
+from executor.contract.output.files import remove_file, remove_halves, replace_file, replaced_path
 from executor.contract.output.training_result import RESUME_FILE, Stage, TrainingResult, best_stage
 from executor.contract.params import TrainParams
 from executor.evaluation.coco import NOTHING_MEASURED, Evaluation
@@ -71,6 +71,27 @@ class StageStore:
         self.write_result()
         self._remove([trained for trained in known if trained not in self.stages])
         return new
+
+    def extend(self, trained: TrainedStage, files: Mapping[str, bytes]) -> None:
+        """Write more files of a stage that is there, by name, and list them.
+
+        Raises:
+            OSError: they cannot be written; then none is there.
+        """
+        folder, name = self.result.stage_dir(trained.stage.name), trained.stage.name
+        self.result.made.add(self._paths(name, [*files]))
+        try:
+            for file, content in files.items():
+                replace_file(folder / file, content)
+        except OSError:
+            for file in files:
+                remove_file(folder / file)
+            raise
+        written = tuple(dict.fromkeys((*trained.written, *files)))
+        stage = dataclasses.replace(trained.stage, files=self._listed(written))
+        more = dataclasses.replace(trained, stage=stage, written=written)
+        self.stages = [more if one is trained else one for one in self.stages]
+        self.write_result()
 
     def add_state(self, name: str, file: Path) -> None:
         """List the state to resume from with the latest stage, and with no other, as one more name of the file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import Optional
 
 from mmengine.runner import Runner
 
@@ -16,6 +17,7 @@ from executor.contract.index import read_training_index
 from executor.contract.output.training_result import TrainingResult
 from executor.contract.params import Job, TrainParams
 from executor.contract.progress import Progress
+from executor.detector.model import LoadedModel
 from executor.log import duration
 from executor.machine.memory import keep_freed_memory
 from executor.models.families import register_parts
@@ -36,6 +38,7 @@ from executor.training.pretrained import PretrainedHook, from_scratch, starting_
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
 from executor.training.resume import ResumeHook, find_resume_file
 from executor.training.stage_hook import StageHook
+from executor.training.stage_onnx import export_best, load_best
 from executor.training.stage_store import StageStore
 from executor.training.waiting_hook import WaitingHook
 from executor.training.workers import Loading
@@ -100,11 +103,21 @@ def train(job: Job, progress: Progress) -> None:
         with config_to_blame(config, params.config_options):
             raise
     if dist.rank() == 0:
-        _attach(store, stages, runner, params, began_with)
+        trained = load_best(store, params)
+        if trained is not None:
+            export_best(store, params, stages.best, trained)
+        _attach(store, stages, runner, params, began_with, trained)
         _sum_up(env, store, time.monotonic() - started)
 
 
-def _attach(store: StageStore, stages: StageHook, runner: Runner, params: TrainParams, began_with: str) -> None:
+def _attach(
+    store: StageStore,
+    stages: StageHook,
+    runner: Runner,
+    params: TrainParams,
+    began_with: str,
+    trained: Optional[LoadedModel],
+) -> None:
     """Draw what the best stage saw, write its page, and list both."""
     files = [store.result.attachments_dir(_SECTION) / name for name in _ATTACHMENTS]
     store.result.made.add(files)
@@ -113,7 +126,8 @@ def _attach(store: StageStore, stages: StageHook, runner: Runner, params: TrainP
         images = [(Path(path), result) for path, result in stages.best.samples]
         if write_picture(picture, lambda: draw_grid(images, params.class_names, score_threshold=0.3)):
             logger.info('pictures of validation images: %s', picture)
-        write_page(page, numbers, store.best.stage, stages.best, store.history, runner, params, began_with)
+        stage = store.best.stage
+        write_page(page, numbers, stage, stages.best, store.history, runner, params, began_with, trained)
     with board_of(runner) as board:
         board.success()
     # Where a resumed training found no better stage, the best one and what is written of it are of the one before.

@@ -20,7 +20,18 @@ pytestmark = pytest.mark.slow
 # Networks that have hardly learned anything find something by chance.
 FINDING = 'model.test_cfg.score_thr=0 model.test_cfg.max_per_img=300'
 MODELS = (shapes.CONFIG_FILE, 'configs/yolov5/yolov5n_8x8_300e_coco.py')
-NUMBERS = ('images', 'coco', 'platform', 'best', 'classes', 'errors', 'confusion', 'by_score', 'calibration')
+NUMBERS = (
+    'images',
+    'coco',
+    'platform',
+    'best',
+    'classes',
+    'errors',
+    'confusion',
+    'by_score',
+    'calibration',
+    'lost_in_nms',
+)
 
 
 @pytest.mark.parametrize('config_file', MODELS, ids=['yolox_nano', 'yolov5n'])
@@ -37,6 +48,7 @@ def test_a_stage_has_the_numbers_of_its_training(tmp_path, monkeypatch, capsys, 
     )
     before, after = (json.loads(file.read_text(encoding='utf-8')) for file in reported)
     assert {name: after[name] for name in NUMBERS} == {name: before[name] for name in NUMBERS}
+    assert after['lost_in_nms']['images'] > 0 and after['speed']['gflops'] == before['speed']['gflops'] > 0
     assert sum(after['calibration']['count']) > 800 and after['coco']['AR_100'] > 0
     Page((task / 'evaluation/task-epoch_1/report.html').read_text(encoding='utf-8'))
     # Unrounded, as the state to resume from has them.

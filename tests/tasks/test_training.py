@@ -60,7 +60,8 @@ def test_a_package_has_all_that_a_later_task_needs(two_epochs, monkeypatch):
     models = read_env(env_file).output.models_dir
     assert list(result['model_stages']) == ['epoch_1', 'epoch_2']
     for name, stage in result['model_stages'].items():
-        assert stage['files'] == [f'{name}.pth', NANO]
+        graph = [f'{name}.onnx', f'{name}.json'] if name == result['best_stage_name'] else []
+        assert stage['files'] == [f'{name}.pth', NANO, *graph]
         weights = read_checkpoint(models / name / f'{name}.pth')
         assert set(weights) == {'meta', 'state_dict'}  # no optimizer
         assert weights['meta']['dataset_meta'] == {'classes': shapes.CLASS_NAMES}
@@ -161,7 +162,7 @@ def test_what_the_platform_keeps_shows_all_of_it(two_epochs, tmp_path):
 
 
 def test_resume_goes_on_after_a_kill(tmp_path):
-    env_file = write_small_task(tmp_path, max_epochs=8, max_keep_checkpoints=-1)
+    env_file = write_small_task(tmp_path, max_epochs=8, max_keep_checkpoints=-1, export_onnx='off')
     process = start(env_file)
     state = tmp_path / 'out/training/resume.pth'
     wait_for(process, lambda: state.is_file() and 'epoch_2' in result_of(env_file)['model_stages'])
@@ -351,7 +352,7 @@ def test_a_new_start_in_the_same_folder_mixes_nothing_and_takes_nothing_of_other
     assert list(result_of(env_file)['model_stages']) == ['epoch_1']
     ours = {f'models/attachments/{section}/{name}' for section, names in ATTACHMENTS.items() for name in names}
     ours.add('models/result.yaml')
-    ours |= {f'models/epoch_1/{name}' for name in ('epoch_1.pth', NANO)}
+    ours |= {f'models/epoch_1/{name}' for name in ('epoch_1.pth', NANO, 'epoch_1.onnx', 'epoch_1.json')}
     found = {name for name in files_in(tmp_path / 'out') if name.startswith(('models', 'tensorboard'))}
     curves = found - ours - theirs
     assert found == ours | theirs | curves
@@ -375,7 +376,7 @@ def test_a_second_task_in_the_same_folder_is_refused_and_the_first_goes_on(tmp_p
 
 
 def test_a_kill_in_the_middle_of_a_validation_costs_no_epoch(tmp_path):
-    env_file = write_small_task(tmp_path, val=60, max_epochs=2, max_keep_checkpoints=-1)
+    env_file = write_small_task(tmp_path, val=60, max_epochs=2, max_keep_checkpoints=-1, export_onnx='off')
     process = start(env_file)
     state = tmp_path / 'out/training/resume.pth'
     wait_for(process, lambda: state.is_file() and len(read_checkpoint(state)['ymir_stages']) == 2)
@@ -421,7 +422,7 @@ def test_older_protocols_have_their_files_in_one_folder(tmp_path, protocol, fold
     result = result_of(env_file)
     assert list(result) == keys
     files = result['model'] if protocol is None else result['model_stages']['epoch_1']['files']
-    assert files == ['epoch_1.pth', NANO]
+    assert files == ['epoch_1.pth', NANO, 'epoch_1.onnx', 'epoch_1.json']
     assert all((tmp_path / 'out/models' / file).is_file() for file in files)
 
 
@@ -512,7 +513,9 @@ def test_other_detectors_of_mmdet_train(tmp_path, config_file, size):
     output = run(env_file)
     assert 'the backbone starts from random weights' in output
     files = result_of(env_file)['model_stages']['epoch_1']['files']
-    assert files == ['epoch_1.pth', Path(config_file).name]
+    graph = ['epoch_1.onnx', 'epoch_1.json'] if 'retinanet' in config_file else []
+    assert files == ['epoch_1.pth', Path(config_file).name, *graph]
+    assert ('no ONNX graph is written of epoch_1: FasterRCNN is no dense detector' in output) == (not graph)
 
 
 def test_training_goes_on_from_a_package_of_the_predecessor(tmp_path):

@@ -35,7 +35,8 @@ ROOMS = {
         'executor.machine executor.report mining.base mining.catalog numpy torch'
     ),
     'executor/training': (
-        'executor.config executor.contract executor.detections executor.dist executor.evaluation executor.images '
+        'executor.config executor.contract executor.detections executor.detector executor.dist executor.evaluation '
+        'executor.images '
         'executor.log executor.machine executor.models.families executor.report executor.survey '
         'executor.weights cv2 mmcv mmdet mmengine numpy torch'
     ),

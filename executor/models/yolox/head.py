@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from executor.detections import HeadMap
+from executor.models.dense import Choice
 from executor.models.objectness import Candidates, ObjectnessHead, product
 from executor.network.dense import RawOutputs
 
@@ -18,6 +19,7 @@ class YoloxHead(ObjectnessHead):
     def __init__(self, head: torch.nn.Module, class_scores: bool) -> None:
         """Read the settings of mmdet's YOLOXHead."""
         super().__init__(head, class_scores)
+        self._head = head
         self._strides = [stride[0] for stride in head.prior_generator.strides]
 
     def candidates(self, raw: RawOutputs) -> List[Candidates]:
@@ -35,6 +37,23 @@ class YoloxHead(ObjectnessHead):
         """Take the best class of each candidate."""
         best, labels = class_logits.max(dim=1)
         return torch.arange(len(best), device=best.device), labels, product(best, objectness)
+
+    def every_box(self, raw: RawOutputs, size: Tensor) -> Tuple[Tensor, Tensor]:
+        parts = [self._every_of_level(number, *level) for number, level in enumerate(zip(*raw))]
+        boxes, scores = (torch.cat(part) for part in zip(*parts))
+        return boxes, scores
+
+    def _every_of_level(self, number: int, classes: Tensor, boxes: Tensor, objectness: Tensor) -> Tuple[Tensor, Tensor]:
+        raw, stride = boxes[0].permute(1, 2, 0).reshape(-1, 4), self._strides[number]
+        points = self._head.prior_generator.single_level_grid_priors(boxes.shape[-2:], number, device=boxes.device)
+        center = raw[:, :2] * stride + points
+        half = raw[:, 2:].exp() * (stride / 2)
+        scores = (classes[0].sigmoid() * objectness[0].sigmoid()).permute(1, 2, 0).reshape(-1, classes.shape[1])
+        return torch.cat([center - half, center + half], dim=1), scores
+
+    @property
+    def choice(self) -> Choice:
+        return Choice.of(self._head, one_class=True)
 
     def head_maps(self, raw: RawOutputs) -> List[HeadMap]:
         classes, _, objectness = raw

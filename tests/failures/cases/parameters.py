@@ -143,6 +143,7 @@ CASES: Tuple[Case, ...] = (
     _value('freeze', 'head', 'freeze is none of those there are', 'none, backbone, or a number of stages'),
     _value('patience', 0, 'patience is 0', 'a whole number of at least 1'),
     _value('mosaic', 'on', 'mosaic is none of those there are', 'one of auto, off'),
+    _value('export_onnx', 'all', 'export_onnx is none of those there are', 'one of best, off'),
     _value('anchors', 'mine', 'anchors is none of those there are', 'must be one of config, auto'),
     _value('config_file', ['a.py'], 'config_file is a list', 'must be text'),
     _value('ymir_saved_file_patterns', '*.pth', 'a file pattern is no regular expression', 'regular expressions'),

@@ -43,6 +43,7 @@ TYPED = {
     'val_interval': ('5', 5),
     'max_keep_checkpoints': ('-1', -1),
     'save_resume_state': ('true', True),
+    'export_onnx': ('off', 'off'),
     'ymir_saved_file_patterns': (r'.*\.pth', (r'.*\.pth',)),
     'conf_threshold': ('0.5', 0.5),
     'iou_threshold': ('0.6', 0.6),

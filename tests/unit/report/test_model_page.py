@@ -14,6 +14,7 @@ import pytest
 from executor.contract.output.training_result import EVALUATE_CONFIG
 from executor.evaluation.analysis import analyse
 from executor.evaluation.coco import evaluate
+from executor.evaluation.lost import LostBoxes
 from executor.report.model_page import write_model_report
 from executor.report.model_report import ModelReport
 from tests.support.html import Page, check_alone
@@ -116,6 +117,38 @@ def test_numbers_by_hand(written):
         **{'mAP': 0.2525, 'mAR': 0.25, 'tp': 1, 'fp': 1, 'fn': 2, 'iou_thr': 0.5, 'conf_thr': 0.005}
     }
     assert '<strong>0.651</strong>' in text
+
+
+def test_losses_in_nms_and_times(written):
+    results = [image(0, [(1, 0, 0, 9, 9)], [(1, 0.5, 0, 0, 9, 9)])]
+    lost = LostBoxes(3, 5, 40, np.array([1, 0, 1, 1]), np.array([0.7, 0.25, 0.1, 0.4]))
+    speed = {'images': 3, 'input': [416, 320], 'ran_on': 'CPU', 'gflops': None, 'postprocessing_ms': None}
+    speed.update(preparation_ms=0.26, network_ms=23.68)
+    text, numbers = written(results, HOSTILE[:2], lost=lost, speed=speed)
+    assert numbers['lost_in_nms'] == {
+        **{'images': 3, 'images_with_missed': 5, 'missed': 40, 'boxes': 4},
+        'classes': [
+            {'name': HOSTILE[0], 'boxes': 1, 'pair_iou': [0.25]},
+            {'name': HOSTILE[1], 'boxes': 3, 'pair_iou': [0.1, 0.4, 0.7]},
+        ],
+    }
+    cells = Page(text).texts
+    row = cells[cells.index('lost') :]
+    assert row[row.index('猫') :][:5] == ['猫', '3', '0.100', '0.400', '0.700']
+    assert 'in 3 images, of the 5 with such boxes' in text and 'input 416 x 320' in text
+    assert [cell for cell in cells[cells.index('GFLOPs') + 1 :] if cell.strip()][:4] == [
+        '0.3',
+        '23.7',
+        'in the network',
+        '–',
+    ]
+    check_alone(text)
+
+
+def test_what_was_not_examined_is_not_told(usual):
+    text, numbers = usual
+    assert (numbers['lost_in_nms'], numbers['speed']) == (None, None)
+    assert 'stand too close' not in text and 'What an image takes' not in text
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def write(ymir_task, tmp_path, board):
     files = tmp_path / 'a' / 'report.html', tmp_path / 'a' / 'report.json'
 
     def run() -> tuple:
-        write_page(*files, stage, validation, {3: {'loss': 1.0}}, runner, params, '/weights/a.pth')
+        write_page(*files, stage, validation, {3: {'loss': 1.0}}, runner, params, '/weights/a.pth', None)
         return files
 
     return run
