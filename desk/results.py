@@ -15,8 +15,10 @@ from executor.contract.env import Env
 _FILES = {
     'infer-result.json': 'boxes of every image',
     'infer-examples.jpg': 'some images with their boxes',
+    'tensorboard/infer.html': 'page of the inference',
     'result.tsv': 'images with their scores, most worth labelling first',
     'mining-examples.jpg': 'images of the highest and of the lowest scores',
+    'tensorboard/mining.html': 'page of the mining',
 }
 _TIME_AND_LEVEL = re.compile(r'^\S+ \S+ [A-Z]+ ')
 

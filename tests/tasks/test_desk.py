@@ -79,7 +79,8 @@ def test_from_labelled_images_to_boxes_in_new_ones(training, tmp_path):
     desk(tmp_path, 'make', *source, '--weights', 'task', '--set', *settings)
     assert 'class_names: ["circle", "square", "triangle"]' in (tmp_path / 'new/in/config.yaml').read_text()
     told = desk(tmp_path, 'run', 'new')
-    for name in ('infer-result.json', 'infer-examples.jpg', 'result.tsv', 'mining-examples.jpg'):
+    pages = ('tensorboard/infer.html', 'tensorboard/mining.html')
+    for name in ('infer-result.json', 'infer-examples.jpg', 'result.tsv', 'mining-examples.jpg', *pages):
         assert f': new/out/{name}\n' in told
     ranked = [line.split('\t')[0] for line in (tmp_path / 'new/out/result.tsv').read_text().splitlines()]
     assert sorted(ranked) == [f'in/assets/data-{number}.png' for number in range(6)]
