@@ -8,6 +8,7 @@ import start
 from benchmarks.models import build, gpu_rows, millions_of_parameters
 from executor.config.find import REPOSITORY, find_config, mmdet_configs, our_configs
 from executor.config.known_models import KnownModel, describe_models, known_models
+from executor.weights import image
 
 # As their authors publish them, in millions.
 PUBLISHED = {'YOLOX-nano': 0.91, 'YOLOX-tiny': 5.06, 'YOLOX-s': 9.0, 'YOLOX-m': 25.3, 'YOLOX-l': 54.2, 'YOLOX-x': 99.1}
@@ -51,6 +52,15 @@ def test_the_page_has_the_same_rows():
     for row, model in zip(rows, known_models()):
         cells = [cell.strip() for cell in row.strip('| ').split(' | ')]
         assert cells[1] == f'`{model.config_file}`' and cells[3:8] == list(model[3:8])
+
+
+def test_the_weights_of_the_image_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(image, 'IMAGE_WEIGHTS', tmp_path / 'weights')
+    assert 'Weights in this image: none.' in describe_models()
+    (tmp_path / 'weights').mkdir()
+    for name in ('yolox_s.pth', 'resnet50.pth'):
+        (tmp_path / 'weights' / name).touch()
+    assert 'Weights in this image: resnet50.pth, yolox_s.pth.' in describe_models()
 
 
 def test_what_is_published_of_gpus_is_of_the_same_models_and_on_the_page():
