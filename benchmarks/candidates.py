@@ -159,9 +159,8 @@ def describe(found: Dict[str, Dict[str, float]]) -> List[str]:
         for name, result in found.items()
     ]
     return [
-        f'Mining and inference without a detector: {BOXES} boxes an image. Seconds of all ranks together, which run one after',
-        'the other here; memory is that of all ranks in one process, beside the libraries. infer-result.json is read back',
-        'as a whole.',
+        f'Mining and inference without a detector: {BOXES} boxes an image. Seconds of all ranks together, which run',
+        'one after the other here; memory is that of all ranks in one process, beside the libraries.',
         '',
         f'{machine()}.',
         '',
