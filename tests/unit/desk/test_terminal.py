@@ -40,8 +40,9 @@ def test_a_log_gets_a_line_a_minute(monkeypatch):
 
 
 def test_the_last_table_of_a_log():
-    log = 'a\n+---+\n| 1 |\n+---+\nb\n+---+\n| 2 |\n+---+\n2026-01-01 INFO end\n'
-    assert _last_table(log) == ['+---+', '| 2 |', '+---+']
+    time = '2026-01-01 10:00:00'
+    log = f'a\n+---+\n| 1 |\n+---+\n{time} INFO per class:\n+---+\n| 2 |\n+---+\n{time} INFO end\n'
+    assert _last_table(log) == ['per class:', '+---+', '| 2 |', '+---+']
     assert _last_table('no table\n') == []
 
 
