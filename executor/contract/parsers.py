@@ -92,11 +92,11 @@ def text(value: object, wanted: str = 'text', longest: int = _LONGEST_TEXT) -> s
 
 
 def choice(*allowed: str) -> Callable[[object], str]:
-    """Make a parser of one of the given words; `off` without quotes is false in YAML, and taken as the word."""
+    """Make a parser of one of the given words; `on` and `off` without quotes are true and false in YAML."""
     wanted = 'one of ' + ', '.join(allowed) if len(allowed) > 1 else allowed[0]
 
     def parse(value: object) -> str:
-        word = 'off' if value is False and 'off' in allowed else text(value, wanted)
+        word = ('on' if value else 'off') if isinstance(value, bool) else text(value, wanted)
         if word not in allowed:
             raise ValueError(wanted)
         return word

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import Generic, List, Sequence, Tuple, TypeVar
+from typing import Collection, Generic, List, Sequence, Tuple, TypeVar
 
 T = TypeVar('T')
 
@@ -22,6 +22,14 @@ class Best(Generic[T]):
             heapq.heappush(self._heap, entry)
         else:
             heapq.heappushpop(self._heap, entry)
+
+    def only(self, positions: Collection[int]) -> Best[T]:
+        """Leave out the candidates at other positions."""
+        chosen: Best[T] = Best(self._most)
+        for score, before, item in self._heap:
+            if -before in positions:
+                chosen.add(score, -before, item)
+        return chosen
 
     @staticmethod
     def joined(ranks: Sequence[Best[T]]) -> List[Tuple[float, int, T]]:

@@ -69,7 +69,7 @@ def compose(infer: Optional[InferParams], mining: Optional[MiningParams], cores:
         return DetectAndScore(detector)
     settings = Settings(mining.class_distribution_scores, mining.aldd_exact, mining.seed)
     scorer = make_scorer(mining.mining_algorithm, settings)
-    return DetectAndScore(detector, scorer, ALGORITHMS[mining.mining_algorithm])
+    return DetectAndScore(detector, scorer, ALGORITHMS[mining.mining_algorithm], looks=mining.diversity == 'on')
 
 
 def _sweep(

@@ -6,7 +6,7 @@ import logging
 from array import array
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,17 @@ from executor.contract.params import MiningParams
 from executor.detection.best import Best
 from executor.detection.shown import remove_shown, show
 from executor.detection.sweep import Outcome
+from executor.detection.vary import vary
 from executor.detections import Detections, class_counts
 from executor.report.mining_page import show_mining
-from executor.report.mining_report import SHOWN_SCORE, MiningReport, Ranked
+from executor.report.mining_report import SHOWN_SCORE, MiningReport, Ranked, Varied
 from executor.report.pictures import draw_detections, write_picture
 from mining.base import Explanation, Scorer, ViewScorer
+from mining.diversity import part_size
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar('T')
 
 _UNDECODABLE = -100.0  # below every score of every algorithm
 _PICTURED = 5  # images of the highest and of the lowest scores, in the picture and in the log
@@ -38,11 +42,12 @@ _Shown = Tuple[Detections, Optional[Explanation]]
 
 
 class _Found(NamedTuple):
-    """What a rank keeps of its share; as little of a million images as of a hundred."""
+    """What a rank keeps of its share; as little of a million images as of a hundred thousand."""
 
     highest: Best[_Shown]
     lowest: Best[Detections]
     labels: Best[NDArray[np.int64]]  # of the boxes in the highest
+    looks: Best[NDArray[np.int8]]  # of the highest, where they are put into another order
     boxes: NDArray[np.int64]  # (classes,) in all
     nothing: NDArray[np.int64]  # (1,) images without a box
 
@@ -62,9 +67,17 @@ class MiningSink:
         self._paths = paths
         self._scorer = scorer
         self._part = PartWriter(parts_dir(env), MINING, dist.rank())
-        counts = np.zeros(len(params.class_names), np.int64)
-        self._found = _Found(Best(_SHOWN), Best(_PICTURED), Best(_COUNTED), counts, np.zeros(1, np.int64))
-        self._ranks: List[_Found] = []  # all of them, at the end
+        part = part_size(len(paths)) if params.diversity == 'on' else 0
+        self._found = _Found(
+            highest=Best(part or _SHOWN),
+            lowest=Best(_PICTURED),
+            labels=Best(part or _COUNTED),
+            looks=Best(part),
+            boxes=np.zeros(len(params.class_names), np.int64),
+            nothing=np.zeros(1, np.int64),
+        )
+        self._varied: Optional[Varied] = None  # at the end
+        self._ranks: List[_Found] = []  # all of them, likewise
         self._scores = array('d')  # of all candidates by the index, likewise; eight bytes each
 
     def __enter__(self) -> MiningSink:
@@ -86,17 +99,26 @@ class MiningSink:
         self._found.highest.add(result.score, position, (counted, result.why))
         self._found.lowest.add(-result.score, position, counted)
         self._found.labels.add(result.score, position, labels)
+        if result.look is not None:
+            self._found.looks.add(result.score, position, result.look)
         self._found.boxes[:] += class_counts(labels, len(self._found.boxes))
         self._found.nothing[:] += len(counted) == 0
 
     def finish(self) -> None:
         """Merge the parts into result.tsv on rank 0; called on every rank when all is written."""
         self._part.close()
-        self._ranks = dist.gather(self._found)
+        found = self._found
+        if self._params.diversity == 'on':
+            looks = dist.gather(found.looks)
+            self._varied = dist.from_first(lambda: vary(looks))
+            first = self._varied.order
+            highest, labels = found.highest.only(set(first[:_SHOWN])), found.labels.only(set(first[:_COUNTED]))
+            found = found._replace(highest=highest, labels=labels, looks=Best(0))
+        self._ranks = dist.gather(found)
         if dist.rank() != 0:
             return
         parts = read_parts(parts_dir(self._env), MINING, dist.world_size(), len(self._paths))
-        write_mining_result(self._env, self._paths, self._noted(parts))
+        write_mining_result(self._env, self._paths, self._noted(parts), self._varied.order if self._varied else ())
         algorithm, file = self._params.mining_algorithm, self._env.output.mining_result_file
         logger.info('scores by %s, the highest most worth labelling: %s', algorithm, file)
 
@@ -108,10 +130,16 @@ class MiningSink:
 
     def show(self) -> None:
         """Name the images at the two ends in the log, draw them, and make the page."""
-        shown = Best.joined([rank.highest for rank in self._ranks])
-        highest = [self._ranked(score, position, *item) for score, position, item in shown]
+        places: Dict[int, int] = {}
+        if self._varied is not None:
+            places = {position: place for place, position in enumerate(self._varied.by_score, start=1)}
+        shown = self._joined([rank.highest for rank in self._ranks])
+        highest = [
+            Ranked(Path(self._paths[position]), position, score, *item, places.get(position))
+            for score, position, item in shown
+        ]
         lowest = [
-            self._ranked(-score, position, found)
+            Ranked(Path(self._paths[position]), position, -score, found)
             for score, position, found in reversed(Best.joined([rank.lowest for rank in self._ranks]))
         ]
         self._draw(highest[:_PICTURED], lowest)
@@ -128,8 +156,9 @@ class MiningSink:
             undecodable=len(scores) - int(sound.sum()),
             nothing_found=sum(int(rank.nothing[0]) for rank in self._ranks),
             boxes=np.sum([rank.boxes for rank in self._ranks], axis=0),
-            labels=[labels for _, _, labels in Best.joined([rank.labels for rank in self._ranks])],
+            labels=[labels for _, _, labels in self._joined([rank.labels for rank in self._ranks])],
             highest=highest,
+            varied=self._varied,
             make_views=views,
         )
 
@@ -137,7 +166,7 @@ class MiningSink:
         file = self._env.output.root_dir / _PICTURE_FILE
         remove_shown(file)
         for words, end in (('highest', highest), ('lowest', lowest)):
-            told = ', '.join(f'{item.path.name} {item.score:.4g}' for item in end)
+            told = ', '.join(f'{item.path.name} {item.score:.4g}{_by_score(item)}' for item in end)
             logger.info('%s: %s', words, told)
         if not highest:
             return
@@ -148,5 +177,14 @@ class MiningSink:
         if write_picture(file, lambda: draw_detections(tiles, names, SHOWN_SCORE, captions, columns=_PICTURED)):
             logger.info('pictures of the highest and the lowest: %s', file)
 
-    def _ranked(self, score: float, position: int, found: Detections, why: Optional[Explanation] = None) -> Ranked:
-        return Ranked(Path(self._paths[position]), position, score, found, why)
+    def _joined(self, ranks: Sequence[Best[T]]) -> List[Tuple[float, int, T]]:
+        """Join what the ranks keep, in the order of result.tsv."""
+        joined = Best.joined(ranks)
+        if self._varied is None:
+            return joined
+        found = {entry[1]: entry for entry in joined}
+        return [found[position] for position in self._varied.order[: len(joined)]]
+
+
+def _by_score(item: Ranked) -> str:
+    return '' if item.place is None else f' ({item.place} by score alone)'

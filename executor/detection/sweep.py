@@ -8,6 +8,9 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Deque, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from executor import dist
 from executor.contract.progress import ProgressPart
 from executor.detection.halving import Halving
@@ -32,6 +35,7 @@ class Result(NamedTuple):
     sound: bool = True  # False where the network gave NaN, which hides boxes
     counted: Detections = no_detections()  # of the detections, those that the score is about
     why: Optional[Explanation] = None  # of the score, where the algorithm says it
+    look: Optional[NDArray[np.int8]] = None  # of the image, where mining varies
 
 
 class Outcome(NamedTuple):

@@ -12,6 +12,7 @@ from executor.detection.sweep import Result
 from executor.detections import Detections, HeadMap, no_detections
 from executor.detector.detector import Detector, Found
 from executor.images.loader import LoadedImage
+from executor.images.look import WithLook
 from executor.images.prepare import Preparation, Prepared, SizeOnly
 from mining.base import Candidates, Explainer, Explanation, Scorer, SeenView, ViewScorer
 from mining.catalog import Needs
@@ -27,15 +28,21 @@ class DetectAndScore:
     Args:
         detector: None where nobody needs one: images are then only decoded.
         scorer, needs: the algorithm of mining and what it needs; None where nobody mines.
+        looks: whether results tell what the images look like.
     """
 
     def __init__(
-        self, detector: Optional[Detector], scorer: Optional[Scorer] = None, needs: Needs = _NOTHING_NEEDED
+        self,
+        detector: Optional[Detector],
+        scorer: Optional[Scorer] = None,
+        needs: Needs = _NOTHING_NEEDED,
+        looks: bool = False,
     ) -> None:
         self._detector = detector
         self.scorer = scorer
         self._needs = needs
-        self.prepare: Preparation = SizeOnly() if detector is None else detector.prepare
+        self._prepare: Preparation = SizeOnly() if detector is None else detector.prepare
+        self.prepare: Preparation = WithLook(self._prepare) if looks else self._prepare
         self.calls_at_once = 1 if detector is None else detector.calls_at_once
         self.keep_images = needs.views
         self._detect_views: Halving[Prepared, Found] = Halving(self._detect)
@@ -58,14 +65,15 @@ class DetectAndScore:
 
     def __call__(self, images: Sequence[LoadedImage], stopwatch: Stopwatch) -> List[Result]:
         """Detect in images and score them; what only the algorithm needed is dropped."""
-        found = self._detect([one.prepared for one in images if one.prepared is not None], stopwatch)
+        prepared = [one.prepared for one in images if one.prepared is not None]
+        found = self._detect(prepared, stopwatch)
         if self.scorer is None:
             return [Result(one.detections, sound=one.sound) for one in found]
         counted = [self._counted(one.detections) for one in found]
         whys = self._score(self.scorer, images, found, counted, stopwatch)
         return [
-            Result(one.detections, score, one.sound, boxes, why)
-            for one, boxes, (score, why) in zip(found, counted, whys)
+            Result(one.detections, score, one.sound, boxes, why, image.look)
+            for image, one, boxes, (score, why) in zip(prepared, found, counted, whys)
         ]
 
     def _detect(self, prepared: Sequence[Prepared], stopwatch: Stopwatch) -> List[Found]:
@@ -107,7 +115,7 @@ class DetectAndScore:
             for one, here in zip(images, detections):
                 assert one.image is not None, 'the loader was not asked to keep images'
                 made.append(scorer.make_views(one.image, here, one.position))
-            prepared = [self.prepare(view.image) for views in made for view in views]
+            prepared = [self._prepare(view.image) for views in made for view in views]
         found = iter(self._detect_views(prepared, stopwatch))
         return [[SeenView(view.boxes, self._counted(next(found).detections)) for view in views] for views in made]
 

@@ -19,6 +19,7 @@ class Prepared(NamedTuple):
     size: Size  # of the original image
     scale: Tuple[float, float]  # (x, y) network pixels per original pixel
     meta: Mapping[str, object] = {}  # what else mmdet's transforms say, under their names; empty after `Letterbox`
+    look: Optional[np.ndarray] = None  # of the original image, see `look`, where it was asked for
 
 
 class Preparation(Protocol):

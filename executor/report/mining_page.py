@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from executor.contract.errors import ExecutorError
 from executor.contract.output.files import replace_file
 from executor.images.decode import read_image
+from executor.images.look import look
 from executor.report.board import Board, escaped, markdown_table
 from executor.report.drawing import jpeg_bytes, jpeg_data_uri
 from executor.report.figures import draw_scores, draw_shares, png_bytes, svg_uri
-from executor.report.mining_likeness import alike, look
+from executor.report.mining_likeness import alike
 from executor.report.mining_report import SHOWN_SCORE, MiningReport, Mix, Ranked, cuts, mixes
 from executor.report.mining_tiles import IMAGE_COLOUR, VIEW_COLOUR, draw_why, scale_colours
 from executor.report.page import fill_page
@@ -42,7 +43,7 @@ class _Tile:
     rank: int
     ranked: Ranked
     picture: Optional[bytes]  # a JPEG; None where the image cannot be read any more, or not in time
-    look: Optional[NDArray[np.float32]]
+    look: Optional[NDArray[np.int8]]
     boxes: int  # of SHOWN_SCORE and above
     shares: Sequence[_Share]
 

@@ -14,6 +14,7 @@ from executor.detections import Detections, class_counts
 from mining.base import Explanation, View
 
 SHOWN_SCORE = 0.1  # boxes of at least this are drawn and counted
+COMPARED = 100  # of the first images, those that look alike are counted
 
 _PERCENTS = (1, 5, 10)
 _NUMBERS = (20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
@@ -31,6 +32,22 @@ class Ranked:
     score: float
     found: Detections  # what the score is about
     why: Optional[Explanation] = None
+    place: Optional[int] = None  # from 1, by the score alone, where the order is another
+
+
+@dataclass(frozen=True)
+class Varied:
+    """The part of a pool with the highest scores, in an order in which each next image is unlike those before."""
+
+    order: Sequence[int]  # positions in the index
+    by_score: Sequence[int]  # the same
+    alike_before: int  # of the first by the score alone, those that look like another of them
+    alike_after: int  # likewise in the order
+
+    @property
+    def compared(self) -> int:
+        """Count the images that are looked at for that."""
+        return min(len(self.order), COMPARED)
 
 
 @dataclass(frozen=True)
@@ -44,7 +61,8 @@ class MiningReport:
     nothing_found: int  # images without a box
     boxes: NDArray[np.int64]  # (classes,) of the pool, of SHOWN_SCORE and above
     labels: Sequence[NDArray[np.int64]]  # of such boxes in the highest images, image by image
-    highest: Sequence[Ranked]
+    highest: Sequence[Ranked]  # the first in result.tsv
+    varied: Optional[Varied] = None
     make_views: Optional[MakeViews] = None  # where the algorithm compares views
 
 

@@ -14,8 +14,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from demo import shapes
 from demo.task_folder import write_config
 from desk.task_folder import write_env, write_index
-from executor.images.decode import image_size
+from executor.images.decode import image_size, read_image
+from executor.images.look import look
 from executor.weights.checkpoint import read_checkpoint
+from mining.diversity import varied_order
 from tests.support import exports, mmdet2
 from tests.support.coco_scores import average_precision
 from tests.support.html import check_alone
@@ -207,6 +209,44 @@ def test_mining_and_inference_together_give_what_each_gives_alone(ran, algorithm
     assert ranking_of(together) == ranking_of(ran(**options, infer=False, samples_per_gpu=1, workers_per_gpu=0))
     assert boxes_of(together) == boxes_of(ran(conf_threshold=conf_threshold))
     assert monitor_of(together)[2:] == ['1.00', '2']
+
+
+@pytest.mark.parametrize('algorithm', ['entropy', 'random'])
+def test_with_diversity_near_copies_come_behind_on_any_number_of_ranks(tmp_path, model, images, ran, algorithm):
+    """Each image three times, at other sizes and in other light, one without edges and one that cannot be decoded."""
+    pool = [*images, *(tmp_path / f'{image.stem}.{number}.png' for image in images for number in (1, 2))]
+    for file in pool[10:]:
+        stem, _, number = file.stem.rpartition('.')
+        pixels = read_image(next(image for image in images if image.stem == stem))
+        light = (pixels * (0.9 - 0.1 * int(number)) + 20).astype(np.uint8)
+        assert cv2.imwrite(str(file), cv2.resize(light, (150 + 20 * int(number), 120)))
+    pool += [tmp_path / 'grey.png', tmp_path / 'broken.jpg']
+    assert cv2.imwrite(str(pool[-2]), np.full((90, 90, 3), 114, np.uint8))
+    pool[-1].write_bytes(b'no image')
+    options = {'mining': True, 'infer': False, 'mining_algorithm': algorithm, 'seed': 3}
+    by_score = write_task(tmp_path / 'off', model, pool, **options)
+    one = write_task(tmp_path / 'one', model, pool, **options, diversity='on', samples_per_gpu=1, workers_per_gpu=0)
+    three = write_task(tmp_path / 'three', model, pool, **options, diversity='on')
+    run(by_score)
+    output = run(one)
+    run(three, '--cpu-ranks', '3')
+    former, ranking = ranking_of(by_score), ranking_of(one)
+    assert ranking == ranking_of(three)
+    pages = [(file.parents[1] / 'out/tensorboard/mining.html').read_text(encoding='utf-8') for file in (one, three)]
+    assert pages[0] == pages[1]
+
+    sound = former[:-1]  # all of the pool's part, which can be decoded
+    looks = np.stack([look(read_image(Path(path))) for path, _ in sound])
+    expected = [sound[number][0] for number in varied_order(np.array([float(score) for _, score in sound]), looks)]
+    assert [path for path, _ in ranking] == [*expected, str(pool[-1])]
+    assert [score for _, score in ranking] == [score for _, score in former]
+    scenes = [[Path(path).name.partition('.')[0] for path, _ in rows[:10]] for rows in (former, ranking)]
+    assert len(set(scenes[0])) < len(set(scenes[1])) >= 9
+    assert '31 images of the highest scores are put into another order; of the first 31, 30 look like another' in output
+    own = dict(former)
+    shown = re.findall(r'<figcaption title="(.*?)">\d+: <strong><data value="(.*?)">.*?, (\d+) by score', pages[0])
+    places = [str(1 + [name for name, _ in former].index(path)) for path in expected]
+    assert shown == [(path, own[path], place) for path, place in zip(expected, places)]
 
 
 def boxes_of(env_file: Path) -> Dict[str, Any]:

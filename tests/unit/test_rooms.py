@@ -32,7 +32,7 @@ ROOMS = {
     # the two tasks
     'executor/detection': (
         'executor.contract executor.detections executor.detector executor.dist executor.images executor.log '
-        'executor.machine executor.report mining.base mining.catalog numpy torch'
+        'executor.machine executor.report mining.base mining.catalog mining.diversity numpy torch'
     ),
     'executor/training': (
         'executor.config executor.contract executor.detections executor.detector executor.dist executor.evaluation '
@@ -48,8 +48,8 @@ ROOMS = {
         'executor.network executor.weights mmcv mmdet mmengine numpy torch'
     ),
     'executor/report': (
-        'executor.contract executor.detections executor.evaluation executor.images.decode executor.survey mining.base '
-        'PIL cv2 jinja2 matplotlib numpy tensorboard terminaltables'
+        'executor.contract executor.detections executor.evaluation executor.images.decode executor.images.look '
+        'executor.survey mining.base mining.diversity PIL cv2 jinja2 matplotlib numpy tensorboard terminaltables'
     ),
     'executor/survey': 'numpy',
     'executor/evaluation': 'executor.detections numpy pycocotools',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from array import array
 from typing import Iterable, Sequence, Tuple
@@ -22,10 +23,19 @@ def score_text(score: float) -> str:
     return repr(score)
 
 
-def write_mining_result(env: Env, paths: Sequence[str], results: Iterable[Tuple[int, str]]) -> None:
-    """Write result.tsv whole, from position and `score_text` of each candidate: by descending score, ties as listed."""
+def write_mining_result(
+    env: Env, paths: Sequence[str], results: Iterable[Tuple[int, str]], first: Sequence[int] = ()
+) -> None:
+    """Write result.tsv whole, from position and `score_text` of each candidate: by descending score, ties as listed.
+
+    The positions in `first` come before the others, in their order. Since the file is one of falling scores, each place
+    then has the score that it has without them.
+    """
     scores = array('d', (float(line) for line in each_once(results, len(paths))))
+    # `reverse` keeps the order of equal scores.
+    by_score = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
+    taken = set(first)
+    order = itertools.chain(first, (position for position in by_score if position not in taken))
     with replaced_file(env.output.mining_result_file) as stream:
-        # `reverse` keeps the order of equal scores.
-        for position in sorted(range(len(scores)), key=scores.__getitem__, reverse=True):
-            stream.write(f'{paths[position]}\t{score_text(scores[position])}\n')
+        for position, scored in zip(order, by_score):
+            stream.write(f'{paths[position]}\t{score_text(scores[scored])}\n')

@@ -154,6 +154,7 @@ CASES: Tuple[Case, ...] = (
     _value('workers_per_gpu', 'x', 'workers_per_gpu is a word', 'a whole number of at least 0', task=INFERENCE),
     _value('seed', -1, 'seed is negative', 'a whole number of at least 0', task=MINING),
     _value('aldd_exact', 'maybe', 'aldd_exact is neither true nor false', 'true or false', task=MINING),
+    _value('diversity', 'much', 'diversity is none of those there are', 'one of off, on', task=MINING),
     _value('class_distribution_scores', '1,x', 'a class weight is a word', "such as '1.0,0.5'", task=MINING),
     _value(
         'mining_algorithm',

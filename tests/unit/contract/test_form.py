@@ -50,6 +50,7 @@ TYPED = {
     'mining_algorithm': ('cald', 'cald'),
     'class_distribution_scores': ('1.0,0.1', (1.0, 0.1)),
     'aldd_exact': ('true', True),
+    'diversity': ('on', 'on'),
     'seed': ('7', 7),
 }
 

@@ -44,6 +44,8 @@ GPUS = "GPU numbers with commas between them, such as '0,1', or empty for CPU"
         (parsers.text, [''], ''),
         (parsers.text, [' 128 ', 128], '128'),
         (parsers.choice('a', 'b'), [' b '], 'b'),
+        (parsers.choice('off', 'on'), ['on', True], 'on'),
+        (parsers.choice('off', 'on'), ['off', False], 'off'),
         (parsers.texts, [[]], ()),
         (parsers.texts, ['a'], ('a',)),
         (parsers.texts, ['a, b c ,d'], ('a', 'b c', 'd')),

@@ -25,6 +25,14 @@ def test_of_fewer_there_are_fewer_and_items_are_never_compared():
     assert [(score, position) for score, position, _ in Best.joined([best, Best(3)])] == [(0.5, 0), (0.5, 1)]
 
 
+def test_only_some_are_chosen_of_several_ranks():
+    ranks = [Best(3), Best(3)]
+    for position in range(8):
+        ranks[position % 2].add(position // 2, position, 'image')
+    chosen = Best.joined([rank.only({7, 4, 0}) for rank in ranks])  # of the first rank 0 is not kept
+    assert [position for _, position, _ in chosen] == [7, 4]
+
+
 def test_no_more_are_kept_than_wanted():
     best = Best(3)
     for position in range(1000):

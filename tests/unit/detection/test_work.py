@@ -11,6 +11,7 @@ from executor.detection.work import DetectAndScore
 from executor.detections import Detections, HeadMap
 from executor.detector.detector import Detector, Found
 from executor.images.loader import LoadedImage
+from executor.images.look import look
 from executor.images.prepare import Prepared
 from mining.base import View
 from mining.catalog import ALGORITHMS, Needs, Settings, make_scorer
@@ -99,6 +100,18 @@ def test_what_a_score_is_made_of_comes_with_it():
     random = DetectAndScore(None, make_scorer('random', Settings()), ALGORITHMS['random'])
     (result,) = random([image], Stopwatch())
     assert (result.why, len(result.counted)) == (None, 0) and 0 <= result.score < 1
+
+
+def test_looks_come_where_they_are_asked_for():
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 96, 3)).astype(np.uint8)
+    for detector, algorithm in ((detector_of(Steps(), 'cpu'), 'entropy'), (None, 'random')):
+        for asked in (True, False):
+            scorer = make_scorer(algorithm, Settings())
+            work = DetectAndScore(detector, scorer, ALGORITHMS[algorithm], looks=asked)
+            (result,) = work([LoadedImage(0, work.prepare(pixels))], Stopwatch())
+            assert (result.look is not None) == asked
+            if asked:
+                np.testing.assert_array_equal(result.look, look(pixels))
 
 
 def test_without_a_detector_images_are_only_counted():

@@ -145,7 +145,7 @@ def test_a_preparation_of_unknown_size(paths, workers):
     for loaded in images:
         check_image(loaded)
         assert loaded.prepared.pixels.dtype == np.float32
-        assert loaded.prepared[2:] == ((0.5, 2.0), {'flip': False})
+        assert (loaded.prepared.scale, loaded.prepared.meta) == ((0.5, 2.0), {'flip': False})
 
 
 @pytest.mark.parametrize('keep_images', [False, True])

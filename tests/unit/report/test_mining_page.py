@@ -10,11 +10,12 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from executor.detections import Detections, no_detections
+from executor.images.look import look
 from executor.report.board import Board
 from executor.report.labels import class_colour
-from executor.report.mining_likeness import alike, look
+from executor.report.mining_likeness import alike
 from executor.report.mining_page import show_mining
-from executor.report.mining_report import MiningReport, Ranked, cuts, mixes
+from executor.report.mining_report import MiningReport, Ranked, Varied, cuts, mixes
 from executor.report.mining_tiles import IMAGE_COLOUR, VIEW_COLOUR, draw_why, scale_colours
 from mining.base import Explanation, Heat, SeenView, ShownView, View
 from tests.support.html import Page, check_alone
@@ -150,7 +151,7 @@ def test_pictures_that_look_alike_are_grouped():
     moved = np.roll(scenes[1], 4, axis=1)
     smaller = cv2.resize(scenes[3], (100, 80))
     pictures = [*scenes, brighter, moved, smaller, np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9, 3), np.uint8)]
-    assert alike([look(picture) for picture in pictures]) == [[1, 4, 5], [3, 6]]
+    assert alike([look(picture) for picture in pictures]) == [[1, 4, 5], [3, 6], [7, 8]]
     assert alike([]) == []
 
 
@@ -188,6 +189,17 @@ def test_the_page_is_whole_and_says_what_is_known(shown, picture):
     assert not any('x' * 200 in one and '%' in one for one in texts)  # adds less than half a percent
     assert 'The image could not be read again.' in texts
     assert '1: a.png, 2: <b>.png' in texts  # they look alike
+
+
+def test_another_order_is_told_with_the_places_by_score_alone(shown, picture):
+    highest = [Ranked(picture(), 4, 0.5, found(), place=1), Ranked(picture('b.png'), 7, 0.125, found(), place=31)]
+    text, _ = shown(highest=highest, scores=np.array([0.5, 0.25, 0.125]), varied=Varied([4, 7, 5], [4, 5, 7], 2, 0))
+    texts = ' '.join(Page(text).texts)
+    assert 'The 3 images of the highest scores are put into another order' in texts
+    assert re.search(r'of the first 3 images.*<td>look like another of them</td><td>2</td><td>0</td>', text, re.S)
+    assert re.search(r'2: <strong><data value="0.125">0.125</data></strong>, 31 by score alone, b.png', text)
+    assert 'The 2 first' in texts and 'highest</h2>' not in text
+    assert 'by score alone' not in shown(highest=[Ranked(picture(), 4, 0.5, found())], scores=np.array([0.5]))[0]
 
 
 def test_of_almost_nothing_there_is_a_page(shown):

@@ -28,6 +28,12 @@ def test_candidates_by_descending_score(ymir_task: TaskFolder, scores, expected)
     assert names_in(ymir_task.root / 'out') == ['models', 'result.tsv', 'tensorboard']
 
 
+def test_what_comes_first_has_the_scores_of_its_places(ymir_task: TaskFolder):
+    env = ymir_task.env('mining')
+    write_mining_result(env, 'abcde', enumerate(map(score_text, [0.5, 0.25, 0.75, 0.1, 0.5])), first=[0, 3])
+    assert env.output.mining_result_file.read_text() == 'a\t0.75\nd\t0.5\nc\t0.5\ne\t0.25\nb\t0.1\n'
+
+
 def test_float32_scores_keep_their_order(ymir_task: TaskFolder):
     numpy = pytest.importorskip('numpy')
     one = numpy.float32(1)
