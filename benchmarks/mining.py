@@ -60,7 +60,7 @@ class Contender:
         params = self._infer or self._mining
         times = Times()
         if self._mining:
-            sink: Any = MiningSink(self._env, self._mining, self._images)
+            sink: Any = MiningSink(self._env, self._mining, self._images, self._work.scorer)
         else:
             sink = InferSink(self._env, self._infer, self._images, range(len(self._images)))
         batch_size = self._work.batch_size(params.samples_per_gpu)
