@@ -7,6 +7,8 @@ DOCKER ?= docker
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 # Weights to put into the image, names of docker/weights.tsv: make image WEIGHTS="tiny s"
 WEIGHTS =
+# As many tests at a time as there are cores, four at most: a training takes some GB. Tests of a file share what they train.
+TESTS = $(RUN) -m pytest -n logical --maxprocesses 4
 BUILD = $(DOCKER) build --build-arg WEIGHTS="$(WEIGHTS)" --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) $(BUILD_ARGS)
 
 .DEFAULT_GOAL := help
@@ -22,14 +24,14 @@ demo: install  ## train, mine and infer once on a tiny dataset
 	@$(RUN) -m demo
 
 test: install  ## all tests but the slow rows of test-failures; those that need a GPU skip themselves without one
-	$(RUN) -m pytest
-	$(RUN) -m pytest tests/failures -m "not slow"
+	$(TESTS) --dist loadfile
+	$(TESTS) tests/failures -m "not slow"
 
 test-fast: install  ## the tests that need neither a GPU nor a whole training run
-	$(RUN) -m pytest -m "not gpu and not slow"
+	$(TESTS) --dist loadfile -m "not gpu and not slow"
 
 test-failures: install  ## what users are told of every failure, through start.py; a quarter of an hour
-	$(RUN) -m pytest tests/failures
+	$(TESTS) tests/failures
 
 failures-page: install  ## the same rows, and docs/failures.md written from what they told
 	$(RUN) -m tests.failures.page

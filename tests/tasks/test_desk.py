@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -13,7 +10,7 @@ import numpy as np
 import pytest
 
 from demo import shapes
-from tests.conftest import REPOSITORY
+from tests.support.desk import desk, start
 from tests.support.layouts import Labelled, write_voc
 from tests.support.start import wait_for
 
@@ -21,25 +18,6 @@ pytestmark = pytest.mark.slow
 
 SIDE = 96
 SETTINGS = ('samples_per_gpu=2', 'workers_per_gpu=0', f'config_file={shapes.CONFIG_FILE}')
-
-
-def start(folder: Path, *arguments: object) -> subprocess.Popen:
-    """Start the command in a folder, as a user does."""
-    return subprocess.Popen(
-        [sys.executable, '-m', 'desk', *map(str, arguments)],
-        cwd=str(folder),
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def desk(folder: Path, *arguments: object, status: int = 0) -> str:
-    process = start(folder, *arguments)
-    told, _ = process.communicate()
-    assert process.returncode == status, told
-    return told
 
 
 def write_shapes(root: Path, images: int) -> Path:
