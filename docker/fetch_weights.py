@@ -14,7 +14,7 @@ import os
 import sys
 import urllib.request
 from pathlib import Path
-from typing import Dict, NamedTuple, Sequence
+from typing import Dict, NamedTuple
 
 TABLE = Path(__file__).with_name('weights.tsv')
 _MARK = '#sha256='
@@ -93,9 +93,7 @@ def digest(path: Path) -> str:
 def main(folder: str, *words: str) -> None:
     """Fetch all that is asked for."""
     known = known_weights()
-    wanted: Sequence[Weights] = [
-        find(word, known) for word in words
-    ]  # so that a slip is told before anything is fetched
+    wanted = [find(word, known) for word in words]  # all of them before the first is fetched, so that a slip is told
     for weights in wanted:
         print(fetch(weights, Path(folder)), flush=True)
 

@@ -13,20 +13,9 @@ from executor.contract.failure import Failure
 from executor.process import companions
 from executor.process.companions import Companions
 from executor.process.node import Node
+from tests.support.reports import Reports
 
 HOST = socket.gethostname()
-
-
-class Reports(list):
-    """A queue within this process."""
-
-    put = list.append
-
-    def get(self):
-        return self.pop(0)
-
-    def empty(self) -> bool:
-        return not self
 
 
 class Machine:

@@ -17,20 +17,9 @@ from executor.contract import errors
 from executor.process import ranks, worker
 from executor.process.node import ALONE
 from executor.process.reports import report
+from tests.support.reports import Reports
 
 FOUR = {'OMP_NUM_THREADS': '4'}
-
-
-class Reports(list):
-    """A queue within this process."""
-
-    put = list.append
-
-    def get(self):
-        return self.pop(0)
-
-    def empty(self) -> bool:
-        return not self
 
 
 @pytest.fixture
