@@ -13,7 +13,6 @@ import yaml
 from demo import shapes
 from demo.task_folder import write_config
 from executor.config.plain import read_plain_config
-from mining.catalog import ALGORITHMS
 from tests.support.effdet import effdet_parameters
 from tests.support.start import detections_of, ranking_of, result_of, run, start, wait_for
 from tests.support.ultralytics import save_of_a_training, tiny_parameters
@@ -49,12 +48,12 @@ def test_a_model_lives(tmp_path, config_file):
     assert 'epoch 1 of 2' not in output and 'epoch 2 of 2' in output
     files = result_of(env_file)['model_stages']['epoch_2']['files']
     package = [str(tmp_path / 'out/models/epoch_2' / name) for name in files]
-    for algorithm in ALGORITHMS:
+    for algorithm in ('aldd', 'cald'):  # by the raw outputs, and by boxes of several views
         root = tmp_path / algorithm
         mining = {**values, 'mining_algorithm': algorithm, 'infer': algorithm == 'aldd', 'model_params_path': package}
         output = run(shapes.write_candidates_task(root, 3, conf_threshold=0, **mining))
         assert len(ranking_of(root / 'in/env.yaml')) == 3
-        assert 'detector: onnxruntime on' in output or algorithm == 'random'
+        assert 'detector: onnxruntime on' in output
     assert len(detections_of(tmp_path / 'aldd/in/env.yaml')) == 3
     fine = {**values, 'config_file': Path(config_file).name, 'pretrained_model_params': package}
     output = run(shapes.write_task(tmp_path / 'fine', 3, 2, max_epochs=1, **fine))
