@@ -206,7 +206,8 @@ def _build_training(job: Job, params: TrainParams) -> None:
     weights = starting_weights(params)
     if weights is None:
         logger.warning(from_scratch(params.config_file))
-    config = build_config(job.env, params, len(read_training_index(job.env.input.training_index_file)), 1, weights)
+    images = len(read_training_index(job.env.input.training_index_file))
+    config = build_config(job.env, params, images, 1, weights, fine_tunes=weights is not None)
     replace_downloads(config['model'], will_load=weights is not None)
     check_frozen(config, params, has_weights=weights is not None or params.args_options.resume is not None)
     with config_to_blame(config, params.config_options):

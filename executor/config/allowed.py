@@ -217,6 +217,7 @@ _SCHEDULE: Mapping[str, Place] = {
         )
     ),
     'auto_scale_lr': section(keys('base_batch_size enable')),
+    'fine_tuning': section(keys('learning_rate_power closing_share')),
 }
 
 # --- the whole ------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ ConfigDict = Dict[str, Any]  # a config or a part of one: dicts, lists, tuples, 
 SAVED_KEYS = (
     *('default_scope', 'find_unused_parameters', 'model', 'train_dataloader', 'val_dataloader', 'test_dataloader'),
     *('train_cfg', 'val_cfg', 'test_cfg', 'val_evaluator', 'test_evaluator'),
-    *('optim_wrapper', 'auto_scale_lr', 'param_scheduler', 'custom_hooks', 'published_schedule'),
+    *('optim_wrapper', 'auto_scale_lr', 'param_scheduler', 'custom_hooks', 'fine_tuning', 'published_schedule'),
 )
 
 

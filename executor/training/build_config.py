@@ -21,7 +21,15 @@ from executor.contract.params import TrainParams
 from executor.training.anchors import fit_anchors
 from executor.training.data import set_datasets
 from executor.training.mosaic import leave_out_mosaic
-from executor.training.schedule import describe_schedule, keep_published_schedule, scale_learning_rate, scale_schedule
+from executor.training.resume import work_dir
+from executor.training.schedule import (
+    AS_PUBLISHED,
+    describe_schedule,
+    fine_tuning_of,
+    keep_published_schedule,
+    scale_learning_rate,
+    scale_schedule,
+)
 from executor.training.workers import choose_workers, set_workers
 from executor.weights.checkpoint import held_model, read_checkpoint
 
@@ -35,10 +43,12 @@ def build_config(
     ranks: int,
     weights: Optional[Path] = None,
     ranks_here: Optional[int] = None,
+    fine_tunes: bool = False,
 ) -> Config:
     """Resolve the config of a training on `train_images` images with `ranks` processes, which begins with `weights`.
 
-    Of the ranks, `ranks_here` share this machine's cores and memory: all of them by default.
+    Of the ranks, `ranks_here` share this machine's cores and memory: all of them by default. With `fine_tunes` the
+    schedule is the one for pretrained weights, where the config has such a one.
 
     The user's cfg_options have the last word; the schedule follows a changed `train_cfg.max_epochs` among them.
 
@@ -54,16 +64,21 @@ def build_config(
         set_input_size(config, params.input_size)
         keep_published_schedule(config)
         set_classes(config, params.class_names)
-        # For what is not part of a model, such as the state to resume from.
-        config['work_dir'] = str(env.output.root_dir / 'training')
+        config['work_dir'] = str(work_dir(env))
         set_datasets(config, env, params)
         if params.mosaic == 'off':
             leave_out_mosaic(config)
         choose_workers(config, params.workers_per_gpu, ranks_here, use_gpu)
         max_epochs = chosen_number(options, 'train_cfg.max_epochs', params.max_epochs)
         total_batch = chosen_number(options, 'train_dataloader.batch_size', params.samples_per_gpu) * ranks
-        scale_schedule(config, max_epochs, math.ceil(train_images / total_batch))
-        scale_learning_rate(config, total_batch, params.learning_rate)
+        # The rest of the options comes last, but these say how the schedule is scaled.
+        apply_options(config, {key: value for key, value in options.items() if key.partition('.')[0] == 'fine_tuning'})
+        fine_tuning = fine_tuning_of(config) if fine_tunes else AS_PUBLISHED
+        config['fine_tuned'] = fine_tuning != AS_PUBLISHED
+        if config['fine_tuned']:
+            logger.info('the schedule is that for pretrained weights: %s', fine_tuning.words())
+        scale_schedule(config, max_epochs, math.ceil(train_images / total_batch), fine_tuning)
+        scale_learning_rate(config, total_batch, params.learning_rate, fine_tuning)
         _set_run(config, env, params, max_epochs, ranks)
         apply_options(config, options)
         if params.anchors == 'auto' and env.input.training_index_file is not None:

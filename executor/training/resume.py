@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -28,26 +28,80 @@ from executor.weights.checkpoint import Checkpoint, meta_of, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
+_FINE_TUNED = 'fine_tuned'
 _STAGE_WEIGHTS = re.compile(r'epoch_\d+\.pth')
 _GO_ON_ALIKE = 'set config_file, cfg_options and args_options to what it began with, or start anew'
 _SET_BACK = 'set it back, or start anew from the model as pretrained weights'
 
 
-def find_resume_file(env: Env, params: TrainParams, config: Config) -> Optional[Path]:
-    """Find the state to resume from, and check that it can be; None without `--resume`.
+class Resumed(NamedTuple):
+    """What a resumed training goes on from.
+
+    Attributes:
+        schedule: as `schedule_of` wrote it; a file of another version may tell less.
+        classes: None where the file does not tell them.
+        epoch: the last that was trained.
+        validated: whether that epoch is.
+        own: the file is that in this training's own folder, beside its models.
+    """
+
+    file: Path
+    schedule: Mapping[str, int]
+    classes: Optional[Sequence[str]]
+    epoch: int
+    validated: bool
+    own: bool
+
+    @property
+    def fine_tuned(self) -> bool:
+        """Tell whether the training began with the schedule for pretrained weights."""
+        return bool(self.schedule.get(_FINE_TUNED, 0))
+
+    def check(self, params: TrainParams, config: Config) -> None:
+        """Check that the training of `config` can go on from it.
+
+        Raises:
+            ParameterError: the classes or the schedule are others than those it began with, or all epochs are done.
+        """
+        self._check_as_it_began(params, config)
+        if not self.own:
+            self._check_not_ended(config)
+
+    def _check_as_it_began(self, params: TrainParams, config: Config) -> None:
+        began, now = self.schedule, schedule_of(config)
+        changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
+        if changed:
+            problem = f'goes on with the schedule that {self.file} began with, but {"; ".join(changed)}'
+            raise ParameterError('args_options', f'args_options --resume {problem}: {_SET_BACK}')
+        if self.classes is not None and self.classes != params.class_names:
+            known, wanted = (clipped(', '.join(each)) for each in (self.classes, params.class_names))
+            problem = f'class_names are {wanted}, but args_options --resume {self.file} goes on with {known}'
+            raise ParameterError('class_names', f'{problem}, in this order: {_SET_BACK}')
+
+    def _check_not_ended(self, config: Config) -> None:
+        epochs, validates = config['train_cfg']['max_epochs'], config.get('val_cfg') is not None
+        if self.epoch == epochs and not (validates and not self.validated):
+            raise ParameterError(
+                'args_options',
+                f'args_options --resume: all {epochs} epochs of {self.file} are done: leave out --resume to begin anew '
+                'with its model as pretrained weights',
+            )
+
+
+def find_resumed(env: Env, params: TrainParams) -> Optional[Resumed]:
+    """Find the state to resume from; None without `--resume`.
 
     With `--resume` alone it is that in /out, which is the later one, or else that of the pretrained model.
 
     Raises:
         ModelError: the file is none, holds weights only or what no training writes; or there is none, but models are.
-        ParameterError: the classes or the schedule are others than those it began with, or all epochs are done.
     """
     wanted = params.args_options.resume
     if wanted is None:
         if params.packed_state is not None:
             logger.info('%s: the state to resume from is left alone without args_options --resume', params.packed_state)
         return None
-    own = Path(config['work_dir'], RESUME_FILE)
+    own = work_dir(env) / RESUME_FILE
     file = _latest(own, env, params) if wanted == RESUME_LATEST else Path(wanted)
     if file is None:
         return None
@@ -58,10 +112,19 @@ def find_resume_file(env: Env, params: TrainParams, config: Config) -> Optional[
             f'the {RESUME_FILE} of a training, or use the weights as pretrained model'
         )
     state = _sound(checkpoint, file, params)
-    _check_as_it_began(state, file, params, config)
-    if file != own:  # whose models lie beside it
-        _check_not_ended(state, file, config)
-    return file
+    return Resumed(
+        file,
+        state['ymir_schedule'],
+        state['ymir_classes'],
+        state['meta']['epoch'],
+        all(trained.stage.validated for trained in state['ymir_stages'][-1:]),
+        own=file == own,
+    )
+
+
+def work_dir(env: Env) -> Path:
+    """Return the folder of what is not part of a model, such as the state to resume from."""
+    return env.output.root_dir / 'training'
 
 
 def _latest(file: Path, env: Env, params: TrainParams) -> Optional[Path]:
@@ -87,34 +150,11 @@ def _latest(file: Path, env: Env, params: TrainParams) -> Optional[Path]:
     return None
 
 
-def _check_as_it_began(state: Checkpoint, file: Path, params: TrainParams, config: Config) -> None:
-    began, now = state['ymir_schedule'], schedule_of(config)
-    changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
-    if changed:
-        problem = f'goes on with the schedule that {file} began with, but {"; ".join(changed)}'
-        raise ParameterError('args_options', f'args_options --resume {problem}: {_SET_BACK}')
-    names = state['ymir_classes']
-    if names is not None and names != params.class_names:
-        known, wanted = (clipped(', '.join(each)) for each in (names, params.class_names))
-        problem = f'class_names are {wanted}, but args_options --resume {file} goes on with {known}'
-        raise ParameterError('class_names', f'{problem}, in this order: {_SET_BACK}')
-
-
-def _check_not_ended(state: Checkpoint, file: Path, config: Config) -> None:
-    epochs, validates = config['train_cfg']['max_epochs'], config.get('val_cfg') is not None
-    to_validate = validates and not all(trained.stage.validated for trained in state['ymir_stages'][-1:])
-    if state['meta']['epoch'] == epochs and not to_validate:
-        raise ParameterError(
-            'args_options',
-            f'args_options --resume: all {epochs} epochs of {file} are done: leave out --resume to begin anew with its '
-            'model as pretrained weights',
-        )
-
-
 def schedule_of(config: Config) -> Dict[str, int]:
     """Return what a resumed training must share with the one before: its learning rate is a curve over both."""
     epochs, batch = config['train_cfg']['max_epochs'], config['train_dataloader']['batch_size']
-    return {'max_epochs': epochs, 'batch_size': batch, 'ranks': dist.world_size()}
+    fine_tuned = int(config['fine_tuned'])
+    return {'max_epochs': epochs, 'batch_size': batch, 'ranks': dist.world_size(), _FINE_TUNED: fine_tuned}
 
 
 def save_resume_state(runner: Runner, epoch: int, folder: Path, keep: Optional[Callable[[Path], None]] = None) -> None:

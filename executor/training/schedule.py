@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import List, Optional
+from typing import List, NamedTuple, Optional
 
 from mmengine.config import Config
 
@@ -12,8 +12,31 @@ from executor.config.plain import ConfigDict
 
 logger = logging.getLogger(__name__)
 
+
+class FineTuning(NamedTuple):
+    """How a schedule is scaled.
+
+    Attributes:
+        learning_rate_power: the learning rate goes with this power of the total batch.
+        closing_share: the closing epochs without mosaic are as many as are published, up to this share of the run, and
+            no fewer than in proportion.
+    """
+
+    learning_rate_power: float = 1.0
+    closing_share: float = 0.0
+
+    def words(self) -> str:
+        """Say for the log what differs from the published schedule."""
+        return (
+            f'the learning rate goes with the total batch to the power of {self.learning_rate_power:g}, and of a short '
+            f'run up to {self.closing_share:.0%} are without mosaic'
+        )
+
+
+AS_PUBLISHED = FineTuning()
+
 _LONGEST_WARMUP = 0.1  # of a run, where a published schedule counts its warm-up in iterations
-_SCHEDULE_KEYS = ('train_cfg', 'param_scheduler', 'custom_hooks', 'optim_wrapper', 'auto_scale_lr')
+_SCHEDULE_KEYS = ('train_cfg', 'param_scheduler', 'custom_hooks', 'optim_wrapper', 'auto_scale_lr', 'fine_tuning')
 
 
 def keep_published_schedule(config: Config) -> None:
@@ -28,7 +51,17 @@ def keep_published_schedule(config: Config) -> None:
         config['published_schedule'] = {key: copy.deepcopy(config[key]) for key in _SCHEDULE_KEYS if key in config}
 
 
-def scale_schedule(config: Config, max_epochs: int, iterations_per_epoch: int) -> None:
+def fine_tuning_of(config: Config) -> FineTuning:
+    """Return what `config` says of a training that begins with pretrained weights; most say nothing.
+
+    A published schedule is one for random weights and many epochs. docs/training.md has what was measured with others.
+    """
+    return FineTuning(**(config.get('fine_tuning') or {}))
+
+
+def scale_schedule(
+    config: Config, max_epochs: int, iterations_per_epoch: int, fine_tuning: FineTuning = AS_PUBLISHED
+) -> None:
     """Change warm-up, decay and closing epochs of `config` in proportion to `max_epochs`, each at least one epoch.
 
     A run too short for all of them drops the closing first, then the decay: one epoch is all warm-up.
@@ -50,14 +83,18 @@ def scale_schedule(config: Config, max_epochs: int, iterations_per_epoch: int) -
     for hook in config.get('custom_hooks') or []:
         if 'num_last_epochs' in hook:
             # mmdet's YOLOXModeSwitchHook compares epoch + 1, so it closes one epoch more than it is told.
-            closing = _at_least_one(hook['num_last_epochs'] + 1, published, max_epochs)
+            closing = hook['num_last_epochs'] + 1
+            longest = min(closing, round(fine_tuning.closing_share * max_epochs))
+            closing = max(_at_least_one(closing, published, max_epochs), longest)
             hook['num_last_epochs'] = min(max_epochs, closing) - 1
         if 'switch_epoch' in hook:
             hook['switch_epoch'] = _scale_boundary(hook['switch_epoch'], published, max_epochs)
 
 
-def scale_learning_rate(config: Config, total_batch: int, chosen: Optional[float] = None) -> None:
-    """Change the learning rate in proportion to the total batch, from the batch that the config was published for.
+def scale_learning_rate(
+    config: Config, total_batch: int, chosen: Optional[float] = None, fine_tuning: FineTuning = AS_PUBLISHED
+) -> None:
+    """Change the learning rate with the total batch, from the batch that the config was published for.
 
     Args:
         config: changed in place.
@@ -70,7 +107,7 @@ def scale_learning_rate(config: Config, total_batch: int, chosen: Optional[float
     if chosen is None and not (base and published):
         logger.warning('the config does not say for which batch its learning rate is: it is used as it is')
         return
-    usual = published * (total_batch / base) if base and published else published
+    usual = published * (total_batch / base) ** fine_tuning.learning_rate_power if base and published else published
     if chosen is not None:
         logger.info('learning_rate: %g for a total batch of %d, instead of %s', chosen, total_batch, usual)
     optimizer['lr'] = usual if chosen is None else chosen

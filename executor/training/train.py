@@ -36,7 +36,7 @@ from executor.training.model_report import write_page
 from executor.training.patience_hook import PatienceHook
 from executor.training.pretrained import PretrainedHook, from_scratch, starting_weights
 from executor.training.progress_hook import ProgressHook, raise_as_not_finite
-from executor.training.resume import ResumeHook, find_resume_file
+from executor.training.resume import ResumeHook, find_resumed
 from executor.training.stage_hook import StageHook
 from executor.training.stage_onnx import export_best, load_best
 from executor.training.stage_store import StageStore
@@ -60,9 +60,12 @@ def train(job: Job, progress: Progress) -> None:
     keep_freed_memory()
     register_parts()
     patch()
-    weights = starting_weights(params)
-    config = build_config(env, params, train_images, dist.world_size(), weights, dist.local_world_size())
-    resume = find_resume_file(env, params, config)
+    weights, resumed = starting_weights(params), find_resumed(env, params)
+    fine_tunes = weights is not None if resumed is None else resumed.fine_tuned
+    config = build_config(env, params, train_images, dist.world_size(), weights, dist.local_world_size(), fine_tunes)
+    if resumed is not None:
+        resumed.check(params, config)
+    resume = resumed and resumed.file
     if not (resume or weights):
         logger.warning(from_scratch(params.config_file))
     replace_downloads(config['model'], will_load=bool(resume or weights))

@@ -36,3 +36,7 @@ custom_hooks = [
     dict(type='SyncNormHook', priority=48),
     dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.0001, update_buffers=True, priority=49),
 ]
+
+# From pretrained weights, as measured in docs/training.md: another power of the total batch, and up to half of a short
+# run without mosaic.
+fine_tuning = dict(learning_rate_power=2 / 3, closing_share=0.5)

@@ -19,9 +19,9 @@ from executor.weights.choose import replace_downloads
 
 @pytest.fixture
 def build(ymir_task):
-    def build(ranks: int = 1, images: int = 100, **values):
+    def build(ranks: int = 1, images: int = 100, fine_tunes: bool = False, **values):
         job = ymir_task.job(**{'samples_per_gpu': 8, 'workers_per_gpu': 1, 'max_epochs': 10, **values})
-        return build_config(job.env, job.training, images, ranks)
+        return build_config(job.env, job.training, images, ranks, fine_tunes=fine_tunes)
 
     return build
 
@@ -55,6 +55,27 @@ def test_val_interval(build, given, interval):
 )
 def test_the_learning_rate_follows_the_total_batch(build, values, rate):
     assert build(**values).optim_wrapper.optimizer.lr == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    'values, rate, closing, fine_tuned',
+    [
+        ({'fine_tunes': False}, 0.00125, 1, False),
+        ({}, 0.0025, 5, True),
+        ({'learning_rate': 0.125}, 0.125, 5, True),
+        ({'cfg_options': 'fine_tuning=None'}, 0.00125, 1, False),
+        ({'cfg_options': 'fine_tuning.closing_share=0.2'}, 0.0025, 2, True),
+        ({'cfg_options': 'custom_hooks.0.num_last_epochs=6 optim_wrapper.optimizer.lr=0.5'}, 0.5, 7, True),
+        ({'config_file': 'configs/yolov5/yolov5n_8x8_300e_coco.py'}, 0.00125, None, False),
+    ],
+)
+def test_a_schedule_for_pretrained_weights(build, caplog, values, rate, closing, fine_tuned):
+    caplog.set_level(logging.INFO)
+    config = build(**{'fine_tunes': True, **values})
+    assert config.optim_wrapper.optimizer.lr == pytest.approx(rate)
+    assert closing is None or config.custom_hooks[0].num_last_epochs + 1 == closing
+    assert config.fine_tuned is fine_tuned
+    assert ('the schedule is that for pretrained weights: the learning rate goes' in caplog.text) is fine_tuned
 
 
 def test_a_chosen_learning_rate_stands_and_the_end_of_the_curve_follows(build, caplog):

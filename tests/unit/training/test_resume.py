@@ -19,7 +19,7 @@ from mmengine.registry import PARAM_SCHEDULERS
 
 from executor.contract.errors import ModelError, ParameterError
 from executor.contract.output.training_result import RESUME_FILE
-from executor.training.resume import ResumeHook, find_resume_file, save_resume_state
+from executor.training.resume import ResumeHook, find_resumed, save_resume_state
 from executor.training.resume_state import fitting_state, plain_schedulers, sound_state
 from executor.weights.checkpoint import read_checkpoint, save_weights
 from tests.support.refusal import refusal
@@ -360,10 +360,13 @@ def find(ymir_task):
     ) -> Path | None:
         own = {'class_names': list(classes), 'pretrained_model_params': [str(file) for file in model]}
         job = ymir_task.job(config_file=f'configs/{CONFIG}', args_options=option, **own)
-        work_dir = str(ymir_task.root / 'out/training')
-        config = {'work_dir': work_dir, 'train_cfg': {'max_epochs': epochs}, 'train_dataloader': {'batch_size': 4}}
-        config['val_cfg'] = {} if validates else None
-        return find_resume_file(job.env, job.training, Config(config))
+        config = {'train_cfg': {'max_epochs': epochs}, 'train_dataloader': {'batch_size': 4}}
+        config.update(val_cfg={} if validates else None, fine_tuned=False)
+        resumed = find_resumed(job.env, job.training)
+        if resumed is None:
+            return None
+        resumed.check(job.training, Config(config))
+        return resumed.file
 
     look.without = found
     return look
@@ -372,6 +375,15 @@ def find(ymir_task):
 def test_the_state_of_the_same_training_is_found(ymir_task, find):
     assert find(Training().state()) == ymir_task.root / 'out/training' / RESUME_FILE
     assert find(Training().state(), option='') is None
+
+
+@pytest.mark.parametrize('schedule, fine_tuned', [({'fine_tuned': 1}, True), ({'fine_tuned': 0}, False), ({}, False)])
+def test_a_training_goes_on_with_the_kind_of_schedule_it_began_with(ymir_task, schedule, fine_tuned):
+    """Versions before knew the published one alone."""
+    file = ymir_task.root / 'resume.pth'
+    torch.save(changed(Training().state(), 'ymir_schedule', schedule), str(file))
+    job = ymir_task.job(config_file=f'configs/{CONFIG}', args_options=f'--resume {file}')
+    assert find_resumed(job.env, job.training).fine_tuned is fine_tuned
 
 
 @pytest.fixture

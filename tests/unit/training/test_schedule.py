@@ -6,7 +6,14 @@ import pytest
 from mmengine.config import Config
 
 from executor.config.read import load_config
-from executor.training.schedule import keep_published_schedule, scale_learning_rate, scale_schedule
+from executor.training.schedule import (
+    AS_PUBLISHED,
+    FineTuning,
+    fine_tuning_of,
+    keep_published_schedule,
+    scale_learning_rate,
+    scale_schedule,
+)
 
 YOLOX = 'configs/yolox/yolox_s_8x8_300e_coco.py'
 
@@ -74,3 +81,30 @@ def test_a_package_brings_the_published_schedule_back():
     assert [(s['begin'], s['end']) for s in again.param_scheduler] == [(0, 5), (5, 285), (285, 300)]
     assert again.optim_wrapper.optimizer.lr == pytest.approx(0.01)
     assert again.custom_hooks[0]['num_last_epochs'] == 14
+
+
+# Half of the run, the 15 that are published, or 15 of 300: the middle of them, but for runs too short for one epoch.
+@pytest.mark.parametrize(
+    'max_epochs, closing', [(1, 1), (3, 2), (6, 3), (20, 10), (29, 14), (30, 15), (100, 15), (300, 15), (600, 30)]
+)
+def test_a_short_run_from_pretrained_weights_closes_earlier(max_epochs, closing):
+    config = load_config(YOLOX)
+    scale_schedule(config, max_epochs, 10, FineTuning(closing_share=0.5))
+    assert config.custom_hooks[0]['num_last_epochs'] + 1 == closing
+
+
+# 0.01 times (batch / 64) to the power: an eighth squared, to the third root, is a quarter.
+@pytest.mark.parametrize(
+    'power, total_batch, rate', [(2 / 3, 8, 0.0025), (0.5, 16, 0.005), (2 / 3, 64, 0.01), (2 / 3, 512, 0.04)]
+)
+def test_the_learning_rate_goes_with_a_power_of_the_batch(power, total_batch, rate):
+    config = load_config(YOLOX)
+    scale_learning_rate(config, total_batch, fine_tuning=FineTuning(learning_rate_power=power))
+    assert config.optim_wrapper.optimizer.lr == pytest.approx(rate)
+    scale_learning_rate(config, total_batch, 0.125, FineTuning(learning_rate_power=power))
+    assert config.optim_wrapper.optimizer.lr == 0.125
+
+
+def test_most_detectors_are_fine_tuned_as_published():
+    assert fine_tuning_of(load_config('configs/retinanet/retinanet_r50_fpn_1x_coco.py')) == AS_PUBLISHED
+    assert fine_tuning_of(load_config(YOLOX)) == FineTuning(2 / 3, 0.5)
