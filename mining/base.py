@@ -85,6 +85,15 @@ class ViewScorer(Scorer, Protocol):
 
 
 @runtime_checkable
+class ClassWeigher(Scorer, Protocol):
+    """A scorer in which classes count by weights."""
+
+    @property
+    def class_weights(self) -> Sequence[float]:
+        """Give the weight of each class in their order; none where all count alike."""
+
+
+@runtime_checkable
 class Explainer(Scorer, Protocol):
     """A scorer that says why; for every image, so at hardly any cost beside the score."""
 

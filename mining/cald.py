@@ -1,7 +1,8 @@
 """Score by how little an image and changed views of it agree (Yu et al., CVPR workshops 2022).
 
 For each box, moved into a view, and its match there: IoU plus agreement of class and confidence, compared with BALANCE.
-Small differences are the informative ones: neither lost nor certain.
+Small differences are the informative ones: neither lost nor certain. With class weights w a difference of d counts as
+BALANCE - w (BALANCE - d): what it is short of the least informative one, times the weight of the box's class.
 
 Departures from the paper's code (github.com/we1pingyu/CALD, cald_train.py:162-223): a view in which nothing is found
 counts BALANCE instead of 0, and an image in which nothing is found ranks last instead of first. With the paper's zeros
@@ -11,7 +12,7 @@ the top of a pool is filled by empty images and by boxes that flicker at the sco
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +20,20 @@ from numpy.typing import NDArray
 from executor.detections import Detections, iou_matrix
 from mining.base import Candidates, Explanation, SeenView, ShownView, View, generator
 from mining.catalog import Settings
+from mining.class_weights import weights_of
 from mining.views import NAMES, make_views
 
 BALANCE = 1.3  # the paper's base point
 
 # IoU is in 0..1, a Jensen-Shannon divergence in nats in 0..ln 2, the two scores add up to 0..2. So what is compared
-# with BALANCE is in 0..2, no difference is above max(1.3, 2 - 1.3) = 1.3, and no score -M is below -1.3.
+# with BALANCE is in 0..2, no difference is above max(1.3, 2 - 1.3) = 1.3, and no score -M is below -1.3, whatever the
+# weights.
 NOTHING_FOUND = -2.0
 
 
 def scorer(settings: Settings) -> CaldScorer:
     """Build the scorer of `mining_algorithm: cald`."""
-    return CaldScorer(settings.seed)
+    return CaldScorer(settings.seed, settings.class_weights)
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class CaldScorer:
     """High where the detections do not stay the same when the image is changed a little."""
 
     seed: int  # of the random parts of the views
+    class_weights: Tuple[float, ...] = ()
 
     def make_views(self, image: NDArray[np.uint8], detections: Detections, position: int) -> List[View]:
         return make_views(image, detections, generator(self.seed, position))
@@ -46,7 +50,7 @@ class CaldScorer:
         return np.array([one.score for one in self.explain(candidates)], np.float64)
 
     def explain(self, candidates: Candidates) -> List[Explanation]:
-        return [explain_cald(*pair) for pair in zip(candidates.detections, candidates.views)]
+        return [explain_cald(*pair, self.class_weights) for pair in zip(candidates.detections, candidates.views)]
 
 
 def cald_score(reference: Detections, views: Sequence[SeenView]) -> float:
@@ -54,15 +58,17 @@ def cald_score(reference: Detections, views: Sequence[SeenView]) -> float:
     return explain_cald(reference, views).score
 
 
-def explain_cald(reference: Detections, views: Sequence[SeenView]) -> Explanation:
+def explain_cald(reference: Detections, views: Sequence[SeenView], class_weights: Sequence[float] = ()) -> Explanation:
     """Compute the score, and show the view that differed most: whose deciding box agrees least."""
     if len(reference) == 0:
         return Explanation(NOTHING_FOUND, 'nothing is found')
-    decisive = [_decisive_box(reference, view) for view in views]
-    score = -float(np.mean([abs(one.agreement - BALANCE) for one in decisive]))
+    weights = weights_of(reference.labels, class_weights)
+    decisive = [_decisive_box(reference, view, weights) for view in views]
+    score = -float(np.mean([one.difference for one in decisive]))
     number = min(range(len(views)), key=lambda view: decisive[view].agreement)
     least, seen = decisive[number], views[number]
-    words = ', '.join(f'{name} {one.agreement:.2f}' for name, one in zip(NAMES, decisive))
+    by_weight = [f' (weight {weights[one.box]:.3g})' if len(class_weights) else '' for one in decisive]
+    words = ', '.join(f'{name} {one.agreement:.2f}{times}' for name, one, times in zip(NAMES, decisive, by_weight))
     shown = SeenView(seen.boxes, replace(seen.found, class_scores=None))
     return Explanation(score, f'agreement {words}', view=ShownView(number, shown, least.box, least.match))
 
@@ -73,12 +79,13 @@ class _Decisive(NamedTuple):
     box: int
     match: Optional[int]
     agreement: float
+    difference: float  # from BALANCE, by weight
 
 
-def _decisive_box(reference: Detections, view: SeenView) -> _Decisive:
+def _decisive_box(reference: Detections, view: SeenView, weights: NDArray[np.float64]) -> _Decisive:
     """Find the box whose agreement is nearest to BALANCE; the predecessor added a running minimum for each box."""
     if len(view.found) == 0:
-        return _Decisive(0, None, 0.0)  # the formula's value for no overlap and no score
+        return _Decisive(0, None, 0.0, BALANCE)  # the formula's value for no overlap and no score
     assert reference.class_scores is not None and view.found.class_scores is not None  # as the catalog asks
     ious = iou_matrix(view.boxes, view.found.boxes)  # (N, M)
     # The first of equals: detections come by descending score, so where none overlaps it is the highest-scoring one.
@@ -87,8 +94,9 @@ def _decisive_box(reference: Detections, view: SeenView) -> _Decisive:
     divergence = js_divergence(_distribution(reference.class_scores), _distribution(view.found.class_scores[match]))
     confidence = reference.scores.astype(np.float64) + view.found.scores[match]
     agreement = overlap + 0.5 * (1 - divergence) * confidence
-    box = int(np.abs(agreement - BALANCE).argmin())
-    return _Decisive(box, int(match[box]), float(agreement[box]))
+    difference = weights * np.abs(agreement - BALANCE) + (1 - weights) * BALANCE  # exact for a weight of 1
+    box = int(difference.argmin())
+    return _Decisive(box, int(match[box]), float(agreement[box]), float(difference[box]))
 
 
 def _distribution(class_scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -19,12 +19,17 @@ class Needs:
     head_maps: bool = False  # the levels of a dense head
     views: bool = False  # the boxes found in changed copies of the image, which the scorer makes
 
+    @property
+    def detector(self) -> bool:
+        """Tell whether a detector is needed at all."""
+        return self.detections or self.head_maps
+
 
 @dataclass(frozen=True)
 class Settings:
     """The user's choices for all algorithms; each takes those that it knows."""
 
-    class_weights: Tuple[float, ...] = ()  # in the order of the classes, from 0 up; the missing ones are 1.0
+    class_weights: Tuple[float, ...] = ()  # from 0 up, one a class in their order; none where all count alike
     exact: bool = False  # compute every score to a thousandth, where the algorithm may estimate
     seed: int = 0  # of all random numbers
 

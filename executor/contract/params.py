@@ -113,6 +113,7 @@ class MiningParams(DetectionParams):
 
     mining_algorithm: str = _param('aldd', parsers.choice(*ALGORITHMS))
     class_distribution_scores: Tuple[float, ...] = _param((), parsers.numbers(0, _HIGHEST_WEIGHT))
+    class_weights: str = _param('none', parsers.choice('none', 'difficulty'))
     aldd_exact: bool = _param(False, parsers.flag)
     diversity: str = _param('off', parsers.choice('off', 'on'))
     seed: int = _param(0, parsers.seed)

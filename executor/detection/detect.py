@@ -17,6 +17,7 @@ from executor.detection.infer import InferSink
 from executor.detection.mine import MiningSink
 from executor.detection.statistics import Statistics, merged
 from executor.detection.sweep import Sink, share_of_rank, sweep
+from executor.detection.weigh import weigh_classes
 from executor.detection.work import DetectAndScore
 from executor.detector.detector import Detector
 from executor.detector.load import NoHeadMaps, load_detector
@@ -67,9 +68,10 @@ def compose(infer: Optional[InferParams], mining: Optional[MiningParams], cores:
     detector = _load(infer, mining, cores)
     if mining is None:
         return DetectAndScore(detector)
-    settings = Settings(mining.class_distribution_scores, mining.aldd_exact, mining.seed)
-    scorer = make_scorer(mining.mining_algorithm, settings)
-    return DetectAndScore(detector, scorer, ALGORITHMS[mining.mining_algorithm], looks=mining.diversity == 'on')
+    needs = ALGORITHMS[mining.mining_algorithm]
+    weights = weigh_classes(mining, detector.class_ap) if detector is not None and needs.detector else ()
+    scorer = make_scorer(mining.mining_algorithm, Settings(weights, mining.aldd_exact, mining.seed))
+    return DetectAndScore(detector, scorer, needs, looks=mining.diversity == 'on')
 
 
 def _sweep(
@@ -110,7 +112,7 @@ def _load(infer: Optional[InferParams], mining: Optional[MiningParams], cores: i
         assert infer is not None, 'a task that neither mines nor infers'
         return load_detector(infer, cores, score_threshold=infer.conf_threshold)
     needs = ALGORITHMS[mining.mining_algorithm]
-    if infer is None and not (needs.detections or needs.head_maps):
+    if infer is None and not needs.detector:
         return None
     try:
         return load_detector(

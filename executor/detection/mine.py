@@ -24,7 +24,7 @@ from executor.detections import Detections, class_counts
 from executor.report.mining_page import show_mining
 from executor.report.mining_report import SHOWN_SCORE, MiningReport, Ranked, Varied
 from executor.report.pictures import draw_detections, write_picture
-from mining.base import Explanation, Scorer, ViewScorer
+from mining.base import ClassWeigher, Explanation, Scorer, ViewScorer
 from mining.diversity import part_size
 
 logger = logging.getLogger(__name__)
@@ -159,6 +159,7 @@ class MiningSink:
             labels=[labels for _, _, labels in self._joined([rank.labels for rank in self._ranks])],
             highest=highest,
             varied=self._varied,
+            class_weights=self._scorer.class_weights if isinstance(self._scorer, ClassWeigher) else (),
             make_views=views,
         )
 

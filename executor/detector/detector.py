@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Dict, List, NamedTuple, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -94,6 +94,7 @@ class Detector:
     score_threshold: float  # of the model's config, whatever the task has asked for
     calls_at_once: int  # threads that should call it
     device: torch.device
+    class_ap: Optional[Tuple[float, ...]] = None  # of the model's classes in their order, where it is recorded
 
     @property
     def batched(self) -> bool:

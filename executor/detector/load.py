@@ -73,7 +73,7 @@ def load_detector(
         torch.set_num_threads(cores // calls_at_once)
         place = f'{cores} CPU cores'
     logger.info('detector: %s on %s, ready in %.1f s', used, place, time.monotonic() - started)
-    return Detector(steps, prepare, used, trained.score_threshold, calls_at_once, device)
+    return Detector(steps, prepare, used, trained.score_threshold, calls_at_once, device, trained.class_ap)
 
 
 def adapter_of(model: Module, class_scores: bool) -> Tuple[HeadAdapter, bool]:

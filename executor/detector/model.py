@@ -26,7 +26,14 @@ from executor.contract.params import DetectionParams, TrainParams
 from executor.contract.shown import clipped
 from executor.models.families import register_parts
 from executor.models.held import HeldModel
-from executor.weights.checkpoint import class_names_of, held_model, meta_of, model_parameters, read_checkpoint
+from executor.weights.checkpoint import (
+    class_ap_of,
+    class_names_of,
+    held_model,
+    meta_of,
+    model_parameters,
+    read_checkpoint,
+)
 from executor.weights.choose import WEIGHT_SUFFIXES, best_weights, replace_downloads
 from executor.weights.match import load_all
 
@@ -40,6 +47,7 @@ class LoadedModel:
     model: torch.nn.Module
     pipeline: Tuple[ConfigDict, ...]  # the transforms an image goes through in the config's test
     score_threshold: float  # the model's own, see `set_thresholds`
+    class_ap: Optional[Tuple[float, ...]]  # of each class in its validation; None where it is not recorded
 
 
 def load_model(params: DetectionParams, score_threshold: Optional[float] = None, keep_own: bool = False) -> LoadedModel:
@@ -81,7 +89,7 @@ def load_model(params: DetectionParams, score_threshold: Optional[float] = None,
         _check_sizes(pipeline)
     load_all(model, model_parameters(checkpoint, weights), weights, params)
     logger.info('model: %s, %s', config['model']['type'], weights)
-    return LoadedModel(model, pipeline, own_threshold)
+    return LoadedModel(model, pipeline, own_threshold, class_ap_of(checkpoint))
 
 
 def _check_class_names(known: Optional[Sequence[str]], wanted: Sequence[str], weights: Path) -> None:

@@ -138,7 +138,11 @@ def _class_rows(report: MiningReport, parts: Sequence[Mix]) -> List[Dict[str, ob
     """Give each class that is found its boxes and their share in each part, most boxes of the pool first."""
     shares = [part.shares for part in parts]
     return [
-        {'name': report.class_names[label], 'cells': [(int(p.boxes[label]), s[label]) for p, s in zip(parts, shares)]}
+        {
+            'name': report.class_names[label],
+            'weight': report.class_weights[label] if report.class_weights else None,
+            'cells': [(int(p.boxes[label]), s[label]) for p, s in zip(parts, shares)],
+        }
         for label in np.argsort(-report.boxes, kind='stable').tolist()
         if report.boxes[label]
     ]

@@ -63,6 +63,7 @@ class MiningReport:
     labels: Sequence[NDArray[np.int64]]  # of such boxes in the highest images, image by image
     highest: Sequence[Ranked]  # the first in result.tsv
     varied: Optional[Varied] = None
+    class_weights: Sequence[float] = ()  # by which the scores weigh the classes; none where all count alike
     make_views: Optional[MakeViews] = None  # where the algorithm compares views
 
 

@@ -67,9 +67,9 @@ def _draw_parts(
     """Draw each box in the colour of what it adds, what adds most on top and with name, score and addition."""
     order = np.argsort(parts, kind='stable')
     corners = scaled_corners(found.boxes[order], scale, canvas)
-    shares = parts[order] / _MOST_OF_A_BOX
     if not len(order):
         return
+    shares = parts[order] / max(_MOST_OF_A_BOX, parts.max())  # more by the weights of classes alone
     colours = scale_colours(shares.tolist())
     for box, share, colour in zip(corners, shares.tolist(), colours):
         _rectangle(canvas, box, colour, 2 if share >= _THICK else 1)

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from executor.config.plain import config_text
 from executor.contract.output.files import replace_file
-from executor.weights.checkpoint import save_weights
+from executor.weights.checkpoint import CLASS_AP, save_weights
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class StageContent:
     name: str  # such as `epoch_3`
     epoch: int  # from 1
     mAP: float  # AP50 in 0..1
+    class_ap: Mapping[str, float]  # COCO's AP by class name, in 0..1; empty without a validation
     parameters: Mapping[str, torch.Tensor]  # as inference should use them
     class_names: Sequence[str]
     config: Config  # of the training, resolved
@@ -34,7 +35,8 @@ def write_stage_weights(folder: Path, content: StageContent) -> str:
     """Write `<stage>.pth`: the parameters, with what a later task asks of them."""
     name = f'{content.name}.pth'
     classes = {'classes': tuple(content.class_names)}
-    meta = {'epoch': content.epoch, 'mAP': content.mAP, 'dataset_meta': classes, 'config_file': content.config_name}
+    numbers = {'epoch': content.epoch, 'mAP': content.mAP, CLASS_AP: dict(content.class_ap)}
+    meta = {**numbers, 'dataset_meta': classes, 'config_file': content.config_name}
     save_weights(folder / name, content.parameters, meta)
     return name
 

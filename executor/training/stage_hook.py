@@ -123,6 +123,7 @@ class StageHook(Hook):
             name=f'epoch_{epoch}',
             epoch=epoch,
             mAP=evaluation.mAP_50,
+            class_ap={result.name: result.ap for result in evaluation.classes},
             parameters=parameters,
             class_names=self._params.class_names,
             config=self._config,

@@ -22,6 +22,7 @@ from executor.weights import torch_file
 from executor.weights.darknet_file import DARKNET_SUFFIX, read_darknet
 
 Checkpoint = Dict[str, Any]  # tensors and plain values, nested
+CLASS_AP = 'class_ap'  # among the facts of our checkpoints, each class's AP by its name
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -130,6 +131,16 @@ def class_names_of(checkpoint: Mapping[str, object]) -> Optional[Tuple[str, ...]
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         return None
     return tuple(names) or None
+
+
+def class_ap_of(checkpoint: Mapping[str, object]) -> Optional[Tuple[float, ...]]:
+    """Find COCO's AP of each class in its last validation, in the order of its classes; None where it holds none."""
+    names, recorded = class_names_of(checkpoint), meta_of(checkpoint).get(CLASS_AP)
+    if names is None or not isinstance(recorded, dict):
+        return None
+    numbers = [recorded.get(name) for name in names]
+    values = tuple(number for number in numbers if isinstance(number, float) and 0 <= number <= 1)
+    return values if len(values) == len(names) else None
 
 
 def meta_of(checkpoint: Mapping[str, object]) -> Mapping[str, object]:

@@ -32,14 +32,14 @@ _CALIBRATION = 1.3
 class AlddScorer:
     """High where the detector hesitates about where something is, in classes of large weight."""
 
-    weights: Tuple[float, ...]  # of the classes in their order; classes without one count 1.0
+    class_weights: Tuple[float, ...]
     exact: bool  # whether the score is exact to TOLERANCE; else it is estimated, several times as fast
 
     def score(self, candidates: Candidates) -> NDArray[np.float64]:
-        return aldd_scores(candidates.head_maps, candidates.input_size, self.weights, self.exact)
+        return aldd_scores(candidates.head_maps, candidates.input_size, self.class_weights, self.exact)
 
     def explain(self, candidates: Candidates) -> List[Explanation]:
-        parts = aldd_parts(candidates.head_maps, candidates.input_size, self.weights, self.exact)
+        parts = aldd_parts(candidates.head_maps, candidates.input_size, self.class_weights, self.exact)
         return [
             Explanation(one.score, class_parts=one.classes, heat=Heat(one.cells, (CELL / x, CELL / y)))
             for one, (x, y) in zip(parts, candidates.scales)

@@ -17,6 +17,7 @@ from desk.task_folder import write_env, write_index
 from executor.images.decode import image_size, read_image
 from executor.images.look import look
 from executor.weights.checkpoint import read_checkpoint
+from mining.class_weights import difficulty_weights
 from mining.diversity import varied_order
 from tests.support import exports, mmdet2
 from tests.support.coco_scores import average_precision
@@ -259,7 +260,7 @@ def boxes_of(env_file: Path) -> Dict[str, Any]:
 
 def test_random_has_another_order_for_another_seed_and_needs_no_model(tmp_path, images, ran):
     options = {'mining': True, 'infer': False, 'mining_algorithm': 'random'}
-    env_file = write_task(tmp_path, Path('none'), images, **options, model_params_path=[])
+    env_file = write_task(tmp_path, Path('none'), images, **options, model_params_path=[], class_weights='difficulty')
     run(env_file)
     other = ranking_of(ran(**options, samples_per_gpu=1, workers_per_gpu=0, seed=3))
     assert [path for path, _ in ranking_of(env_file)] != [path for path, _ in other]
@@ -276,6 +277,24 @@ def test_a_weight_of_zero_takes_a_class_out_of_aldd(tmp_path, model, images):
     for path, whole in scores[''].items():
         assert scores['1,1,0'][path] + scores['0,0,1'][path] == pytest.approx(whole, rel=3e-3)
         assert min(scores['1,1,0'][path], scores['0,0,1'][path]) > 0
+
+
+def test_difficulty_weighs_classes_as_the_same_weights_do_on_any_number_of_ranks(tmp_path, images, ran):
+    known = dict(zip(reversed(shapes.CLASS_NAMES), (0.0, 0.5, 0.9)))
+    model = tmp_path / 'model.pth'
+    write_random_weights(model, NANO, shapes.CLASS_NAMES, dataset_meta={'classes': shapes.CLASS_NAMES}, class_ap=known)
+    options = {'mining': True, 'infer': False, 'mining_algorithm': 'entropy'}
+    by_difficulty = write_task(tmp_path / 'three', model, images, **options, class_weights='difficulty')
+    run(by_difficulty, '--cpu-ranks', '3')
+    weights = difficulty_weights(np.array([0.9, 0.5, 0.0]))
+    given = write_task(
+        tmp_path / 'one', model, images, **options, class_distribution_scores=','.join(map(repr, weights.tolist()))
+    )
+    run(given)
+    assert ranking_of(by_difficulty) == ranking_of(given)
+    assert dict(ranking_of(given)) != dict(ranking_of(ran(**options)))
+    page = (tmp_path / 'three/out/tensorboard/mining.html').read_text(encoding='utf-8')
+    assert f'<td><data value="{weights[0]}">' in page and f'<td><data value="{weights[2]}">' in page
 
 
 # --- whatever is listed ---------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ ROOMS = {
     # the two tasks
     'executor/detection': (
         'executor.contract executor.detections executor.detector executor.dist executor.images executor.log '
-        'executor.machine executor.report mining.base mining.catalog mining.diversity numpy torch'
+        'executor.machine executor.report mining.base mining.catalog mining.class_weights mining.diversity numpy torch'
     ),
     'executor/training': (
         'executor.config executor.contract executor.detections executor.detector executor.dist executor.evaluation '

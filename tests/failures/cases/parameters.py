@@ -155,6 +155,7 @@ CASES: Tuple[Case, ...] = (
     _value('seed', -1, 'seed is negative', 'a whole number of at least 0', task=MINING),
     _value('aldd_exact', 'maybe', 'aldd_exact is neither true nor false', 'true or false', task=MINING),
     _value('diversity', 'much', 'diversity is none of those there are', 'one of off, on', task=MINING),
+    _value('class_weights', '1,2', 'class_weights is none of those there are', 'one of none, difficulty', task=MINING),
     _value('class_distribution_scores', '1,x', 'a class weight is a word', "such as '1.0,0.5'", task=MINING),
     _value(
         'mining_algorithm',
@@ -170,6 +171,15 @@ CASES: Tuple[Case, ...] = (
         'class_distribution_scores must be numbers from 0 to 1e+06',
         "found '1,-1'",
         task=MINING,
+    ),
+    _case(
+        'the model does not record how hard its classes are',
+        config(class_weights='difficulty'),
+        _LINE,
+        'class_weights difficulty needs the AP of each class, which this model does not record',
+        'leave it at none and set class_distribution_scores, or train the model again',
+        task=MINING,
+        heavy=True,
     ),
     _case(
         'more class weights than classes',

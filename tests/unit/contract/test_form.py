@@ -49,6 +49,7 @@ TYPED = {
     'iou_threshold': ('0.6', 0.6),
     'mining_algorithm': ('cald', 'cald'),
     'class_distribution_scores': ('1.0,0.1', (1.0, 0.1)),
+    'class_weights': ('difficulty', 'difficulty'),
     'aldd_exact': ('true', True),
     'diversity': ('on', 'on'),
     'seed': ('7', 7),

@@ -134,7 +134,7 @@ def test_the_cells_by_hand():
     u = -(4 / 9) * log(4 / 9) - (5 / 9) * log(5 / 9)
     candidates = Candidates(positions=[0], head_maps=[HeadMap(logits, None)], input_size=(1, 64), scales=[(0.5, 2.0)])
     for exact in (True, False):
-        (why,) = AlddScorer(weights=(1.0, 3.0), exact=exact).explain(candidates)
+        (why,) = AlddScorer(class_weights=(1.0, 3.0), exact=exact).explain(candidates)
         np.testing.assert_allclose(why.heat.values, [[3 * u, 0]], rtol=1e-4, atol=1e-6)
         assert why.heat.cell == (
             64,
@@ -201,7 +201,7 @@ def test_the_scorer_hands_its_settings_on():
     maps = head_maps(image(3), image(4))
     candidates = Candidates(positions=[8, 9], head_maps=maps, input_size=(104, 104))
     for exact in (True, False):
-        scorer = AlddScorer(weights=(2.0,), exact=exact)
+        scorer = AlddScorer(class_weights=(2.0,), exact=exact)
         np.testing.assert_array_equal(scorer.score(candidates), aldd_scores(maps, (104, 104), [2.0], exact))
     half = [HeadMap(level.class_logits.half(), level.objectness_logits.half()) for level in maps]
     np.testing.assert_allclose(aldd_scores(half, (104, 104)), aldd_scores(maps, (104, 104)), rtol=0.02)

@@ -10,7 +10,7 @@ import pytest
 
 from executor.detections import HeadMap, no_detections
 from mining import catalog
-from mining.base import Candidates, SeenView, ViewScorer
+from mining.base import Candidates, ClassWeigher, SeenView, ViewScorer
 from mining.catalog import ALGORITHMS, Needs, Settings, make_scorer
 from tests.unit.mining.found import found
 
@@ -53,8 +53,10 @@ def test_each_scores_with_what_it_needs_and_no_more(algorithm):
 
 def test_the_settings_reach_their_algorithm():
     settings = Settings(class_weights=(2.0, 0.5), exact=True, seed=5)
-    aldd, cald, chance = (make_scorer(algorithm, settings) for algorithm in ('aldd', 'cald', 'random'))
-    assert (aldd.weights, aldd.exact) == ((2.0, 0.5), True)
+    aldd, cald, entropy, chance = (make_scorer(name, settings) for name in ('aldd', 'cald', 'entropy', 'random'))
+    assert aldd.exact
+    assert aldd.class_weights == cald.class_weights == entropy.class_weights == (2.0, 0.5)
+    assert [isinstance(one, ClassWeigher) for one in (aldd, cald, entropy, chance)] == [True, True, True, False]
     assert cald.seed == chance.seed == 5
 
 

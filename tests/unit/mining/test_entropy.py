@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from executor.detections import no_detections
+from executor.detections import Detections, no_detections
 from mining.base import Candidates
 from mining.entropy import EntropyScorer, entropy_score
 from tests.unit.mining.found import found
@@ -41,3 +41,15 @@ def test_what_the_boxes_add_is_the_score():
     np.testing.assert_allclose(explained.box_parts, [0, 0.5, 0.5, 0.375, 0])
     assert explained.score == explained.box_parts.sum() == pytest.approx(1.375)
     assert (empty.score, len(empty.box_parts)) == (-10, 0)
+
+
+def test_what_a_box_adds_is_weighed_by_its_class():
+    """1/2 * 1 bit of class 2, 1/4 * 2 of class 0 and 1/8 * 3 of class 2; nothing found stays what it is."""
+    labels = np.array([2, 0, 2], np.int64)
+    one = Detections(np.zeros((3, 4), np.float32), np.array([0.5, 0.25, 0.125], np.float32), labels)
+    candidates = Candidates(positions=[0, 1], detections=[one, no_detections()])
+    explained, empty = EntropyScorer((0.5, 7.0, 4.0)).explain(candidates)
+    np.testing.assert_allclose(explained.box_parts, [2, 0.25, 1.5], rtol=1e-15)
+    assert explained.score == explained.box_parts.sum() == pytest.approx(3.75)
+    assert empty.score == -10
+    np.testing.assert_array_equal(EntropyScorer((1.0, 1.0, 1.0)).score(candidates), EntropyScorer().score(candidates))

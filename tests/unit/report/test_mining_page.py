@@ -202,6 +202,30 @@ def test_another_order_is_told_with_the_places_by_score_alone(shown, picture):
     assert 'by score alone' not in shown(highest=[Ranked(picture(), 4, 0.5, found())], scores=np.array([0.5]))[0]
 
 
+def test_weights_of_classes_are_told_where_there_are_some(shown, picture):
+    known = {
+        'highest': [Ranked(picture(), 0, 0.5, found((1, 0.5, 20, 10, 300, 190)), Explanation(0.5))],
+        'scores': np.array([0.5, 0.25]),
+        'boxes': np.array([3, 5, 0, 0]),
+        'labels': [np.array([1])] * 2,
+    }
+    texts = ' '.join(Page(shown(**known)[0]).texts)
+    assert 'weigh' not in texts
+    text, _ = shown(**known, class_weights=(1.0, 1.160514, 2.0, 0.0))
+    assert 'The score weighs the classes' in text and '<a href="#classes">' in text and '<section id="classes">' in text
+    assert '<tr><td>猫</td><td><data value="1.160514">1.16</data></td><td>5</td>' in text
+    Page(text)
+
+
+def test_what_weights_make_large_has_the_brightest_colour():
+    image, boxes = (
+        np.full((200, 400, 3), 100, np.uint8),
+        found((0, 0.9, 10, 100, 60, 150), (1, 0.5, 200, 100, 300, 190)),
+    )
+    drawn = draw_why(image, Ranked('a', 0, 5, boxes, Explanation(5, box_parts=np.array([1.0, 4.0]))), 'ab', None)
+    assert (tuple(drawn[140, 10]), tuple(drawn[140, 200])) == tuple(scale_colours([0.25, 1]))
+
+
 def test_of_almost_nothing_there_is_a_page(shown):
     text, events = shown()
     Page(text)

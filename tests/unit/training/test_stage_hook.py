@@ -13,11 +13,11 @@ from mmengine.hooks import EMAHook, Hook
 
 from executor.contract.errors import ValidationMemoryError
 from executor.contract.output.training_result import TrainingResult
-from executor.evaluation.coco import NOTHING_MEASURED
+from executor.evaluation.coco import NOTHING_MEASURED, ClassResult
 from executor.training.metric import NOT_VALIDATED, DetectionMetric
 from executor.training.stage_hook import StageHook
 from executor.training.stage_store import StageStore
-from executor.weights.checkpoint import read_checkpoint
+from executor.weights.checkpoint import class_ap_of, read_checkpoint
 from tests.support.refusal import refusal
 
 
@@ -53,7 +53,8 @@ class Runner(SimpleNamespace):
         self.validated = parameters(self.model)
         if fails:
             return
-        evaluation = dataclasses.replace(NOTHING_MEASURED, mAP_50=0.25)
+        cat = ClassResult('cat', 2, 0.125, 0.25, 1, 0, 1)
+        evaluation = dataclasses.replace(NOTHING_MEASURED, mAP_50=0.25, classes=(cat,))
         self.val_evaluator.metrics[0].validation = dataclasses.replace(NOT_VALIDATED, evaluation=evaluation)
         for hook in self.hooks:
             hook.after_val_epoch(self)
@@ -112,6 +113,7 @@ def test_a_stage_holds_what_is_validated_and_the_state_what_is_trained(new, othe
     assert (runner.validated['weight'] != trained) is averaged
     assert [state['weight'] for state in runner.saved] == [trained] * (1 if fails else 2)
     assert found['meta']['mAP'] == (0 if fails else 0.25)
+    assert class_ap_of(found) == (None if fails else (0.125,))
     stage = store.stages[0].stage
     assert (stage.mAP, stage.validated) == ((0, False) if fails else (0.25, True))
     assert fails or runner.model.weight.tolist() == trained

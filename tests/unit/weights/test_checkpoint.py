@@ -16,7 +16,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from executor.contract.errors import ModelError
-from executor.weights.checkpoint import class_names_of, model_parameters, read_checkpoint, save_weights
+from executor.weights.checkpoint import class_ap_of, class_names_of, model_parameters, read_checkpoint, save_weights
 
 
 class Touch:
@@ -111,6 +111,25 @@ def test_parameters_have_text_for_names():
 )
 def test_class_names_of_both_mmdets(checkpoint, names):
     assert class_names_of(checkpoint) == names
+
+
+@pytest.mark.parametrize(
+    'recorded, found',
+    [
+        ({'cat': 0.25, 'dog': 0.0}, (0.0, 0.25)),  # in the order of the model's classes
+        ({'cat': 0.25, 'dog': 1.0, 'cow': 0.5}, (1.0, 0.25)),
+        ({}, None),  # not validated
+        ({'cat': 0.25}, None),
+        ({'cat': 0.25, 'dog': 1.5}, None),
+        ({'cat': 0.25, 'dog': math.nan}, None),
+        ({'cat': 0.25, 'dog': 'high'}, None),
+        ((0.25, 0.5), None),
+        (None, None),  # of others
+    ],
+)
+def test_the_ap_of_the_classes_by_their_names(recorded, found):
+    assert class_ap_of({'meta': {'dataset_meta': {'classes': ('dog', 'cat')}, 'class_ap': recorded}}) == found
+    assert class_ap_of({'meta': {'class_ap': recorded}}) is None
 
 
 def test_a_damaged_file_is_named_wherever_the_damage_is(tmp_path):
