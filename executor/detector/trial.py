@@ -37,8 +37,10 @@ def try_model(trained: LoadedModel, device: torch.device, images: Iterable[np.nd
 
     Boxes before NMS are those scored `threshold` and above. The model goes to the device.
     """
-    model, prepare = trained.model.to(device), preparation_of(trained.pipeline)
+    model, prepare = trained.model, preparation_of(trained.pipeline)
+    # Before the model leaves the CPU, where its norms are fused and compared.
     dense = dense_steps(model, device, prepare, TORCH, False, False) if is_dense(model, with_class_maps=False) else None
+    model.to(device)
     steps: Union[DenseSteps, WholeSteps]
     steps = dense[0] if dense else WholeSteps(model, device, 0, class_scores=False)
     if not dense:

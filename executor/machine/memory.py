@@ -17,6 +17,7 @@ _BETWEEN_RANKS = 'NCCL|gloo|TCPStore|socket|Connection (closed|reset|refused|was
 _OF_THE_MACHINE = re.compile(
     f'{_BETWEEN_RANKS}|CUDA|cuDNN|DataLoader|bus error|(out of|allocate|shared|pin) memory', re.IGNORECASE
 )
+_GPU_MEMORY = re.compile('out of memory|CUBLAS_STATUS_ALLOC_FAILED')  # cuBLAS takes memory of its own when it starts
 _LOSS_OF_A_RANK = re.compile(_BETWEEN_RANKS, re.IGNORECASE)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _LOADER_DEATH = re.compile(r'DataLoader worker \(pid|pin memory thread|bus error', re.IGNORECASE)
@@ -33,7 +34,7 @@ def peak_memory(use_gpu: bool) -> int:
 
 def is_out_of_gpu_memory(error: BaseException) -> bool:
     """Say whether a smaller batch may help against a failure on the GPU."""
-    return isinstance(error, RuntimeError) and 'out of memory' in str(error)
+    return isinstance(error, RuntimeError) and _GPU_MEMORY.search(str(error)) is not None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

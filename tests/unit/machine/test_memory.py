@@ -26,6 +26,13 @@ LOADER = (
     [
         (RuntimeError(GPU), True, False, False, True),
         (RuntimeError('CUDA error: out of memory'), True, False, False, True),
+        (
+            RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`'),
+            True,
+            False,
+            False,
+            True,
+        ),
         (RuntimeError(HOST), False, True, False, True),
         (MemoryError(), False, True, False, True),
         (RuntimeError(LOADER), False, False, True, True),
