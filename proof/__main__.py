@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import shutil
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
-from typing import List, Mapping, Optional, Sequence
+from typing import Any, Iterator, List, Mapping, Optional, Sequence
+from unittest import mock
 
 from proof.apart import Failed, run_apart
 from proof.table import Outcome, Row, Verdict, as_json, counted, exit_status, told
 
 _SECONDS = 420.0  # that one proof may take
+_FILE, _FOLDERS = 'proof.json', ('tasks', 'logs')
 
 _EPILOG = """exit status: 0 nothing is wrong, though a goal of speed may not be reached; 1 something is wrong; 2 it was
 called wrongly"""
@@ -22,22 +27,30 @@ called wrongly"""
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the proofs; returns the exit status."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
     folder = (args.out or Path(tempfile.mkdtemp(prefix='proof-'))).resolve()
-    for name in ('tasks', 'logs'):
+    file = folder / _FILE
+    if any((folder / name).exists() for name in _FOLDERS) and not file.is_file():
+        parser.error(f'{folder} holds folders that no run of this left there: choose another --out')
+    for name in _FOLDERS:
         if not args.only:  # which needs what an earlier run left
             shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True, exist_ok=True)
-    machine, rows = facts(folder), []
+    machine = run_apart(_facts, folder / 'logs' / 'machine.log', 120)
     device = args.device or ('cuda' if machine['GPUs'] else 'cpu')
     if device == 'cuda' and not machine['GPUs']:
-        print('proof: torch sees no GPU here: start the container with --gpus all, or say --device cpu')
-        return 2
+        parser.error('torch sees no GPU here: start the container with --gpus all, or say --device cpu')
     print('\n'.join(f'{name + ":":15}{_words(value)}' for name, value in machine.items()), flush=True)
     print(f'{"proved on:":15}{device}\n', flush=True)
-    rows = run(folder, device, len(machine['GPUs']) if device == 'cuda' else 0, args.only)  # type: ignore[arg-type]
-    file = folder / 'proof.json'
-    file.write_text(json.dumps(as_json(machine, device, rows), indent=1) + '\n', encoding='utf-8')
+    import_all(len(machine['GPUs']) if device == 'cuda' else 0)
+    rows: List[Row] = []
+    for row in _rows(folder, device, len(machine['GPUs']), args.only):
+        rows.append(row)
+        print('\n'.join(told(row)), flush=True)
+        file.write_text(json.dumps(as_json(machine, device, rows), indent=1) + '\n', encoding='utf-8')
+    if not rows:
+        parser.error(f'--only {", ".join(args.only)}: there are no such proofs')
     if not args.keep:
         shutil.rmtree(folder / 'tasks')
     seconds = sum(row.seconds for row in rows)
@@ -45,32 +58,52 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return exit_status(rows)
 
 
-def facts(folder: Path) -> Mapping[str, object]:
-    """Tell what machine it is, from a process apart, since asking starts CUDA."""
-    from proof.machine import facts as asked
+def _facts() -> Mapping[str, Any]:
+    from proof.machine import facts  # in a process apart: to ask starts CUDA, of which no fork could make use
 
-    return run_apart(asked, folder / 'logs' / 'machine.log', 120)
+    return facts()
 
 
-def run(folder: Path, device: str, gpus: int, only: Sequence[str]) -> List[Row]:
-    """Make every proof, or only some, whatever became of those before it, and tell its row."""
-    # What all need is imported once: each proof is a fork of this process.
-    import executor.detection.detect  # noqa: F401
-    import executor.training.train  # noqa: F401
+def import_all(gpus: int) -> None:
+    """Import, once for all proofs, what they need; each is a fork of this process.
+
+    mmengine asks for the GPUs when it is imported. To ask starts CUDA's driver, after which a fork could not use it: so
+    mmengine is told.
+    """
+    import torch
+
+    with contextlib.ExitStack() as stack:
+        silence = io.StringIO()  # mmdet prints which optional packages it does without
+        stack.enter_context(contextlib.redirect_stdout(silence))
+        stack.enter_context(contextlib.redirect_stderr(silence))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter('ignore')
+        if gpus:
+            stack.enter_context(mock.patch.object(torch._C, '_cuda_getDeviceCount', lambda: gpus, create=True))
+        import proof.catalog  # noqa: F401
+
+
+def _rows(folder: Path, device: str, gpus: int, only: Sequence[str]) -> Iterator[Row]:
+    """Make every proof, or only some, whatever became of those before it."""
     from proof.bench import SIZES, Bench
-    from proof.catalog import PROOFS
+    from proof.catalog import PROOFS, Proof
 
-    bench, rows = Bench(device, gpus, folder, SIZES[device]), []
-    for proof in PROOFS if not only else [proof for proof in PROOFS if proof.name in only]:
-        log, started = bench.log(proof.name), time.monotonic()
-        lacks = proof.lacks(bench)
+    bench = Bench(device, gpus, folder, SIZES[device])
+
+    def outcome(proof: Proof) -> Outcome:
+        lacks, log = proof.lacks(bench), bench.log(proof.name)
+        if lacks:
+            return Outcome(lacks, Verdict.NOT_HERE)
         try:
-            found = Outcome(lacks, Verdict.NOT_HERE) if lacks else run_apart(lambda: proof.prove(bench), log, _SECONDS)  # noqa: B023
+            return run_apart(lambda: proof.prove(bench), log, _SECONDS)
         except Failed as error:
-            found = Outcome(f'{error} ({log})', Verdict.FAILED)
-        rows.append(Row(proof.name, found.found, proof.goal, found.verdict, time.monotonic() - started))
-        print('\n'.join(told(rows[-1])), flush=True)
-    return rows
+            return Outcome(f'{error} ({log})', Verdict.FAILED)
+
+    for proof in PROOFS:
+        if proof.name in only or not only:
+            started = time.monotonic()
+            found = outcome(proof)
+            yield Row(proof.name, found.found, proof.goal, found.verdict, time.monotonic() - started)
 
 
 def _words(value: object) -> str:

@@ -18,8 +18,9 @@ from executor.contract.env import read_env
 from executor.contract.params import InferParams
 from executor.contract.progress import silent_progress
 from executor.machine.cores import available_cores
+from proof.apart import Failed
 from proof.bench import WORKERS, Bench, Config, job_of, mean, model_of
-from proof.table import Outcome, fast_enough, judged
+from proof.table import Outcome, Verdict, fast_enough, judged
 
 _OF_THE_NETWORK = 0.85
 _WAITING = 0.05
@@ -56,7 +57,12 @@ def prove_waiting(bench: Bench) -> Outcome:
 def prove_mixed(bench: Bench) -> Outcome:
     """Train with one batch again and again, in mixed and in single precision."""
     mixed = _steps(bench, 'speed-mixed', repeat=True)
-    single = _steps(bench, 'speed-single', repeat=True, cfg_options='optim_wrapper.type=OptimWrapper')
+    try:
+        single = _steps(bench, 'speed-single', repeat=True, cfg_options='optim_wrapper.type=OptimWrapper')
+    except Failed as error:
+        if 'out of memory' not in str(error):
+            raise
+        return Outcome('its memory is too small for single precision', Verdict.NOT_HERE)
     told = (
         f'{_name(bench)}: a step takes {1e3 * mixed.seconds:.1f} ms, in single precision {1e3 * single.seconds:.1f} '
         f'ms: {single.seconds / mixed.seconds:.2f} times as fast'
@@ -96,18 +102,24 @@ def _steps(bench: Bench, name: str, repeat: bool = False, cfg_options: str = '')
         **bench.config,
     }
     env_file = shapes.write_task(bench.place(name), sizes.fast_images, 1, **settings)
-    return bench.apart(lambda: _train(env_file, repeat), bench.log(name))
+    threads = 0 if bench.on_gpu else sizes.threads
+    return bench.apart(lambda: _train(env_file, repeat, threads), bench.log(name))
 
 
 def _workers(bench: Bench) -> int:
     return min(WORKERS, available_cores()) if not bench.on_gpu else max(1, available_cores() // bench.gpus - 1)
 
 
-def _train(env_file: Path, repeat: bool) -> Steps:
-    """Train in this process and time the steps, each from the end of the one before; all but an epoch's first."""
+def _train(env_file: Path, repeat: bool, threads: int) -> Steps:
+    """Train in this process and time the steps, each from the end of the one before; all but an epoch's first.
+
+    `threads`: of a CPU, 0 where a GPU trains.
+    """
     from executor.training import train as training
     from executor.training.waiting_hook import WaitingHook
 
+    if threads:
+        torch.set_num_threads(threads)
     steps: List[List[float]] = []  # when each began to wait and when the last ended, of each epoch
     images = 0
 
