@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import json
 import shutil
@@ -80,7 +81,8 @@ def import_all(gpus: int) -> None:
         warnings.simplefilter('ignore')
         if gpus:
             stack.enter_context(mock.patch.object(torch._C, '_cuda_getDeviceCount', lambda: gpus, create=True))
-        import proof.catalog  # noqa: F401
+        for name in ('executor.detection.detect', 'executor.training.train', 'proof.catalog'):
+            importlib.import_module(name)
 
 
 def _rows(folder: Path, device: str, gpus: int, only: Sequence[str]) -> Iterator[Row]:

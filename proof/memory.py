@@ -41,13 +41,15 @@ def prove_training(bench: Bench) -> Outcome:
         'cfg_options': shapes.size_options(bench.sizes.side // 64 * 64, 32),
         **bench.config,
     }
-    env_file = shapes.write_task(bench.place('memory-training'), batch, 2, **config)
+    whole, less = (
+        shapes.write_task(bench.place(f'memory-training-{name}'), batch, 2, **config) for name in ('whole', 'less')
+    )
     if bench.on_gpu:
-        left = _PART * bench.apart(lambda: _bytes_of_training(env_file), log)
-        takes, told = f'bytes:{left:.0f}', f'{left / 2**20:.0f} MB left of {left / _PART / 2**20:.0f}: '
+        peak = bench.apart(lambda: _bytes_of_training(whole), log)
+        takes, told = f'bytes:{int(_PART * peak)}', _megabytes(peak)
     else:
         takes, told = f'images:{batch // 2}', f'{batch // 2} images fit: '
-    ended = bench.start(env_file, log=log, environ={'PYTHONPATH': str(STAND_INS), 'PROOF_TAKES': takes})
+    ended = bench.start(less, log=log, environ={'PYTHONPATH': str(STAND_INS), 'PROOF_TAKES': takes})
     batches = [str(batch), *re.findall(r'beginning again with half the batch: samples_per_gpu (\d+)', ended.log)]
     told += f'batches of {", ".join(batches)}; ' + ('it trained' if not ended.status else last_line(ended.log))
     return judged(told, not ended.status and len(batches) > 1)
@@ -62,19 +64,22 @@ def prove_inference(bench: Bench) -> Outcome:
             bench, f'memory-inference-{name}', conf_threshold=0.04, samples_per_gpu=batch, **bench.config
         )
     peak = bench.apart(lambda: _detect(files['whole'], bench.on_gpu), log)
-    left = int(_PART * peak)
     if bench.on_gpu:
-        bench.apart(lambda: _detect_in_bytes(files['less'], left), log)
+        bench.apart(lambda: _detect_in_bytes(files['less'], int(_PART * peak)), log)
     else:
         bench.apart(lambda: _detect_in_halves(files['less'], batch // 2), log)
     whole, less = (read_result(read_env(file).output.infer_result_file) for file in files.values())
     share = share_of_same_boxes(whole, less, least=0.05)
     halved = re.findall(r'out of GPU memory with (\d+) images at a time: going on with (\d+)', log.read_text())
     steps = ', '.join(f'{before} to {after}' for before, after in halved)
-    told = f'{left / 2**20:.0f} MB left of {peak / 2**20:.0f}: ' if bench.on_gpu else ''
+    told = _megabytes(peak) if bench.on_gpu else ''
     told += f'halved from {steps}' if halved else 'never halved'
     told += f'; {share:.2%} of {sum(map(len, whole.values()))} boxes are the same'
     return judged(told, bool(halved) and share >= 0.99)
+
+
+def _megabytes(peak: int) -> str:
+    return f'{_PART * peak / 2**20:.0f} MB left of {peak / 2**20:.0f}: '
 
 
 def _bytes_of_training(env_file: Path) -> int:

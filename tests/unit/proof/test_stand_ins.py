@@ -38,7 +38,6 @@ except Exception as error:
 @pytest.mark.parametrize(
     'takes, code, told',
     [
-        ('bytes:400', TWO_GPUS + BEGIN, '0.4 0\n0.2 1\n'),
         ('bytes:1500', TWO_GPUS + BEGIN, '1.0 0\n0.75 1\n'),
         ('images:2', BEGIN + CONVOLVE, '2\nCUDA out of memory. Tried to allocate room for 3 images\n'),
         ('gpu', BEGIN + CHECK, 'GpuMismatchError the GPU cannot be used by this image'),
