@@ -51,6 +51,8 @@ def found_on(bench: Bench, name: str, config: Config, batch: int = 16) -> Found:
 
 def write_candidates(bench: Bench, name: str, *, mining: bool = False, **config: Any) -> Path:
     """Write an inference or a mining of the reference's model; the same images for each."""
+    if not bench.place(REFERENCE).is_dir():
+        raise RuntimeError('the training on the CPU has left no model to find with')
     return shapes.write_candidates_task(
         bench.place(name),
         bench.sizes.candidates,

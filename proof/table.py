@@ -56,7 +56,7 @@ def told(row: Row) -> List[str]:
     """Write a row: verdict, name and seconds, what was found and the goal below."""
     lines = [f'{row.verdict.value:20}{row.name}, {row.seconds:.0f} s']
     for word, text in (('found', row.found), ('goal', row.goal)):
-        first, *more = textwrap.wrap(text, _WIDTH) or ['']
+        first, *more = textwrap.wrap(text, _WIDTH, break_on_hyphens=False, break_long_words=False) or ['']
         lines += [f'{"":20}{word + ":":7}{first}', *(f'{"":27}{line}' for line in more)]
     return lines
 
