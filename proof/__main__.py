@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -44,9 +45,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         parser.error('torch sees no GPU here: start the container with --gpus all, or say --device cpu')
     print('\n'.join(f'{name + ":":15}{_words(value)}' for name, value in machine.items()), flush=True)
     print(f'{"proved on:":15}{device}\n', flush=True)
-    import_all(len(machine['GPUs']) if device == 'cuda' else 0)
+    gpus = len(machine['GPUs']) if device == 'cuda' else 0
+    import_all(gpus)
     rows: List[Row] = []
-    for row in _rows(folder, device, len(machine['GPUs']), args.only):
+    for row in _rows(folder, device, gpus, args.only):
         rows.append(row)
         print('\n'.join(told(row)), flush=True)
         file.write_text(json.dumps(as_json(machine, device, rows), indent=1) + '\n', encoding='utf-8')
@@ -68,9 +70,11 @@ def _facts() -> Mapping[str, Any]:
 def import_all(gpus: int) -> None:
     """Import, once for all proofs, what they need; each is a fork of this process.
 
-    mmengine asks for the GPUs when it is imported. To ask starts CUDA's driver, after which a fork could not use it: so
-    mmengine is told.
+    mmengine asks for the GPUs when it is imported, and uses those that there are. To ask starts CUDA's driver, after
+    which a fork could not use it: so mmengine is told.
     """
+    if not gpus:
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
     import torch
 
     with contextlib.ExitStack() as stack:
