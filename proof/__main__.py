@@ -20,7 +20,6 @@ from unittest import mock
 from proof.apart import Failed, run_apart
 from proof.table import Outcome, Row, Verdict, as_json, counted, exit_status, told
 
-_SECONDS = 420.0  # that one proof may take
 _FILE, _FOLDERS = 'proof.json', ('tasks', 'logs')
 
 _EPILOG = """exit status: 0 nothing is wrong, though a goal of speed may not be reached; 1 something is wrong; 2 it was
@@ -91,19 +90,21 @@ def import_all(gpus: int) -> None:
 
 def _rows(folder: Path, device: str, gpus: int, only: Sequence[str]) -> Iterator[Row]:
     """Make every proof, or only some, whatever became of those before it."""
-    from proof.bench import SIZES, Bench
+    from proof.bench import SECONDS, SIZES, Bench
     from proof.catalog import PROOFS, Proof
 
-    bench = Bench(device, gpus, folder, SIZES[device])
-
     def outcome(proof: Proof) -> Outcome:
-        lacks, log = proof.lacks(bench), bench.log(proof.name)
+        log = folder / 'logs' / f'{proof.name.replace(" ", "-")}.log'
+        bench = Bench(device, gpus, folder, SIZES[device], log)
+        lacks = proof.lacks(bench)
         if lacks:
             return Outcome(lacks, Verdict.NOT_HERE)
+        log.write_text('')
         try:
-            return run_apart(lambda: proof.prove(bench), log, _SECONDS)
+            found = run_apart(lambda: proof.prove(bench), log, SECONDS)
         except Failed as error:
-            return Outcome(f'{error} ({log})', Verdict.FAILED)
+            found = Outcome(str(error), Verdict.FAILED)
+        return found._replace(found=f'{found.found} ({log})') if found.verdict is Verdict.FAILED else found
 
     for proof in PROOFS:
         if proof.name in only or not only:

@@ -24,6 +24,7 @@ STAND_INS = Path(__file__).resolve().parent / 'stand_ins'
 Config = Dict[str, Any]  # parameters of config.yaml
 
 ON_CPU: Config = {'gpu_id': '', 'gpu_count': 0}
+SECONDS = 420.0  # that a proof may take
 WORKERS = 4  # that load images for a GPU, at most
 
 
@@ -92,6 +93,7 @@ class Bench:
     gpus: int
     folder: Path
     sizes: Sizes
+    log: Path  # of the proof that is made
 
     @property
     def on_gpu(self) -> bool:
@@ -111,12 +113,8 @@ class Bench:
         """Give a folder for a task, which nobody else uses."""
         return self.folder / 'tasks' / name
 
-    def log(self, name: str) -> Path:
-        """Give the file that keeps what a proof printed."""
-        return self.folder / 'logs' / f'{name.replace(" ", "-")}.log'
-
-    def start(self, env_file: Path, *options: str, log: Path, environ: Mapping[str, str] = {}) -> Ended:  # noqa: B006
-        """Run a task by start.py to its end; its output goes into the log, too."""
+    def start(self, env_file: Path, *options: str, environ: Mapping[str, str] = {}) -> Ended:  # noqa: B006
+        """Run a task by start.py to its end; its output goes into the log, and into a file of the task's."""
         command = [sys.executable, 'start.py', '--env', str(env_file), *options]
         done = subprocess.run(
             command,
@@ -127,13 +125,19 @@ class Bench:
             text=True,
             errors='replace',
         )
-        with log.open('a', encoding='utf-8') as stream:
-            stream.write(done.stdout)
+        for file in (self.log, log_of(env_file)):
+            with file.open('a', encoding='utf-8', errors='replace') as stream:
+                stream.write(done.stdout)
         return Ended(done.returncode, done.stdout)
 
-    def apart(self, make: Callable[[], T], log: Path, seconds: float = 600) -> T:
+    def apart(self, make: Callable[[], T]) -> T:
         """Run a step of a proof in a process of its own, which gives its memory back."""
-        return run_apart(make, log, seconds)
+        return run_apart(make, self.log, SECONDS)
+
+
+def log_of(env_file: Path) -> Path:
+    """Give the file with what start.py printed for a task."""
+    return env_file.parents[1] / 'task.log'
 
 
 def model_of(folder: Path) -> Tuple[str, ...]:

@@ -29,7 +29,7 @@ def prove_no_gpu(bench: Bench) -> Outcome:
 
 def _told(bench: Bench, name: str, code: int, config: Dict[str, object], environ: Mapping[str, str]) -> Outcome:
     env_file = small_task(bench.place(name), **config)
-    ended = bench.start(env_file, log=bench.log(name), environ=environ)
+    ended = bench.start(env_file, environ=environ)
     columns = read_env(env_file).output.monitor_file.read_text(encoding='utf-8').splitlines()[0].split('\t')
     told = f'exit status {ended.status}, ' + (f'code {columns[4]}: {columns[5]}' if len(columns) > 5 else 'no code')
     return judged(told, ended.status == 1 and columns[4:5] == [str(code)])

@@ -45,7 +45,7 @@ def _devices(bench: Bench) -> Dict[str, Config]:
 def found_on(bench: Bench, name: str, config: Config, batch: int = 16) -> Found:
     """Infer in a process of its own; returns what infer-result.json says."""
     env_file = write_candidates(bench, name, conf_threshold=_FOUND_FROM, samples_per_gpu=batch, **config)
-    bench.apart(lambda: detect_here(env_file), bench.log(name))
+    bench.apart(lambda: detect_here(env_file))
     return read_result(read_env(env_file).output.infer_result_file)
 
 

@@ -32,7 +32,7 @@ _BATCH = {'cpu': 4, 'cuda': 64}
 
 def prove_training(bench: Bench) -> Outcome:
     """Train with less memory than the batch takes."""
-    batch, log = _BATCH[bench.device], bench.log('memory-in-training')
+    batch = _BATCH[bench.device]
     config: Config = {
         'max_epochs': 1,
         'samples_per_gpu': batch,
@@ -45,11 +45,11 @@ def prove_training(bench: Bench) -> Outcome:
         shapes.write_task(bench.place(f'memory-training-{name}'), batch, 2, **config) for name in ('whole', 'less')
     )
     if bench.on_gpu:
-        peak = bench.apart(lambda: _bytes_of_training(whole), log)
+        peak = bench.apart(lambda: _bytes_of_training(whole))
         takes, told = f'bytes:{int(_PART * peak)}', _megabytes(peak)
     else:
         takes, told = f'images:{batch // 2}', f'{batch // 2} images fit: '
-    ended = bench.start(less, log=log, environ={'PYTHONPATH': str(STAND_INS), 'PROOF_TAKES': takes})
+    ended = bench.start(less, environ={'PYTHONPATH': str(STAND_INS), 'PROOF_TAKES': takes})
     batches = [str(batch), *re.findall(r'beginning again with half the batch: samples_per_gpu (\d+)', ended.log)]
     told += f'batches of {", ".join(batches)}; ' + ('it trained' if not ended.status else last_line(ended.log))
     return judged(told, not ended.status and len(batches) > 1)
@@ -57,20 +57,20 @@ def prove_training(bench: Bench) -> Outcome:
 
 def prove_inference(bench: Bench) -> Outcome:
     """Infer with as much memory as the batch takes, then with less."""
-    batch, log = _BATCH[bench.device], bench.log('memory-in-inference')
+    batch = _BATCH[bench.device]
     files = {}
     for name in ('whole', 'less'):
         files[name] = write_candidates(
             bench, f'memory-inference-{name}', conf_threshold=0.04, samples_per_gpu=batch, **bench.config
         )
-    peak = bench.apart(lambda: _detect(files['whole'], bench.on_gpu), log)
+    peak = bench.apart(lambda: _detect(files['whole'], bench.on_gpu))
     if bench.on_gpu:
-        bench.apart(lambda: _detect_in_bytes(files['less'], int(_PART * peak)), log)
+        bench.apart(lambda: _detect_in_bytes(files['less'], int(_PART * peak)))
     else:
-        bench.apart(lambda: _detect_in_halves(files['less'], batch // 2), log)
+        bench.apart(lambda: _detect_in_halves(files['less'], batch // 2))
     whole, less = (read_result(read_env(file).output.infer_result_file) for file in files.values())
     share = share_of_same_boxes(whole, less, least=0.05)
-    halved = re.findall(r'out of GPU memory with (\d+) images at a time: going on with (\d+)', log.read_text())
+    halved = re.findall(r'out of GPU memory with (\d+) images at a time: going on with (\d+)', bench.log.read_text())
     steps = ', '.join(f'{before} to {after}' for before, after in halved)
     told = _megabytes(peak) if bench.on_gpu else ''
     told += f'halved from {steps}' if halved else 'never halved'

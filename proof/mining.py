@@ -31,7 +31,7 @@ def _scores(bench: Bench, algorithm: str, where: str) -> Dict[str, float]:
     config = ON_CPU if where == 'cpu' else bench.config
     name = f'mining-{algorithm}-{where}'
     env_file = write_candidates(bench, name, mining=True, mining_algorithm=algorithm, samples_per_gpu=16, **config)
-    bench.apart(lambda: detect_here(env_file), bench.log(name))
+    bench.apart(lambda: detect_here(env_file))
     rows = read_env(env_file).output.mining_result_file.read_text(encoding='utf-8').splitlines()
     return {Path(image).name: float(score) for image, score in (row.split('\t') for row in rows)}
 

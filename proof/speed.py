@@ -72,9 +72,8 @@ def prove_mixed(bench: Bench) -> Outcome:
 
 def prove_inference(bench: Bench) -> Outcome:
     """Infer, and run the network alone."""
-    log = bench.log('speed-of-inference')
-    whole, told = bench.apart(lambda: _inference(bench), log)
-    batch, alone = bench.apart(lambda: _network(bench), log)
+    whole, told = bench.apart(lambda: _inference(bench))
+    batch, alone = bench.apart(lambda: _network(bench))
     words = (
         f'{_name(bench)}, images of {_SIZE[0]} x {_SIZE[1]} on {available_cores()} cores: {whole:.0f} images/s, the '
         f'network alone {alone:.0f} at batch {batch}: {whole / alone:.2f}; {told}'
@@ -103,7 +102,7 @@ def _steps(bench: Bench, name: str, repeat: bool = False, cfg_options: str = '')
     }
     env_file = shapes.write_task(bench.place(name), sizes.fast_images, 1, **settings)
     threads = 0 if bench.on_gpu else sizes.threads
-    return bench.apart(lambda: _train(env_file, repeat, threads), bench.log(name))
+    return bench.apart(lambda: _train(env_file, repeat, threads))
 
 
 def _workers(bench: Bench) -> int:

@@ -10,7 +10,7 @@ import yaml
 
 from demo import shapes
 from executor.contract.env import read_env
-from proof.bench import ON_CPU, WORKERS, Bench, Config
+from proof.bench import ON_CPU, WORKERS, Bench, Config, log_of
 from proof.table import Outcome, judged
 
 _LEAST = 0.1  # AP50 of the reference, below which it has learned nothing that could be compared
@@ -66,7 +66,7 @@ def _train(bench: Bench, name: str, config: Config, cfg_options: str = '', *opti
     }
     env_file = shapes.write_task(folder, sizes.train_images, sizes.val_images, **{**settings, **config})
     environ = {} if config['gpu_count'] else {'OMP_NUM_THREADS': str(sizes.threads)}
-    ended = bench.start(env_file, *options, log=bench.log(f'training-{name}'), environ=environ)
+    ended = bench.start(env_file, *options, environ=environ)
     if ended.status:
         raise RuntimeError(f'start.py ended with {ended.status}: {last_line(ended.log)}')
     return _read(env_file, ended.log)
@@ -87,7 +87,7 @@ def last_line(log: str) -> str:
 
 def _of_reference(bench: Bench) -> Trained:
     env_file = bench.place(REFERENCE) / 'in' / 'env.yaml'
-    return _read(env_file, bench.log(f'training-{REFERENCE}').read_text(encoding='utf-8'))
+    return _read(env_file, log_of(env_file).read_text(encoding='utf-8'))
 
 
 def _like_the_cpu(bench: Bench, found: Trained) -> bool:

@@ -12,7 +12,7 @@ from proof.catalog import PROOFS
 
 
 def lacking(device: str, gpus: int) -> dict[str, str]:
-    bench = Bench(device, gpus, Path(), SIZES[device])
+    bench = Bench(device, gpus, Path(), SIZES[device], Path())
     return {proof.name: proof.lacks(bench) for proof in PROOFS if proof.lacks(bench)}
 
 
@@ -38,7 +38,7 @@ def test_names_are_for_one_proof_and_log_each():
 
 
 def test_what_config_yaml_says_of_the_device():
-    assert Bench('cpu', 0, Path(), SIZES['cpu']).config == {'gpu_id': '', 'gpu_count': 0}
-    bench = Bench('cuda', 4, Path(), SIZES['cuda'])
+    assert Bench('cpu', 0, Path(), SIZES['cpu'], Path()).config == {'gpu_id': '', 'gpu_count': 0}
+    bench = Bench('cuda', 4, Path(), SIZES['cuda'], Path())
     assert bench.config == {'gpu_id': '0', 'gpu_count': 1}
     assert bench.on_gpus(2) == {'gpu_id': '0,1', 'gpu_count': 2}

@@ -11,7 +11,7 @@ import yaml
 from demo import shapes
 from proof import codes, memory, speed, training
 from proof.apart import Failed
-from proof.bench import SIZES, Bench, Ended
+from proof.bench import SIZES, Bench, Ended, log_of
 from proof.speed import Steps
 from proof.table import Verdict
 
@@ -33,15 +33,14 @@ class Noted:
         monkeypatch.setattr(shapes, 'write_task', lambda root, *_, **config: write(root, 1, 1, **config))
         monkeypatch.setattr(Bench, 'start', self.start)
 
-    def start(self, env_file: Path, *options: str, log: Path, environ: dict[str, str] = {}) -> Ended:  # noqa: B006
+    def start(self, env_file: Path, *options: str, environ: dict[str, str] = {}) -> Ended:  # noqa: B006
         self.config.append(yaml.safe_load((env_file.parent / 'config.yaml').read_text(encoding='utf-8')))
         self.options.append(options)
         self.environ.append(environ)
         out = env_file.parents[1] / 'out'
         (out / 'models' / 'result.yaml').write_text(f'mAP: {self.ap_50}\n')
         (out / 'monitor.txt').write_text(self.monitor)
-        with log.open('a') as stream:
-            stream.write(self.ended.log)
+        log_of(env_file).write_text(self.ended.log)
         return self.ended
 
     def gpus(self) -> list[str]:
@@ -50,8 +49,7 @@ class Noted:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    (tmp_path / 'logs').mkdir()
-    return Bench('cuda', 2, tmp_path, SIZES['cuda'])
+    return Bench('cuda', 2, tmp_path, SIZES['cuda'], tmp_path / 'log')
 
 
 @pytest.fixture
