@@ -13,6 +13,7 @@ from executor.contract.progress import silent_progress
 from executor.detection.infer import InferSink
 from executor.detection.sweep import Outcome, Sink, sweep
 from executor.detection.work import DetectAndScore
+from executor.machine.memory import is_out_of_gpu_memory
 from executor.network.dense import Network, TorchNetwork, example_images
 
 
@@ -76,7 +77,7 @@ def half_precision_rate(network: Network, side: int, batch: int) -> Optional[flo
         with torch.inference_mode():
             return rate(step, batch)
     except RuntimeError as error:
-        if 'out of memory' not in str(error):
+        if not is_out_of_gpu_memory(error):
             raise
         torch.cuda.empty_cache()
         return None
