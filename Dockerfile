@@ -76,12 +76,14 @@ COPY desk/ /image/opt/ymir-mmdet-code/desk/
 COPY executor/ /image/opt/ymir-mmdet-code/executor/
 COPY mining/ /image/opt/ymir-mmdet-code/mining/
 COPY configs/ /image/opt/ymir-mmdet-code/configs/
+COPY demo/ /image/opt/ymir-mmdet-code/demo/
+COPY proof/ /image/opt/ymir-mmdet-code/proof/
 COPY docker/start.sh /image/usr/bin/start.sh
-COPY docker/task /image/usr/local/bin/task
+COPY docker/task docker/proof /image/usr/local/bin/
 COPY docker/manifest.yaml docker/readme.md training-template.yaml infer-template.yaml mining-template.yaml /image/img-man/
 # Compiled here since nobody can write there later; by content, since copying may change a file's time.
-RUN cd /image/opt/ymir-mmdet-code && python3 -m compileall -q --invalidation-mode unchecked-hash start.py desk executor mining \
-    && mkdir /image/in /image/out /image/work && chmod -R a+rX /image && chmod 755 /image/usr/bin/start.sh /image/usr/local/bin/task \
+RUN cd /image/opt/ymir-mmdet-code && python3 -m compileall -q --invalidation-mode unchecked-hash start.py demo desk executor mining proof \
+    && mkdir /image/in /image/out /image/work && chmod -R a+rX /image && chmod 755 /image/usr/bin/start.sh /image/usr/local/bin/* \
     && chmod 1777 /image/out
 
 

@@ -12,7 +12,7 @@ TESTS = $(RUN) -m pytest -n logical --maxprocesses 4
 BUILD = $(DOCKER) build --build-arg WEIGHTS="$(WEIGHTS)" --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) $(BUILD_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-failures failures-page lint format benchmark image image-cu111 test-image test-image-cu111 clean
+.PHONY: help install demo test test-fast test-failures failures-page test-gpu lint format benchmark image image-cu111 test-image test-image-cu111 clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ test-fast: install  ## the tests that need neither a GPU nor a whole training ru
 
 test-failures: install  ## what users are told of every failure, through start.py; a quarter of an hour
 	$(TESTS) tests/failures
+
+test-gpu: install  ## prove all that a GPU is for on this machine's GPUs, in 15 minutes; DEVICE=cpu runs the same without one
+	$(RUN) -m proof --out proof-results $(if $(DEVICE),--device $(DEVICE))
+	$(RUN) -m pytest -q -m gpu tests/unit
 
 failures-page: install  ## the same rows, and docs/failures.md written from what they told
 	$(RUN) -m tests.failures.page
@@ -67,5 +71,5 @@ test-image-cu111: install  ## the same for the image for older drivers, on Debia
 	$(RUN) -m docker.image_test --dockerfile Dockerfile.cu111 --suite bullseye --exchange
 
 clean:  ## remove .venv, caches and the demo's output; the built mmcv stays in the user's cache
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache demo/tasks *.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache demo/tasks proof-results *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

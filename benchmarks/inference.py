@@ -31,15 +31,13 @@ from demo import shapes
 from desk.task_folder import write_env
 from executor.contract.env import read_env
 from executor.contract.params import InferParams
-from executor.contract.progress import silent_progress
 from executor.detection.detect import compose
-from executor.detection.infer import InferSink
-from executor.detection.sweep import Outcome, sweep
 from executor.detector.model import load_model
 from executor.images.decode import read_image
 from executor.network.dense import Network, TorchNetwork, example_images, fused_network
 from executor.network.onnx_network import OnnxNetwork, export_graph
 from executor.weights.checkpoint import model_parameters, read_checkpoint, save_weights
+from proof.rates import inference_rate, rate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / 'shared'
@@ -53,23 +51,6 @@ ON_GPU = torch.cuda.is_available()
 GPU_BATCHES = (1, 8, 32)
 
 WHOLE, PEER, DECODING = 'whole task', '`inference_detector`', 'decoding'
-
-
-class Times:
-    """A sink that notes when outcomes come."""
-
-    def __init__(self) -> None:
-        self._times: List[float] = []
-
-    def write(self, outcome: Outcome) -> None:
-        self._times.append(time.perf_counter())
-
-    def finish(self) -> None:
-        """Nothing to merge."""
-
-    def steady_seconds(self, begin: int) -> float:
-        """Seconds an outcome after the first `begin`."""
-        return (self._times[-1] - self._times[begin]) / (len(self._times) - 1 - begin)
 
 
 class Contest:
@@ -98,13 +79,10 @@ class Contest:
 
     def whole_task(self) -> float:
         """The steady rate of the sweep as inference runs it, from file to the line that is written."""
-        times, samples, progress = Times(), self._params.samples_per_gpu, silent_progress().part(0, 1)
         with tempfile.TemporaryDirectory() as folder:
             env = read_env(write_env(Path(folder), training=False, infer=True))
-            with InferSink(env, self._params, self._images, range(len(self._images))) as sink:
-                statistics = sweep(self._images, self._work, [sink, times], samples, CORES, progress)
-        self.profile = statistics.describe_time()
-        return 1 / times.steady_seconds(2 * samples)  # until then processes start and nothing is in their queues
+            found, self.profile = inference_rate(self._images, self._params, self._work, env, CORES)
+        return found
 
     def decoding(self) -> float:
         """One core."""
@@ -126,7 +104,7 @@ class Contest:
             network = TorchNetwork(self._network, torch.device('cuda', 0), plain=True)
             batches = {batch: example_images(self._side, self._side).repeat(batch, 0) for batch in GPU_BATCHES}
             return {
-                f'torch half, batch {batch}': lambda batch=batch, images=images: self._rate(
+                f'torch half, batch {batch}': lambda batch=batch, images=images: rate(
                     lambda: network(images)[0][0].sum().item(), batch
                 )
                 for batch, images in batches.items()
@@ -137,10 +115,8 @@ class Contest:
         torch_network = TorchNetwork(self._network, torch.device('cpu'), plain=True)
         return {
             'ONNX Runtime, an image a core': lambda: self._parallel_rate(lambda: runtime(image)),
-            'ONNX Runtime, all cores on an image': lambda: self._rate(lambda: together.run(None, {'images': image}), 1),
-            'torch, all cores on an image': lambda: self._with_all_cores(
-                lambda: self._rate(lambda: torch_network(image), 1)
-            ),
+            'ONNX Runtime, all cores on an image': lambda: rate(lambda: together.run(None, {'images': image}), 1),
+            'torch, all cores on an image': lambda: self._with_all_cores(lambda: rate(lambda: torch_network(image), 1)),
         }
 
     def _with_all_cores(self, measure: Callable[[], float]) -> float:
@@ -153,17 +129,9 @@ class Contest:
             torch.set_num_threads(1)
             cv2.setNumThreads(1)
 
-    def _rate(self, step: Callable[[], Any], images: int) -> float:
-        step()
-        count, started = 0, time.perf_counter()
-        while count < 8 or time.perf_counter() - started < 2.0:
-            step()
-            count += 1
-        return count * images / (time.perf_counter() - started)
-
     def _parallel_rate(self, step: Callable[[], Any]) -> float:
         with ThreadPoolExecutor(CORES) as pool:
-            return self._rate(lambda: list(pool.map(lambda _: step(), range(8 * CORES))), 8 * CORES)
+            return rate(lambda: list(pool.map(lambda _: step(), range(8 * CORES))), 8 * CORES)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import onnxruntime
 
-from benchmarks.inference import CORES, ON_GPU, SIZES, Times, image_files, nano_weights
+from benchmarks.inference import CORES, ON_GPU, SIZES, image_files, nano_weights
 from benchmarks.page import machine, table, write_section
 from desk.task_folder import write_env
 from executor.contract.env import read_env
@@ -29,6 +29,7 @@ from executor.detection.infer import InferSink
 from executor.detection.mine import MiningSink
 from executor.detection.sweep import sweep
 from executor.weights.checkpoint import read_checkpoint, save_weights
+from proof.rates import Times
 
 INFERENCE, EXACT = 'inference', 'aldd, exact'
 NAMES = (INFERENCE, 'entropy', 'cald', 'aldd', EXACT)

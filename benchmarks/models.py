@@ -18,7 +18,7 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
 
-from benchmarks.inference import CLASSES, CORES, Times, image_files
+from benchmarks.inference import CLASSES, CORES, image_files
 from benchmarks.page import REPOSITORY, machine, table
 from desk.task_folder import write_env
 from executor.config.known_models import TABLE, KnownModel, known_models
@@ -35,6 +35,7 @@ from executor.detector.trial import count_flops
 from executor.models.families import register_parts
 from executor.weights.checkpoint import save_weights
 from executor.weights.choose import replace_downloads
+from proof.rates import Times
 
 PAGE = REPOSITORY / 'docs' / 'models.md'
 TABLE_ON_GPUS = TABLE.with_name('models_on_gpus.tsv')

@@ -11,6 +11,8 @@ from typing import Iterable, List, Sequence
 
 import torch
 
+from proof.machine import processor
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = REPOSITORY / 'docs' / 'benchmarks.md'
 _HEAD = '# Benchmarks\n\n`make benchmark` measures and rewrites this page, a section each.\n'
@@ -32,7 +34,7 @@ def write_section(title: str, lines: Sequence[str]) -> None:
 
 def machine() -> str:
     """Date, device, cores and versions, in one line."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _cpu_name()
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else processor()
     return (
         f'{datetime.date.today()}, {device}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, '
         f'torch {torch.__version__}'
@@ -46,10 +48,3 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> List[str]:
         '|' + '---|' * len(head),
         *(f'| {" | ".join(str(cell) for cell in row)} |' for row in rows),
     ]
-
-
-def _cpu_name() -> str:
-    for line in Path('/proc/cpuinfo').read_text().splitlines():
-        if line.startswith('model name'):
-            return line.partition(':')[2].strip()
-    return platform.machine()

@@ -29,7 +29,7 @@ from executor.detections import no_detections
 from executor.evaluation.results import ImageResult, Truth
 from executor.images.decode import read_image
 from executor.machine.cores import available_cores
-from executor.machine.gpus import check_gpus
+from executor.machine.gpus import check_gpus, show_gpus
 from executor.process.explain import explained
 from executor.report.pictures import draw_grid, evenly_spaced, write_picture
 from executor.training.entries import read_entries
@@ -173,6 +173,7 @@ def _check_model(job: Job, found: Found) -> None:
         found.lines.append('the model is looked at when what is told below is mended')
         return
     try:
+        show_gpus(job.gpu_ids)
         check_gpus(job.gpu_ids, 0)
         with quiet():
             if job.training is not None:

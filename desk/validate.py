@@ -112,13 +112,13 @@ def _validate(model: Model, data: ValidationSet, bar: Bar, closely: bool) -> Val
     loaded = load_model(params)
     detector = loaded.model.to(device)
     of_task = _labels(params, data)
-    labels = torch.tensor(of_task, device=device)
+    labels = torch.tensor(of_task)
     metric = DetectionMetric(collect_dir=None)
     metric.dataset_meta = {'classes': data.class_names}
     loader = Runner.build_dataloader(_loader(loaded.pipeline, data, bool(gpus)))
     with bar.told(model.name), torch.no_grad():
         for number, batch in enumerate(loader, start=1):
-            samples = detector.val_step(batch)
+            samples = [sample.cpu() for sample in detector.val_step(batch)]  # where some heads leave boxes anyway
             for sample in samples:
                 found = sample.pred_instances
                 found.labels = labels[found.labels]

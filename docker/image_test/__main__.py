@@ -36,6 +36,8 @@ CHINESE = (
     'cd /opt/ymir-mmdet-code && python -W ignore -c "from executor.report.labels import text_mask as mask; '
     "print(mask('苹果', 12).tolist() != mask('??', 12).tolist())\""
 )
+# Says whether all that proves what the image does can be imported.
+PROOFS = 'cd /opt/ymir-mmdet-code && python -W ignore -c "from proof.catalog import PROOFS; print(len(PROOFS) > 9)"'
 # Tools, folders and files that have no business in the image; prints those that are there.
 INTRUDERS = r"""
 for tool in cc c++ gcc g++ nvcc ninja git pip; do command -v $tool; done
@@ -130,6 +132,8 @@ class Checks:
         expect(manifest == {'object_type': 2}, f'manifest.yaml: {manifest}')
         expect(self.inside('cat /img-man/readme.md').startswith('# ymir-mmdet'), 'no readme.md')
         expect('make | check | run' in self.inside('task --help'), 'no command task')
+        expect('--device {cuda,cpu}' in self.inside('proof --help'), 'no command proof')
+        expect(self.inside(PROOFS).strip().endswith('True'), 'the proofs lack something')
         expect(self.inside(CHINESE).strip().endswith('True'), 'no font for Chinese names')
         intruders = self.inside(INTRUDERS, user='0:0')
         expect(not intruders, f'in the image and not needed: {intruders}')

@@ -37,8 +37,10 @@ def try_model(trained: LoadedModel, device: torch.device, images: Iterable[np.nd
 
     Boxes before NMS are those scored `threshold` and above. The model goes to the device.
     """
-    model, prepare = trained.model.to(device), preparation_of(trained.pipeline)
+    # The norms are fused on the CPU, and compared there.
+    model, prepare = trained.model.cpu(), preparation_of(trained.pipeline)
     dense = dense_steps(model, device, prepare, TORCH, False, False) if is_dense(model, with_class_maps=False) else None
+    model.to(device)
     steps: Union[DenseSteps, WholeSteps]
     steps = dense[0] if dense else WholeSteps(model, device, 0, class_scores=False)
     if not dense:

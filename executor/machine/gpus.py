@@ -8,6 +8,8 @@ from typing import Sequence
 from executor.contract.errors import GpuMismatchError, NoGpuError
 from executor.contract.shown import first_line
 
+_NONE_THERE = 'No CUDA GPUs are available'  # torch's words where the driver works, and has none of these GPUs
+
 
 def show_gpus(gpu_ids: Sequence[int]) -> None:
     """Let CUDA see the task's GPUs only, so that GPU number n is rank n's; they count inside the container.
@@ -42,15 +44,18 @@ def check_gpus(gpu_ids: Sequence[int], local_rank: int) -> None:
             'use the GPU image, or leave gpu_id empty'
         )
     seen = torch.cuda.device_count()
+    too_few = NoGpuError(
+        f'gpu_id {wanted!r} asks for {len(gpu_ids)} GPUs, but the container sees {seen} of them: start it with --gpus, '
+        'or name GPUs that exist'
+    )
     # A driver too old for this build also counts 0 GPUs; that is the mismatch below.
     if seen < len(gpu_ids) and (seen > 0 or not os.path.exists('/dev/nvidiactl')):
-        raise NoGpuError(
-            f'gpu_id {wanted!r} asks for {len(gpu_ids)} GPUs, but the container sees {seen}: start it with --gpus, '
-            'or name GPUs that exist'
-        )
+        raise too_few
     try:
         torch.zeros(1, device=f'cuda:{local_rank}')
     except RuntimeError as error:
+        if _NONE_THERE in str(error):
+            raise too_few
         raise GpuMismatchError(
             f'the GPU cannot be used by this image (torch {torch.__version__} for CUDA {torch.version.cuda}, made for '
             f'{", ".join(torch.cuda.get_arch_list())}): use the image that fits the driver ({first_line(error)})'

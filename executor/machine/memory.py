@@ -17,6 +17,10 @@ _BETWEEN_RANKS = 'NCCL|gloo|TCPStore|socket|Connection (closed|reset|refused|was
 _OF_THE_MACHINE = re.compile(
     f'{_BETWEEN_RANKS}|CUDA|cuDNN|DataLoader|bus error|(out of|allocate|shared|pin) memory', re.IGNORECASE
 )
+# cuBLAS takes memory of its own when it starts, and so do the ways of cuDNN to convolve, which torch tries one by one.
+_GPU_MEMORY = re.compile(
+    'out of memory|CUBLAS_STATUS_ALLOC_FAILED|nable to find a valid cuDNN algorithm|FIND was unable to find an engine'
+)
 _LOSS_OF_A_RANK = re.compile(_BETWEEN_RANKS, re.IGNORECASE)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _LOADER_DEATH = re.compile(r'DataLoader worker \(pid|pin memory thread|bus error', re.IGNORECASE)
@@ -33,7 +37,7 @@ def peak_memory(use_gpu: bool) -> int:
 
 def is_out_of_gpu_memory(error: BaseException) -> bool:
     """Say whether a smaller batch may help against a failure on the GPU."""
-    return isinstance(error, RuntimeError) and 'out of memory' in str(error)
+    return isinstance(error, RuntimeError) and _GPU_MEMORY.search(str(error)) is not None
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -53,7 +57,7 @@ def is_loss_of_a_rank(error: BaseException) -> bool:
 
 def is_of_the_machine(error: BaseException) -> bool:
     """Say whether a failure is the machine's, and no fault of a config or a model."""
-    if isinstance(error, (OSError, MemoryError)) or limit_reached(error):
+    if isinstance(error, (OSError, MemoryError)) or limit_reached(error) or is_out_of_gpu_memory(error):
         return True
     return isinstance(error, RuntimeError) and _OF_THE_MACHINE.search(str(error)) is not None
 

@@ -28,7 +28,8 @@ def test_what_is_copied_exists_and_is_not_ignored(repository, dockerfile):
         if '$' not in source
     ]
     ignored = (repository / '.dockerignore').read_text(encoding='utf-8').split('\n')
-    assert {'start.py', 'desk/', 'executor/', 'mining/', 'configs/', 'docker/start.sh', 'docker/task'} <= set(sources)
+    code = {'start.py', 'demo/', 'desk/', 'executor/', 'mining/', 'proof/', 'configs/'}
+    assert {*code, 'docker/start.sh', 'docker/task', 'docker/proof'} <= set(sources)
     assert [source for source in sources if not (repository / source).exists()] == []
     assert [source for source in sources if source.split('/')[0] in ignored] == []
 

@@ -16,7 +16,7 @@ DOCUMENTS = sorted(REPOSITORY.glob('docs/*.md'))
 FOLDERS = ('', 'docs/', 'docs/zh/', 'docker/', 'tests/')
 PAGES = sorted(page for folder in FOLDERS for page in REPOSITORY.glob(f'{folder}*.md'))
 # Folders whose files pages name as code; `configs/` may be mmdet's, too.
-OURS = 'desk|executor|mining|tests|docs|docker|requirements|benchmarks'
+OURS = 'desk|proof|executor|mining|tests|docs|docker|requirements|benchmarks'
 
 each_page = pytest.mark.parametrize('page', PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 

@@ -74,8 +74,14 @@ ROOMS = {
     'executor/dist.py': 'torch',
     'executor/log.py': '',
     'executor/__init__.py': '',
-    # stands aside, and is not in the image
+    # stand aside: what runs tasks on drawn shapes
     'demo': 'desk executor.contract cv2 numpy yaml',
+    'proof': (
+        'demo.shapes desk.task_folder desk.weights executor.contract executor.detection executor.detections '
+        'executor.detector executor.evaluation executor.images executor.log executor.machine '
+        'executor.network executor.training mining.catalog cv2 mmcv mmdet numpy torch yaml'
+    ),
+    'proof/stand_ins': 'torch',
     # at a user's desk, without the platform
     'desk': (
         'executor.config executor.contract executor.detections executor.detector.model executor.evaluation '
@@ -105,6 +111,7 @@ LIGHT = {
     'executor/weights/image.py': HEAVY,
     'mining/catalog.py': HEAVY,
     'mining/random.py': 'torch mmdet mmengine cv2',
+    'proof/__main__.py': HEAVY,
     'start.py': HEAVY,
 }
 # Starting the ranks is their launcher's business, talking between them is dist.py's alone.
@@ -119,7 +126,7 @@ OUTSIDE_OF_A_SCORER = ('os', 'io', 'pathlib', 'subprocess', 'multiprocessing', '
 def code_files() -> list[str]:
     """Everything that runs in the image, and the demo, by its path below the repository."""
     found = [REPOSITORY / 'start.py']
-    for folder in ('demo', 'desk', 'executor', 'mining'):
+    for folder in ('demo', 'desk', 'executor', 'mining', 'proof'):
         found += (REPOSITORY / folder).glob('**/*.py')
     return sorted(path.relative_to(REPOSITORY).as_posix() for path in found)
 

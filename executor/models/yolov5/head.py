@@ -17,7 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from executor.images.prepare import Prepared
 from executor.models.anchored import AnchoredHead
 from executor.models.yolov5.ciou import ciou
-from executor.models.yolov5.targets import Targets, TrueBoxes, targets_of
+from executor.models.yolov5.targets import Targets, TrueBoxes, least_of_each, targets_of
 
 _NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 _SIDE = 640  # of the images that the losses were weighed for
@@ -138,10 +138,11 @@ class YOLOV5Head(YOLOV3Head):
         found = maps.permute(0, 1, 3, 4, 2)[targets.image, targets.anchor, targets.y, targets.x]  # (K, 5 + C)
         box_losses = self._box_losses(found, priors, stride, targets)
         wanted = torch.zeros_like(maps[:, :, 4])
-        # Where two boxes want the same place, it shall say the better.
-        order = box_losses.detach().argsort(descending=True)
-        places = tuple(part[order] for part in (targets.image, targets.anchor, targets.y, targets.x))
-        wanted[places] = (1 - box_losses.detach()[order]).clamp(min=0)
+        image, anchor, y, x = places = targets.image, targets.anchor, targets.y, targets.x
+        # Where two boxes want the same place, it shall say the better. Each is written once: of several writes to one
+        # place a GPU does not say which counts.
+        best = least_of_each(((image * len(priors) + anchor) * height + y) * width + x, box_losses.detach())
+        wanted[tuple(part[best] for part in places)] = (1 - box_losses.detach()[best]).clamp(min=0)
         objectness = binary_cross_entropy_with_logits(maps[:, :, 4], wanted, reduction='sum')
         cells = batch * len(priors) * (_SIDE / stride) ** 2
         classes = binary_cross_entropy_with_logits(

@@ -27,6 +27,15 @@ class Targets(NamedTuple):
     boxes: Tensor  # (K, 4) x1 y1 x2 y2 in pixels
 
 
+def least_of_each(places: Tensor, losses: Tensor) -> Tensor:
+    """Choose, by their numbers, of (K,) places that are the same the one of the smallest loss."""
+    order = losses.argsort(descending=True)
+    by_place, numbers = places[order].sort(stable=True)
+    is_last = torch.ones_like(by_place, dtype=torch.bool)
+    is_last[:-1] = by_place[1:] != by_place[:-1]
+    return order[numbers[is_last]]
+
+
 def targets_of(truth: TrueBoxes, anchors: Tensor, stride: int, shape: Tuple[int, int], largest_ratio: float) -> Targets:
     """Choose the places of one level.
 

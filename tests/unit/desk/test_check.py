@@ -133,6 +133,13 @@ def test_parts_that_cannot_be_frozen(desk, task, weights, frozen, told_so):
     assert f'in/config.yaml:{line_of(config, "freeze")}: {told_so}' in told
 
 
+def test_a_gpu_that_is_not_there(desk, task, monkeypatch):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    change(task / 'in/config.yaml', 'gpu_id: ""\ngpu_count: 0', 'gpu_id: "1"\ngpu_count: 1')
+    status, told = desk('check', 'task')
+    assert status == 1 and "gpu_id '1' asks for GPU 1, but CUDA_VISIBLE_DEVICES gives the container 1" in told
+
+
 def test_a_set_without_a_usable_box(desk, task):
     change(task / 'in/config.yaml', '"cat", "dog"', '"bird", "fish"')
     status, told = desk('check', 'task')

@@ -36,20 +36,21 @@ def test_a_gpu_that_the_container_was_not_given(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    'cuda, seen, driver, works, error, words',
+    'cuda, seen, driver, says, error, words',
     [
-        (None, 0, False, False, GpuMismatchError, 'is for CPU only'),
-        ('13.0', 0, False, False, NoGpuError, 'asks for 2 GPUs, but the container sees 0: start it with --gpus'),
-        ('13.0', 1, True, True, NoGpuError, 'asks for 2 GPUs, but the container sees 1'),
-        ('13.0', 0, True, False, GpuMismatchError, 'use the image that fits the driver .no kernel image'),
-        ('13.0', 2, True, False, GpuMismatchError, 'made for sm_90'),
-        ('13.0', 2, True, True, None, ''),
+        (None, 0, False, '', GpuMismatchError, 'is for CPU only'),
+        ('13.0', 0, False, '', NoGpuError, 'asks for 2 GPUs, but the container sees 0 of them: start it with --gpus'),
+        ('13.0', 1, True, '', NoGpuError, 'asks for 2 GPUs, but the container sees 1 of them'),
+        ('13.0', 0, True, 'driver is too old', GpuMismatchError, 'use the image that fits the driver .driver is too'),
+        ('13.0', 0, True, 'No CUDA GPUs are available', NoGpuError, 'the container sees 0 of them: start it'),
+        ('13.0', 2, True, 'no kernel image is available', GpuMismatchError, 'made for sm_90'),
+        ('13.0', 2, True, '', None, ''),
     ],
 )
-def test_what_stands_in_the_way_of_a_gpu(monkeypatch, cuda, seen, driver, works, error, words):
+def test_what_stands_in_the_way_of_a_gpu(monkeypatch, cuda, seen, driver, says, error, words):
     def zeros(*args, device):
-        if not works:
-            raise RuntimeError('no kernel image is available')
+        if says:
+            raise RuntimeError(says)
 
     monkeypatch.setattr(torch.version, 'cuda', cuda)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: seen)

@@ -14,6 +14,7 @@ from executor.machine.memory import (
 )
 
 GPU = 'CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB'
+CUBLAS = 'CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`'
 HOST = "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate"
 LOADER = (
     "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers are out of "
@@ -26,6 +27,10 @@ LOADER = (
     [
         (RuntimeError(GPU), True, False, False, True),
         (RuntimeError('CUDA error: out of memory'), True, False, False, True),
+        (RuntimeError(CUBLAS), True, False, False, True),
+        (RuntimeError('Unable to find a valid cuDNN algorithm to run convolution'), True, False, False, True),
+        (RuntimeError('FIND was unable to find an engine to execute this computation'), True, False, False, True),
+        (RuntimeError('GET was unable to find an engine to execute this computation'), *4 * (False,)),  # of any size
         (RuntimeError(HOST), False, True, False, True),
         (MemoryError(), False, True, False, True),
         (RuntimeError(LOADER), False, False, True, True),

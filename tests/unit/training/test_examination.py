@@ -73,6 +73,28 @@ def test_boxes_before_nms_hold_what_is_found(trained):
         assert np.abs(before.scores[same] - score).min(initial=1) < 1e-5
 
 
+def test_a_dense_detector_is_fused_before_it_goes_to_its_device(trained, monkeypatch):
+    class Seen(Exception):
+        pass
+
+    def dense_steps(model, device, *_):
+        assert device.type == 'meta'
+        assert {parameter.device.type for parameter in model.parameters()} == {'cpu'}
+        raise Seen
+
+    monkeypatch.setattr(trial, 'dense_steps', dense_steps)
+    with pytest.raises(Seen):
+        trial.try_model(trained, torch.device('meta'), [], 0.1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+def test_a_dense_detector_is_tried_on_a_gpu(trained):
+    for _ in range(2):  # the second time it is there already
+        found = trial.try_model(trained, torch.device('cuda'), [np.zeros((80, 90, 3), np.uint8)], 1e-4)
+        assert found.postprocessing is not None and found.before is not None
+
+
 def test_flops_by_hand():
     """A convolution of 3 x 3 x 3 into 2 channels on 8 x 6: 27 multiplications and additions for each of 96 numbers."""
 

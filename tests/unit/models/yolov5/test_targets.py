@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from executor.models.yolov5.targets import TrueBoxes, targets_of
+from executor.models.yolov5.targets import TrueBoxes, least_of_each, targets_of
 
 
 def truth(*boxes) -> TrueBoxes:
@@ -73,3 +73,18 @@ def test_many_boxes_as_by_the_rule(stride):
             expected |= {(image, anchor, r, c) for r, c in cells if 0 <= r < height and 0 <= c < width}
     found = targets_of(truth(*boxes.tolist()), anchors, stride, (height, width), 4.0)
     assert places(found) == expected and len(expected) > 50
+
+
+@pytest.mark.parametrize(
+    'places, losses, expected',
+    [
+        ([], [], []),
+        ([4], [0.5], [0]),
+        ([4, 2, 4, 4, 2], [0.5, 0.1, 0.2, 0.3, 0.9], [1, 2]),
+        ([1, 2, 3], [0.3, 0.2, 0.1], [0, 1, 2]),
+    ],
+)
+def test_no_place_is_written_twice(places, losses, expected):
+    """On a GPU nobody knows which of several writes to one place counts."""
+    chosen = least_of_each(torch.tensor(places, dtype=torch.long), torch.tensor(losses))
+    assert sorted(chosen.tolist()) == expected

@@ -1,0 +1,1 @@
+"""Proofs that an image and a machine with GPUs do what they should, on shapes drawn on the spot."""
