@@ -56,6 +56,19 @@ def count_alike(looks: NDArray[np.int8]) -> int:
     return int((near(looks).sum(axis=1) > 1).sum())
 
 
+def scenes(looks: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Number the scenes of N looks (N, K), (N,): each is of the first scene whose first look it is like."""
+    vectors, squares = _vectors(looks)
+    first: List[int] = []
+    numbers = np.zeros(len(looks), np.int64)
+    for image, vector in enumerate(vectors):
+        alike = (vectors[first] @ vector) / np.sqrt(squares[first] * squares[image]) >= ALIKE
+        numbers[image] = alike.argmax() if alike.any() else len(first)
+        if numbers[image] == len(first):
+            first.append(image)
+    return numbers
+
+
 def _vectors(looks: NDArray[np.int8]) -> Tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Give looks and the squares of their lengths, as numbers whose products are added without rounding."""
     vectors = looks.astype(np.float32)
