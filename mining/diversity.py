@@ -57,15 +57,16 @@ def count_alike(looks: NDArray[np.int8]) -> int:
 
 
 def scenes(looks: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Number the scenes of N looks (N, K), (N,): each is of the first scene whose first look it is like."""
+    """Number the scenes that N looks (N, K) show, (N,): a look is of the first scene whose first look it is like."""
     vectors, squares = _vectors(looks)
-    first: List[int] = []
-    numbers = np.zeros(len(looks), np.int64)
+    first, first_squares = np.empty_like(vectors), np.empty_like(squares)
+    numbers, count = np.zeros(len(looks), np.int64), 0
     for image, vector in enumerate(vectors):
-        alike = (vectors[first] @ vector) / np.sqrt(squares[first] * squares[image]) >= ALIKE
-        numbers[image] = alike.argmax() if alike.any() else len(first)
-        if numbers[image] == len(first):
-            first.append(image)
+        alike = (first[:count] @ vector) / np.sqrt(first_squares[:count] * squares[image]) >= ALIKE
+        numbers[image] = alike.argmax() if alike.any() else count
+        if numbers[image] == count:
+            first[count], first_squares[count] = vector, squares[image]
+            count += 1
     return numbers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
@@ -62,6 +63,20 @@ def test_from_labelled_images_to_boxes_in_new_ones(training, tmp_path):
         assert f': new/out/{name}\n' in told
     ranked = [line.split('\t')[0] for line in (tmp_path / 'new/out/result.tsv').read_text().splitlines()]
     assert sorted(ranked) == [f'in/assets/data-{number}.png' for number in range(6)]
+
+
+def test_what_mining_brings(training, tmp_path):
+    before = {path: path.read_bytes() for path in training.rglob('*') if path.is_file()}
+    arguments = ('--algorithms', 'entropy+diversity', '--rounds', '1', '--seeds', '1', '--images', '2')
+    told = desk(tmp_path, 'simulate', 'task', *arguments, '--out', 'worth')
+    assert told.splitlines()[-1].startswith('entropy+diversity alone was tried')
+    numbers = json.loads((tmp_path / 'worth/simulation.json').read_text())
+    (run,) = numbers['algorithms']['entropy+diversity']['seeds']
+    assert [point['labelled'] for point in run] == [2, 4] and numbers['pool']['labelled'] == 5
+    first, mining, second = map(json.loads, (tmp_path / 'worth/steps.jsonl').read_text().splitlines()[1:])
+    assert len(set(mining['chosen'])) == 2 and 'ap_50' in first and 'ap_50' in second
+    assert (tmp_path / 'worth/simulation.html').is_file() and list((tmp_path / 'worth/work').iterdir()) == []
+    assert {path: path.read_bytes() for path in training.rglob('*') if path.is_file()} == before
 
 
 def test_a_task_that_fails_tells_why_and_where_the_log_is(training, tmp_path):

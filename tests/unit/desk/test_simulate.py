@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
+from desk.progress import Bar
 from desk.simulate import simulate as command
+from desk.simulate import steps as steps_module
 from desk.simulate.plan import MINING, TRAINING, Step, plan
-from desk.simulate.pool import Pool, count_boxes
+from desk.simulate.pool import Pool, count_boxes, read_pool
 from desk.simulate.steps import StepFailed, Steps
+from executor.contract import options
 from executor.contract.annotations.records import TrueBox
+from executor.contract.config_yaml import read_job
+from executor.contract.env import read_env
+from executor.contract.inputs import check_inputs
+from executor.contract.yaml_file import read_yaml_mapping
 from executor.report.simulation import Point, simulation_numbers
 from tests.support.html import check_alone
 from tests.support.layouts import Labelled, write_voc
@@ -148,7 +158,7 @@ def test_the_whole_game(desk, task, played, tmp_path):
         'cat'
     ]
     check_alone((task / 'simulation/simulation.html').read_text())
-    assert told.splitlines()[-1].endswith(numbers['verdict'])
+    assert numbers['verdict'] in told
     assert list((task / 'simulation/work').iterdir()) == []  # all weights are gone
     assert sorted(path for path in task.rglob('*') if task / 'simulation' not in (path, *path.parents)) == before
 
@@ -262,6 +272,80 @@ def test_tasks_of_another_kind(desk, task, played, tmp_path):
     )
     status, told = desk(*ARGUMENTS)
     assert status == 1 and 'none of the 8 images of in/train-index.tsv has a box: name a task that has labels' in told
+
+
+@pytest.fixture
+def steps(task, monkeypatch, tmp_path) -> Steps:
+    """Steps on the task, of which start.py leaves AP50 0.5, and ranks images by their names."""
+
+    def start(folder, env_file, output, update):
+        env = read_env(env_file)
+        job = read_job(env)  # as start.py does
+        check_inputs(job)
+        if env.run_training:
+            (output.models_dir / 'epoch_1').mkdir(exist_ok=True)
+            (output.models_dir / 'epoch_1/epoch_1.pth').write_bytes(b'')
+            stages = {'epoch_1': {'files': ['epoch_1.pth']}}
+            result = {'best_stage_name': 'epoch_1', 'mAP': 0.5, 'model_stages': stages}
+            output.training_result_file.write_text(yaml.safe_dump(result))
+        else:
+            images = env.input.candidate_index_file.read_text().split()
+            output.mining_result_file.write_text(''.join(f'{image}\t0.5\n' for image in sorted(images)))
+        return 0, None
+
+    monkeypatch.chdir(task)
+    monkeypatch.setattr(steps_module, 'run_start', start)
+    env = read_env(Path('in/env.yaml'))
+    config = {**read_yaml_mapping(env.input.config_file).values, 'args_options': '--amp --seed 7'}
+    pool = read_pool(env.input.training_index_file, read_job(env).training, Bar())
+    return Steps(tmp_path / 'work', env, config, pool, count=2)
+
+
+def test_the_folder_of_a_training(steps, task):
+    """Its images and annotations are those of the task; the last --seed counts, and a state that is there."""
+    step = Step(TRAINING, 3, '', 0)
+    assert not steps.has_model(step)
+    assert steps.run(step, [4, 1], print) == {'ap_50': 0.5}
+    assert steps.has_model(step)
+    folder = steps.folder / step.name
+    annotations = 'in/annotations/train.json'
+    index = (folder / 'in/train-index.tsv').read_text()
+    assert index == f'in/assets/4.png\t{annotations}\nin/assets/1.png\t{annotations}\n'
+    env = read_env(folder / 'in/env.yaml')
+    assert env.input.val_index_file == Path('in/val-index.tsv')
+    assert read_job(env).training.args_options == options.train_args('--amp --seed 3')
+    assert read_job(env).training.export_onnx == 'off'
+    (folder / 'out/training').mkdir()
+    (folder / 'out/training/resume.pth').write_bytes(b'')
+    steps.run(step, [4, 1], print)
+    assert read_job(env).training.args_options == options.train_args('--amp --seed 3 --resume')
+
+
+def test_the_folder_of_a_mining(steps):
+    steps.run(Step(TRAINING, 1, '', 0), [4, 1], print)
+    step = Step(MINING, 1, 'aldd+diversity', 1)
+    assert steps.run(step, [4, 1], print) == {'chosen': [0, 2]}
+    params = read_job(read_env(steps.folder / step.name / 'in/env.yaml')).mining
+    assert (params.mining_algorithm, params.diversity, params.class_names) == ('aldd', 'on', ('cat', 'dog'))
+    assert params.model_files == (steps.folder / 'seed1-first-0-training/out/models/epoch_1/epoch_1.pth',)
+    seeds = set()
+    for seed in (1, 2):
+        for number in (1, 2):
+            step = Step(MINING, seed, 'random', number)
+            steps.run(step, [4, 1], print)
+            params = read_job(read_env(steps.folder / step.name / 'in/env.yaml')).mining
+            assert params.model_files == () and params.diversity == 'off'
+            seeds.add(params.seed)
+    assert len(seeds) == 4  # chance is another each time
+
+
+def test_a_folder_in_use_is_refused(desk, task, tmp_path):
+    (tmp_path / 'task/simulation').mkdir()
+    lock = os.open(str(tmp_path / 'task/simulation'), os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    status, told = desk(*ARGUMENTS)
+    os.close(lock)
+    assert status == 1 and 'simulation is in use by another task' in told
 
 
 def test_boxes_that_are_ignored_are_not_counted():
