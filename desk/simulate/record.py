@@ -61,10 +61,9 @@ def open_record(folder: Path, settings: Dict[str, object]) -> Record:
         record.found = {step.pop('step'): step for step in steps}
     except (ValueError, LookupError, TypeError, AttributeError):
         raise UsageError(f'{file} is not what a simulation writes: say --out with another folder')
-    now = json.loads(json.dumps(settings))  # as they are read back
-    changed = [key for key in sorted({*began, *now}) if began.get(key) != now.get(key)]
+    changed = [key for key in sorted({*began, *settings}) if began.get(key) != settings.get(key)]
     if changed:
-        told = '; '.join(f'{key} {_told(began, key)}, not {_told(now, key)}' for key in changed[:5])
+        told = '; '.join(f'{key} {_told(began, key)}, not {_told(settings, key)}' for key in changed[:5])
         raise UsageError(
             f'{folder} holds a simulation with {told}: repeat its command to go on with it, remove it, or say --out '
             'with another folder'
@@ -73,4 +72,4 @@ def open_record(folder: Path, settings: Dict[str, object]) -> Record:
 
 
 def _told(settings: Mapping[str, object], key: str) -> str:
-    return clipped(str(settings[key])) if settings.get(key) not in (None, '') else 'empty'
+    return clipped(str(settings.get(key, 'empty')))

@@ -177,8 +177,9 @@ def _settings(env: Env, config: Mapping[str, object], count: int) -> Dict[str, o
     """List all that a step depends on."""
     files = {'training images': env.input.training_index_file, 'validation images': env.input.val_index_file}
     indexes = {name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for name, file in files.items() if file}
-    given = {key: value for key, value in config.items() if value not in (None, '')}
-    return {'--images': count, **indexes, **given}
+    # As text: --set max_epochs=20 is what a file has as a number.
+    given = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in config.items()}
+    return {'--images': count, **indexes, **{key: text for key, text in given.items() if text not in ('', 'None')}}
 
 
 def _told_before(options: Options, pool: Pool, validation: int, work: Work) -> str:

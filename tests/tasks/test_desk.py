@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import cv2
@@ -95,3 +96,16 @@ def test_a_stop_reaches_the_task(training, tmp_path):
     told, _ = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
     assert 'stopped from outside (SIGTERM)' in told
+
+
+def test_a_kill_leaves_no_task_behind(training, tmp_path):
+    log = training / 'out/ymir-executor-out.log'
+    process = start(tmp_path, 'run', 'task')
+    wait_for(process, lambda: log.is_file() and 'task task: training' in log.read_text())
+    process.kill()
+    process.communicate()
+    monitor = training / 'out/monitor.txt'
+    deadline = time.monotonic() + 60
+    while 'stopped from outside (SIGTERM)' not in monitor.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

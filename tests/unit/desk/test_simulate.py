@@ -212,6 +212,9 @@ def test_other_settings_are_refused(desk, task, played, no_page):
     ):
         status, told = desk(*ARGUMENTS, *more)
         assert status == 2 and f'simulation with {told_of}: repeat its command to go on with it, remove it' in told
+    assert (
+        desk(*ARGUMENTS, '--set', 'max_epochs=3', 'save_resume_state=false', 'mosaic=auto')[0] == 0
+    )  # as the file has
     index = task / 'in/train-index.tsv'
     index.write_text(''.join(index.read_text().splitlines(True)[::-1]))
     status, told = desk(*ARGUMENTS, '--set', 'max_epochs=3')

@@ -125,5 +125,6 @@ def test_the_page_is_whole_and_asks_for_nothing(tmp_path, found):
         'Boxes found by labelled images',
         'Boxes of rare classes found by labelled images',
         'Scenes covered by labelled images',
+        'AP50 by labelled boxes',
     ]
     assert verdict(found)[1:] in ''.join(read.texts) and HOSTILE in ''.join(read.texts)
