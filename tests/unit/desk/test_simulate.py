@@ -174,6 +174,7 @@ def test_it_goes_on_after_any_step(desk, task, played, no_page, stop):
         played.ran, played.stop_at = [], (number, stop)
         status, told = desk(*ARGUMENTS, *out)
         assert status == getattr(stop, 'status', 130) and told.endswith('stopped: the same command goes on here\n')
+        assert (task.parent / out[1] / 'steps.jsonl').is_file()  # which refuses other settings from here on
         played.stop_at = None
         status, told = desk(*ARGUMENTS, *out)
         assert status == 0 and played.ran == whole
