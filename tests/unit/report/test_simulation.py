@@ -69,8 +69,10 @@ def test_tables():
 def test_ahead_by_more_than_the_spread():
     assert verdict(WHOLE) == (
         'entropy was ahead of random by 0.175 AP50 on average over the rounds (0.550 and 0.375), which is more than '
-        'the spread over 2 seeds (0.100).'
+        'the spread over 2 seeds (0.100); chance alone brings that in one of five: say --seeds 3 to see more.'
     )
+    third = simulation(**{name: [*runs, runs[0]] for name, runs in WHOLE.runs.items()})
+    assert verdict(third).endswith('which is more than the spread over 3 seeds (0.100).')
 
 
 def test_no_difference_to_be_seen():
@@ -92,7 +94,7 @@ def test_the_first_is_also_compared_with_chance():
     assert found.startswith('no difference to be seen: a was ahead of b by 0.025')
     assert found.endswith(
         '; a was ahead of random by 0.400 AP50 on average over the rounds (0.500 and 0.100), which is more than the '
-        'spread over 2 seeds (0.100).'
+        'spread over 2 seeds (0.100); chance alone brings that in one of five: say --seeds 3 to see more.'
     )
 
 
