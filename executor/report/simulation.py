@@ -134,7 +134,7 @@ def _ahead(simulation: Simulation, best: str, other: str) -> str:
         return f'{by}, which with one seed may be chance: say --seeds 2 or more to see'
     seeds = f'the spread over {simulation.seeds} seeds ({spread:.3f})'
     if ahead > spread:
-        # Drawn 400,000 times from one normal distribution, averages differ by more in 22 % of pairs, with 3 seeds in 5 %.
+        # Averages drawn from one normal distribution differ by more in 22 % of pairs, with three seeds in 5 %.
         chance = '; chance alone brings that in one of five: say --seeds 3 to see more' if simulation.seeds == 2 else ''
         return f'{by}, which is more than {seeds}{chance}'
     return f'no difference to be seen: {by}, which is within {seeds}'
