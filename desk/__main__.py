@@ -1,4 +1,4 @@
-"""Make, check and run tasks without the platform, evaluate and compare models."""
+"""Make, check and run tasks without the platform, evaluate and compare models, simulate what mining brings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 from desk.layouts import LAYOUTS
 from desk.settings import TASKS
@@ -24,6 +24,10 @@ Two more measure any model on the validation set of a task, and show what is bet
 
   {program} evaluate weights.pth --on task
   {program} compare task other-task --on task
+
+A last one tries algorithms of mining on a task that has labels, to see which is worth its time on such images:
+
+  {program} simulate task
 
 `{program} make --help` says which layouts it reads. In the image the command is `task`, and works in the folder that
 is mounted at /work:  docker run --rm -v "$PWD":/work ymir-mmdet:0.1.0 task make ...
@@ -76,6 +80,24 @@ _COMPARE = """\
 Numbers of two models or more, each beside the first, over all and by class. With --on TASK they are evaluated on its
 validation set, each as by `evaluate`, and images that got better or worse are shown, by the errors at each model's best
 score. Without it they are reports: report.json, or a task that has been trained, which holds one."""
+
+_SIMULATE = """\
+Plays active learning on a task that is labelled: hides the labels of its training images, begins with a few of them,
+trains, mines the rest, "labels" the images of the highest scores, and trains again. It shows AP50 on the task's
+validation images, boxes and boxes of rare classes found and scenes covered against the images that were labelled, by
+algorithm and with the spread over seeds: in tables, simulation.html and simulation.json.
+
+With S seeds, A algorithms and R rounds these are S x (1 + A x R) trainings, one after the other: 34 where nothing is
+said. All algorithms of a seed begin with the same images and the same first training. Each training starts from the
+weights that the task names, with the settings of its config.yaml and --set; mining has the defaults of its template.
+A few dozen images need few epochs; validating them rarely, as by val_interval=10, saves time.
+
+It may be stopped at any time: the same command goes on, also in the middle of a training. More --rounds, --seeds and
+--algorithms add to what is there. Nothing of the task's in/ and out/ is changed.
+
+examples:
+  {program} simulate task --algorithms entropy random --set max_epochs=20 val_interval=10
+  {program} simulate task --algorithms entropy aldd+diversity random --seeds 3"""
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -150,6 +172,18 @@ def _compare(arguments: argparse.Namespace, program: str) -> int:
     return 0
 
 
+def _simulate(arguments: argparse.Namespace, program: str) -> int:
+    from desk.progress import Bar
+    from desk.simulate.simulate import Options, simulate
+
+    _task_folder(arguments.task)
+    names = Options.__dataclass_fields__
+    options = Options(**{name: getattr(arguments, name) for name in names})
+    status, told = simulate(options, Bar())
+    print(told)
+    return status
+
+
 def _task_folder(folder: Path) -> Path:
     if not (folder / 'in' / 'env.yaml').is_file():
         raise UsageError(f'{folder} is no task folder, which has in/env.yaml: make one, or name another')
@@ -161,7 +195,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program, description=__doc__, epilog=_OVERVIEW.format(program=program), formatter_class=form
     )
-    commands = parser.add_subparsers(dest='command', metavar='make | check | run | evaluate | compare', required=True)
+    commands = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
 
     make = commands.add_parser(
         'make', help='make a task folder of a dataset', epilog=_MAKE.format(program=program), formatter_class=form
@@ -228,7 +262,38 @@ def _parser(program: str) -> argparse.ArgumentParser:
             help='config_file, cfg_options and iou_threshold, as for inference',
         )
         command.add_argument('--classes', metavar='A,B', help='of weights that do not name theirs; a file, or coco')
+    _add_simulate(commands, program)
     return parser
+
+
+def _add_simulate(commands: Any, program: str) -> None:
+    command = commands.add_parser(
+        'simulate',
+        help='try algorithms of mining on a labelled task',
+        description=_SIMULATE.format(program=program),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(call=_simulate)
+    command.add_argument('task', type=Path, metavar='TASK', help='a training task')
+    command.add_argument(
+        '--algorithms',
+        nargs='+',
+        default=['entropy', 'aldd', 'cald', 'random'],
+        metavar='NAME',
+        help='of mining; entropy+diversity is entropy with diversity (default: entropy aldd cald random)',
+    )
+    command.add_argument('--diversity', action='store_true', help='try each with diversity as well')
+    command.add_argument(
+        '--rounds', type=int, default=4, metavar='R', help='after the first training (default: %(default)s)'
+    )
+    command.add_argument(
+        '--seeds', type=int, default=2, metavar='S', help='each with first images of its own (default: %(default)s)'
+    )
+    command.add_argument('--images', type=int, metavar='K', help='to label at a time (default: a tenth of all)')
+    command.add_argument(
+        '--set', dest='settings', nargs='+', action='extend', default=[], metavar='KEY=VALUE', help='of the trainings'
+    )
+    command.add_argument('--out', type=Path, metavar='FOLDER', help='for all of it (default: TASK/simulation)')
 
 
 if __name__ == '__main__':

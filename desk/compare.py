@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from desk.class_list import class_list
-from desk.evaluate import check_folder, model_report
+from desk.evaluate import model_report
 from desk.models import Model, find_model, model_settings
 from desk.progress import Bar
 from desk.reports import read_report
 from desk.tables import aligned
-from desk.usage import UsageError
+from desk.usage import UsageError, check_folder
 from desk.validate import ValidationSet, open_task, validate
 from executor.contract.shown import clipped, listed
 from executor.evaluation.changes import Change, shown_errors

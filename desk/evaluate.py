@@ -10,7 +10,7 @@ from desk.class_list import class_list
 from desk.models import MODEL_SETTINGS, Model, find_model, model_settings
 from desk.progress import Bar
 from desk.tables import aligned
-from desk.usage import UsageError
+from desk.usage import check_folder
 from desk.validate import Validated, ValidationSet, open_task, validate
 from executor.evaluation.analysis import analyse
 from executor.evaluation.coco import COCO_NAMES
@@ -52,12 +52,6 @@ def evaluate(options: Options, bar: Bar) -> str:
     out.mkdir(parents=True, exist_ok=True)
     write_model_report(report, out / PAGE, out / NUMBERS)
     return '\n'.join([*_told(report, validated, task), f'page of the model: {out / PAGE}', f'numbers: {out / NUMBERS}'])
-
-
-def check_folder(out: Path) -> None:
-    """Refuse a file where a folder is to be, before anything is computed."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f'--out {out} is a file: name a folder')
 
 
 def model_report(model: Model, data: ValidationSet, validated: Validated, task: Path) -> ModelReport:

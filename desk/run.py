@@ -10,15 +10,16 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 from desk.check import ENV_FILE
 from desk.progress import Bar
 from desk.results import told_results
 from executor.config.find import REPOSITORY
-from executor.contract.env import read_env
+from executor.contract.env import OutputPaths, read_env
 from executor.contract.output.monitor import Monitor
 from executor.log import duration
+from executor.machine.lifetime import die_with_parent
 
 LOG = 'ymir-executor-out.log'  # beside monitor.txt, as the platform keeps it
 _LOOK_SECONDS = 0.5
@@ -34,17 +35,16 @@ def run_task(folder: Path, bar: Bar) -> Tuple[int, str]:
         ConfigError: env.yaml cannot be read, so that nobody knows where the progress would be.
     """
     env = read_env(folder / ENV_FILE)
-    root = folder / env.output.root_dir
-    root.mkdir(parents=True, exist_ok=True)
-    started, log = time.time(), _Log(root / LOG)
-    status = _watched(folder, Monitor(folder / env.output.monitor_file, ''), started, log, bar)
+    started = time.time()
+    with bar.told(folder.resolve().name):
+        status, log = run_start(folder, ENV_FILE, env.output, bar.update)
     taken = duration(time.time() - started)
     if status:
         return status, f'{log.last_line()}\nfailed after {taken}; the whole log: {log.file}'
     return 0, '\n'.join([f'done in {taken}', *told_results(folder, env, log.text()), f'log: {log.file}'])
 
 
-class _Log:
+class Log:
     """What is written to a file from now on; what it holds of earlier runs, or of one that goes on, stays."""
 
     def __init__(self, file: Path) -> None:
@@ -64,23 +64,32 @@ class _Log:
         return _TIME.sub('', lines[-1]) if lines else ''
 
 
-def _watched(folder: Path, monitor: Monitor, started: float, log: _Log, bar: Bar) -> int:
-    """Start the task and draw how far it is, as monitor.txt says, until it ends."""
-    command = [sys.executable, str(REPOSITORY / 'start.py'), '--env', str(ENV_FILE)]
-    # In the folder, where the paths of a task that `make` made begin.
-    task = subprocess.Popen(command, cwd=str(folder), stdout=log.stream, stderr=subprocess.STDOUT)
+def run_start(
+    folder: Path, env_file: Path, output: OutputPaths, update: Callable[[float, str], None]
+) -> Tuple[int, Log]:
+    """Start the task of an env.yaml in a folder, where relative paths begin; returns its exit status and its log.
+
+    `update` is told again and again how far it is, as monitor.txt says, and the last line of its log.
+    """
+    root = folder / output.root_dir
+    root.mkdir(parents=True, exist_ok=True)
+    monitor, started, log = Monitor(folder / output.monitor_file, ''), time.time(), Log(root / LOG)
+    command = [sys.executable, str(REPOSITORY / 'start.py'), '--env', str(env_file)]
+    # What kills this process ends the task, too: nobody is left behind that keeps its folder.
+    task = subprocess.Popen(
+        command, cwd=str(folder), stdout=log.stream, stderr=subprocess.STDOUT, preexec_fn=die_with_parent
+    )
 
     def forward(number: int, frame: Optional[FrameType]) -> None:
         task.send_signal(number)  # start.py ends the task in order, and says how
 
     before = {number: signal.signal(number, forward) for number in _FORWARDED}
     try:
-        with bar.told(folder.resolve().name):
-            while True:
-                try:
-                    return task.wait(_LOOK_SECONDS)
-                except subprocess.TimeoutExpired:
-                    bar.update(_percent(monitor, started), log.last_line())
+        while True:
+            try:
+                return task.wait(_LOOK_SECONDS), log
+            except subprocess.TimeoutExpired:
+                update(_percent(monitor, started), log.last_line())
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -19,7 +19,7 @@ _PARAMS = {'training': TrainParams, 'mining': MiningParams, 'infer': InferParams
 _KEY = re.compile(r'(\w+):')
 
 # What a task folder has one value for, and where that comes from.
-_MADE = {
+MADE = {
     'export_format': 'annotations are written as coco:raw',
     'class_names': 'they come from the dataset, or from --classes',
     'gpu_id': 'say --gpu',
@@ -44,8 +44,8 @@ def parsed_settings(given: Sequence[str], task: str) -> Dict[str, str]:
         key, equals, value = item.partition('=')
         if not equals:
             raise UsageError(f'--set {shown(item)}: expected key=value, such as max_epochs=20')
-        if key in _MADE:
-            raise UsageError(f'--set {key}: {_MADE[key]}')
+        if key in MADE:
+            raise UsageError(f'--set {key}: {MADE[key]}')
         if key not in parsers:
             near = difflib.get_close_matches(key, parsers, n=3) or sorted(parsers)
             raise UsageError(f'--set {key}: no parameter of {task} is called so: use one of {", ".join(near)}')

@@ -56,6 +56,20 @@ def count_alike(looks: NDArray[np.int8]) -> int:
     return int((near(looks).sum(axis=1) > 1).sum())
 
 
+def scenes(looks: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Number the scenes that N looks (N, K) show, (N,): a look is of the first scene whose first look it is like."""
+    vectors, squares = _vectors(looks)
+    first, first_squares = np.empty_like(vectors), np.empty_like(squares)
+    numbers, count = np.zeros(len(looks), np.int64), 0
+    for image, vector in enumerate(vectors):
+        alike = (first[:count] @ vector) / np.sqrt(first_squares[:count] * squares[image]) >= ALIKE
+        numbers[image] = alike.argmax() if alike.any() else count
+        if numbers[image] == count:
+            first[count], first_squares[count] = vector, squares[image]
+            count += 1
+    return numbers
+
+
 def _vectors(looks: NDArray[np.int8]) -> Tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Give looks and the squares of their lengths, as numbers whose products are added without rounding."""
     vectors = looks.astype(np.float32)

@@ -40,6 +40,7 @@ _SETTINGS = {
     'grid.color': _INK,
 }
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8c6bb1', '#a6761d', '#66a61e')
+_LINES = ('-', '--', '-.', ':')  # told apart without colours
 _LONGEST_NAME = 22  # characters in a legend
 _CENTRES = np.arange(10) / 10 + 0.05  # of the bins of scores
 
@@ -81,6 +82,18 @@ def draw_history(title: str, curves: Sequence[Curve]) -> Figure:
             area.plot(x, y, label=_short(name), color=COLOURS[number % len(COLOURS)], marker='.', markersize=4)
         area.set(xlabel='epoch', ylabel=title)
         area.set_ylim(bottom=0)
+        area.xaxis.set_major_locator(MaxNLocator('auto', integer=True))
+        return figure
+
+
+def draw_spreads(curves: Mapping[str, Sequence[Sequence[float]]], axes: Tuple[str, str]) -> Figure:
+    """Draw means over seeds, with a band from the lowest to the highest; a curve is x, mean, lowest and highest."""
+    with _figure() as (figure, area):
+        for number, (name, (x, mean, low, high)) in enumerate(curves.items()):
+            colour, line = COLOURS[number % len(COLOURS)], _LINES[number % len(_LINES)]
+            area.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+            area.plot(x, mean, line, label=_short(name), color=colour, marker='.', markersize=5)
+        area.set(xlabel=axes[0], ylabel=axes[1])
         area.xaxis.set_major_locator(MaxNLocator('auto', integer=True))
         return figure
 

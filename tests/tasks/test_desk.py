@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import time
 from pathlib import Path
 
 import cv2
@@ -64,6 +66,20 @@ def test_from_labelled_images_to_boxes_in_new_ones(training, tmp_path):
     assert sorted(ranked) == [f'in/assets/data-{number}.png' for number in range(6)]
 
 
+def test_what_mining_brings(training, tmp_path):
+    before = {path: path.read_bytes() for path in training.rglob('*') if path.is_file()}
+    arguments = ('--algorithms', 'entropy+diversity', '--rounds', '1', '--seeds', '1', '--images', '2')
+    told = desk(tmp_path, 'simulate', 'task', *arguments, '--out', 'worth')
+    assert told.splitlines()[-1].startswith('entropy+diversity alone was tried')
+    numbers = json.loads((tmp_path / 'worth/simulation.json').read_text())
+    (run,) = numbers['algorithms']['entropy+diversity']['seeds']
+    assert [point['labelled'] for point in run] == [2, 4] and numbers['pool']['labelled'] == 5
+    first, mining, second = map(json.loads, (tmp_path / 'worth/steps.jsonl').read_text().splitlines()[1:])
+    assert len(set(mining['chosen'])) == 2 and 'ap_50' in first and 'ap_50' in second
+    assert (tmp_path / 'worth/simulation.html').is_file() and list((tmp_path / 'worth/work').iterdir()) == []
+    assert {path: path.read_bytes() for path in training.rglob('*') if path.is_file()} == before
+
+
 def test_a_task_that_fails_tells_why_and_where_the_log_is(training, tmp_path):
     config = training / 'in/config.yaml'
     config.write_text(config.read_text().replace('max_epochs: 1\n', 'max_epochs: none\n'))
@@ -80,3 +96,16 @@ def test_a_stop_reaches_the_task(training, tmp_path):
     told, _ = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
     assert 'stopped from outside (SIGTERM)' in told
+
+
+def test_a_kill_leaves_no_task_behind(training, tmp_path):
+    log = training / 'out/ymir-executor-out.log'
+    process = start(tmp_path, 'run', 'task')
+    wait_for(process, lambda: log.is_file() and 'task task: training' in log.read_text())
+    process.kill()
+    process.communicate()
+    monitor = training / 'out/monitor.txt'
+    deadline = time.monotonic() + 60
+    while 'stopped from outside (SIGTERM)' not in monitor.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -89,6 +89,11 @@ ROOMS = {
         'executor.report executor.training executor.weights mining.catalog mmdet mmengine numpy terminaltables torch '
         'yaml'
     ),
+    'desk/simulate': (
+        'desk.check desk.progress desk.run desk.settings desk.tables desk.task_folder desk.usage desk.weights '
+        'executor.config.find executor.contract executor.images.decode executor.images.look executor.machine.cores '
+        'executor.report mining.catalog mining.diversity numpy yaml'
+    ),
     'desk/layouts': 'desk.usage executor.contract',
     'desk/task_folder.py': 'yaml',
     # the algorithms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mining.diversity import ALIKE, count_alike, near, part_size, varied_order
+from mining.diversity import ALIKE, count_alike, near, part_size, scenes, varied_order
 
 A, B, C, D = (100, 0), (0, 100), (60, 80), (96, 28)  # C has cosines of 0.6 with A and 0.8 with B, D has 0.96 with A
 
@@ -80,3 +80,10 @@ def test_alike_by_hand():
 )
 def test_the_part_is_bounded(count, expected):
     assert part_size(count) == expected
+
+
+def test_scenes():
+    assert scenes(np.array([A, D, B, C, A], np.int8)).tolist() == [0, 0, 1, 1, 0]
+    assert scenes(np.array([C, A, B], np.int8)).tolist() == [0, 1, 0]
+    assert scenes(np.array([A, (80, 60), C], np.int8)).tolist() == [0, 0, 1]  # each is like the one before
+    assert scenes(np.zeros((0, 2), np.int8)).tolist() == []
