@@ -91,7 +91,8 @@ def _work(job: Job, cpu_ranks: int, node: Node, reports: SimpleQueue[Failure]) -
     try:
         os.setpgid(0, 0)  # so that whatever this process starts can be ended with it, and Ctrl-C is the parent's
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        hold(job.env.output.root_dir)
+        if node.is_first:  # who comes before it must not keep it out
+            hold(job.env.output.root_dir)
         die_with_parent()
         work(job, cpu_ranks, node, reports)
     except BaseException as error:
