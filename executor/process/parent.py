@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import multiprocessing
 import os
 import signal
@@ -98,6 +99,8 @@ def _work(job: Job, cpu_ranks: int, node: Node, reports: SimpleQueue[Failure]) -
     except BaseException as error:
         report(error, job, reports)
         sys.exit(1)
+    finally:
+        gc.freeze()  # a process looks through all that torch has loaded before it ends: a second, or many beside others
 
 
 def _stop(worker: BaseProcess) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import signal
 import threading
 from contextlib import nullcontext
@@ -147,4 +148,5 @@ def test_the_first_machine_alone_holds_the_folder(ymir_task, monkeypatch, stops,
     monkeypatch.setattr(parent, 'work', lambda *_: worked.append(node))
     job = ymir_task.job('infer')
     parent._work(job, 1, node, None)
+    gc.unfreeze()
     assert (held, worked) == ([job.env.output.root_dir] if node.rank == 0 else [], [node])
