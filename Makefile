@@ -57,6 +57,7 @@ benchmark: install  ## measure the speed of inference, mining and training; take
 	$(RUN) -m benchmarks.neighbours
 	$(RUN) -m benchmarks.start
 	$(RUN) -m benchmarks.candidates
+	$(RUN) -m benchmarks.scale
 
 image:  ## build the image with docker, as ymir-mmdet:VERSION
 	$(BUILD) -t ymir-mmdet:$(VERSION) .

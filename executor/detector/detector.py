@@ -13,7 +13,7 @@ from mmdet.structures import DetDataSample
 from executor.detections import Detections, HeadMap
 from executor.images.prepare import Preparation, Prepared
 from executor.models.dense import HeadAdapter, detections_of, metas
-from executor.network.dense import RawOutputs, TorchNetwork, leaves
+from executor.network.dense import RawOutputs, TorchNetwork, leaves, on_device
 from executor.network.onnx_network import OnnxNetwork
 
 
@@ -40,9 +40,11 @@ class DenseSteps:
 
     def find(self, raw: RawOutputs, images: Sequence[Prepared]) -> List[Found]:
         """Make boxes, and keep the head maps where they are asked for."""
-        detections = self.head.detections(raw, images)
         sums = [level.flatten(1).sum(1, dtype=torch.float32) for level in leaves(raw)]  # (B,) each
-        sound = (~torch.stack(sums).isnan().any(dim=0)).tolist()
+        # A GPU copies it when it comes to that: it has, once it says how many boxes there are.
+        copied = (~torch.stack(sums).isnan().any(dim=0)).to('cpu', non_blocking=True)
+        detections = self.head.detections(raw, images)
+        sound = copied.tolist()
         if not self.head_maps:
             return [Found(one, sound=whole) for one, whole in zip(detections, sound)]
         levels = self.head.head_maps(raw)
@@ -66,14 +68,16 @@ class WholeSteps:
     def forward(self, images: Sequence[Prepared]) -> Sequence[DetDataSample]:
         """Predict."""
         samples = [DetDataSample(metainfo=meta) for meta in metas(images)]
-        inputs = [torch.from_numpy(np.ascontiguousarray(one.pixels.transpose(2, 0, 1))) for one in images]
+        pixels = [torch.from_numpy(np.ascontiguousarray(one.pixels.transpose(2, 0, 1))) for one in images]
+        inputs = [on_device(one, self.device) for one in pixels]
         with torch.inference_mode(), torch.autocast(self.device.type, enabled=self.device.type == 'cuda'):
             batch = self.model.data_preprocessor({'inputs': inputs, 'data_samples': samples}, False)
             return self.model.predict(batch['inputs'], batch['data_samples'], rescale=True)
 
     def find(self, raw: Sequence[DetDataSample], images: Sequence[Prepared]) -> List[Found]:
         """Take the boxes over."""
-        return [Found(detections_of(one.pred_instances, self.classes, self.class_scores)) for one in raw]
+        found = detections_of([one.pred_instances for one in raw], self.classes, self.class_scores)
+        return [Found(one) for one in found]
 
 
 # The positions in a batch of images of one shape, and what the first step gives for them.
@@ -102,9 +106,14 @@ class Detector:
         return self.device.type == 'cuda'
 
     def enter_thread(self) -> None:
-        """Make the detector's GPU the calling thread's; the current GPU is a thread's own."""
+        """Give the calling thread the detector's GPU, and a stream of its own there.
+
+        So one thread's images are copied, and its boxes found, while the batch of another computes.
+        """
         if self.batched:
-            torch.cuda.set_device(self.device)
+            torch.cuda.set_device(self.device)  # which is a thread's own
+            torch.cuda.synchronize()  # the model was put there in another stream
+            torch.cuda.set_stream(torch.cuda.Stream())
 
     def __call__(self, images: Sequence[Prepared]) -> List[Found]:
         """Detect; an entry an image, in their order."""

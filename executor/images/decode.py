@@ -48,6 +48,15 @@ _ORIENTATION = 0x0112  # the number of the tag, in EXIF and in TIFF
 _one_decodes = threading.Lock()
 
 
+def _free_lock() -> None:
+    """Let a forked process decode that has not the thread which held the lock."""
+    global _one_decodes
+    _one_decodes = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_free_lock)
+
+
 def read_image(path: Path) -> np.ndarray:
     """Read an image as (H, W, 3) uint8 BGR, whatever it is on disk (grey, 16 bit, alpha, turned by EXIF).
 

@@ -28,10 +28,13 @@ class AnchoredHead(ObjectnessHead):
         self._head = head
         self._least_objectness = float(head.test_cfg.get('conf_thr', 0))
         self._coder = head.bbox_coder
-        self._anchors = head.prior_generator.base_anchors  # of the position at the top left, (A, 4) a level
+        # Of the position at the top left, (A, 4) a level.
+        self._anchors = [level.double() for level in head.prior_generator.base_anchors]
         self._strides = head.prior_generator.strides  # (x, y)
 
     def candidates(self, raw: RawOutputs) -> List[Candidates]:
+        if self._anchors[0].device != raw[0][0].device:
+            self._anchors = [level.to(raw[0][0].device) for level in self._anchors]
         return [self._of_level(*level) for level in zip(raw[0], self._anchors, self._strides)]
 
     def _of_level(self, level: Tensor, anchors: Tensor, strides: Tuple[int, int]) -> Candidates:
@@ -39,7 +42,7 @@ class AnchoredHead(ObjectnessHead):
         image, anchor, y, x = torch.where(maps[:, :, 4] >= self.least_logit)  # (M,) each
         found = maps.permute(0, 1, 3, 4, 2)[image, anchor, y, x]  # (M, 5 + C)
         offsets = torch.stack([x * strides[0], y * strides[1]], dim=1).repeat(1, 2)
-        priors = anchors.to(found.device, torch.float64)[anchor] + offsets
+        priors = anchors[anchor] + offsets
         raw = found[:, :4].double()
         centred = torch.cat([raw[:, :2].sigmoid(), raw[:, 2:]], dim=1)  # as the coder expects it
         boxes = self._coder.decode(priors, centred, priors.new_full((len(priors), 1), strides[0]))

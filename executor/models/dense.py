@@ -107,7 +107,7 @@ class DenseHead:
         outputs = [[level.float().contiguous() for level in group] for group in raw]
         with torch.inference_mode():
             found = self.head.predict_by_feat(*outputs, batch_img_metas=metas(images), rescale=True)
-        return [detections_of(instances, self.head.num_classes, self.class_scores) for instances in found]
+        return detections_of(found, self.head.num_classes, self.class_scores)
 
     def head_maps(self, raw: RawOutputs) -> List[HeadMap]:
         """Give the levels' class logits by anchor; the background of a softmax head is left out."""
@@ -171,13 +171,24 @@ def metas(images: Sequence[Prepared]) -> List[Dict[str, object]]:
     ]
 
 
-def detections_of(instances: InstanceData, classes: int, class_scores: bool) -> Detections:
-    """Convert mmdet's InstanceData to Detections, by descending score."""
+def detections_of(found: Sequence[InstanceData], classes: int, class_scores: bool) -> List[Detections]:
+    """Convert mmdet's InstanceData of a batch to Detections, by descending score; all are copied from a GPU at once."""
+    if not found:
+        return []
+    rows = torch.cat([_rows(instances) for instances in found]).cpu().numpy()
+    results = []
+    for part in np.split(rows, np.cumsum([len(instances.scores) for instances in found])[:-1]):
+        boxes, scores, labels = part[:, :4].copy(), part[:, 4].copy(), part[:, 5].astype(np.int64)
+        spread = spread_scores(scores, labels, classes) if class_scores else None
+        results.append(Detections(boxes, scores, labels, spread))
+    return results
+
+
+def _rows(instances: InstanceData) -> Tensor:
+    """Lay out (N, 6) x1 y1 x2 y2, score, label, by descending score."""
     order = instances.scores.argsort(descending=True)
-    parts = (instances.bboxes, instances.scores, instances.labels)
-    boxes, scores, labels = (part[order].cpu().float().numpy() for part in parts)
-    labels = labels.astype('int64')
-    return Detections(boxes, scores, labels, spread_scores(scores, labels, classes) if class_scores else None)
+    columns = (instances.bboxes, instances.scores[:, None], instances.labels[:, None])
+    return torch.cat([column[order].float() for column in columns], dim=1)
 
 
 def spread_scores(scores: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from torch import Tensor
 from executor.detections import Detections, HeadMap
 from executor.images.prepare import Prepared
 from executor.models.dense import Choice
-from executor.network.dense import RawOutputs
+from executor.network.dense import RawOutputs, on_device
 
 _SPLIT = 10000  # boxes, above which `batched_nms` goes class by class
 _LARGEST = 1e5  # network pixels; a model just begun may predict infinity, which NMS cannot order
@@ -80,10 +80,11 @@ class ObjectnessHead(abc.ABC):
         above = self._best((scores >= self.score_threshold).nonzero()[:, 0], scores, image[numbers])
         numbers, labels, scores = numbers[above], labels[above], scores[above]
         image = image[numbers]
-        scales = boxes.new_tensor([prepared.scale * 2 for prepared in images])  # (B, 4)
+        scales = torch.tensor([prepared.scale * 2 for prepared in images], dtype=boxes.dtype)  # (B, 4)
+        scales = on_device(scales, boxes.device)
         boxes = (boxes[numbers].clamp(-_LARGEST, _LARGEST) / scales[image]).float()
         if self.least_side >= 0:
-            large = (boxes[:, 2:] - boxes[:, :2] > self.least_side).all(dim=1)
+            large = (boxes[:, 2:] - boxes[:, :2] > self.least_side).all(dim=1).nonzero()[:, 0]  # waited for once
             numbers, labels, scores, image, boxes = (part[large] for part in (numbers, labels, scores, image, boxes))
         kept, kept_scores = self._kept(boxes, scores, labels, image if len(images) > 1 else None)
         columns = [boxes[kept], kept_scores[:, None], labels[kept, None], image[kept, None]]

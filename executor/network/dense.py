@@ -81,8 +81,15 @@ class TorchNetwork:
     def __call__(self, pixels: np.ndarray) -> RawOutputs:
         """Run (B, H, W, 3) uint8 BGR."""
         with torch.inference_mode(), torch.autocast(self._device.type, enabled=self._mixed):
-            outputs = self._network(torch.from_numpy(pixels).to(self._device, non_blocking=True))
+            outputs = self._network(on_device(torch.from_numpy(pixels), self._device))
             return nested(self._network.structure, iter(outputs))
+
+
+def on_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Put a tensor of the CPU on a device; a GPU copies it in the calling thread's stream, and nobody waits for it."""
+    if device.type == 'cuda':
+        tensor = tensor.pin_memory()  # CUDA waits for a copy from other memory, whatever it is asked
+    return tensor.to(device, non_blocking=True)
 
 
 def example_images(height: int, width: int) -> np.ndarray:

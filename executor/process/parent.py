@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import multiprocessing
 import os
 import signal
@@ -91,12 +92,15 @@ def _work(job: Job, cpu_ranks: int, node: Node, reports: SimpleQueue[Failure]) -
     try:
         os.setpgid(0, 0)  # so that whatever this process starts can be ended with it, and Ctrl-C is the parent's
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        hold(job.env.output.root_dir)
+        if node.is_first:  # who comes before it must not keep it out
+            hold(job.env.output.root_dir)
         die_with_parent()
         work(job, cpu_ranks, node, reports)
     except BaseException as error:
         report(error, job, reports)
         sys.exit(1)
+    finally:
+        gc.freeze()  # a process looks through all that torch has loaded before it ends: a second, or many beside others
 
 
 def _stop(worker: BaseProcess) -> None:

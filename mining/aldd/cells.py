@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -33,9 +33,17 @@ class Axis:
     share: Tensor  # (R, CELL) one over the number of a window's pixels inside the image, 0 likewise
 
 
-@lru_cache(maxsize=64)  # a detector has few input sizes and few levels; pure, so only time is kept
 def axis(pixels: int, positions: int, dtype: torch.dtype, device: torch.device) -> Axis:
     """Prepare the axis of `positions` in the head that covers `pixels` of the input."""
+    # What one stream of a GPU still reads, another would write over as soon as it is dropped here.
+    stream = torch.cuda.current_stream(device) if device.type == 'cuda' else None
+    return _axis(pixels, positions, dtype, device, stream)
+
+
+@lru_cache(maxsize=64)  # a detector has few input sizes and few levels; pure, so only time is kept
+def _axis(
+    pixels: int, positions: int, dtype: torch.dtype, device: torch.device, stream: Optional[torch.cuda.Stream]
+) -> Axis:
     cells = -(-pixels // CELL)
     span = np.arange(CELL + 2 * _MARGIN)
     windows = (abs(span - _MARGIN - np.arange(CELL)[:, None]) <= _MARGIN).astype(float)  # (CELL, S)

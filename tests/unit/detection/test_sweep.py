@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from itertools import product
@@ -157,6 +158,19 @@ def test_the_next_batch_is_in_work_while_results_are_written_and_no_other(paths)
 
     sweep(paths, work, [Watching()], 4, 0, silent_progress().part(0, 1))
     assert begun == [min(5, position // 4 + 2) for position in range(20)]
+
+
+def test_all_processes_are_begun_before_a_thread_detects(paths, monkeypatch):
+    """They are forks, in which what a thread holds is held for ever."""
+    fork, threads = os.fork, []
+
+    def noted():
+        threads.append([thread.name for thread in threading.enumerate() if thread.name.startswith('detector')])
+        return fork()
+
+    monkeypatch.setattr(os, 'fork', noted)
+    swept(paths, Looking(), 2, 3)
+    assert threads == [[]] * 3
 
 
 def test_every_sink_gets_every_outcome(paths):

@@ -45,14 +45,23 @@ def images_of(*sides: int):
 
 @pytest.fixture
 def cuda_calls(monkeypatch):
-    """CUDA's calls that need a device do nothing, and are noted."""
+    """CUDA's calls that need a device do nothing, and are noted; each stream has a number."""
     calls = []
 
     class Stream:
+        made = 0
+
+        def __init__(self) -> None:
+            Stream.made += 1
+            self.name = f'stream {Stream.made}'
+
         def synchronize(self) -> None:
             calls.append('synchronize')
 
     monkeypatch.setattr(torch.cuda, 'set_device', calls.append)
+    monkeypatch.setattr(torch.cuda, 'Stream', Stream)
+    monkeypatch.setattr(torch.cuda, 'set_stream', lambda stream: calls.append(stream.name))
+    monkeypatch.setattr(torch.cuda, 'synchronize', lambda: calls.append('all is there'))
     monkeypatch.setattr(torch.cuda, 'current_stream', Stream)
     return calls
 
@@ -69,10 +78,17 @@ def test_a_batch_has_one_shape(cuda_calls, device, sides, batches):
     assert cuda_calls == (['synchronize'] if device == 'cuda' else [])
 
 
-@pytest.mark.parametrize('device, calls', [('cuda:1', [torch.device('cuda:1')]), ('cpu', [])])
-def test_a_thread_takes_the_gpu_of_the_detector(cuda_calls, device, calls):
-    Detector(Steps(), None, 'fake', 0.0, calls_at_once=1, device=torch.device(device)).enter_thread()
-    assert cuda_calls == calls
+def test_each_thread_has_the_gpu_of_the_detector_and_a_stream_of_its_own(cuda_calls):
+    detector = Detector(Steps(), None, 'fake', 0.0, calls_at_once=2, device=torch.device('cuda:1'))
+    for _ in range(2):
+        detector.enter_thread()
+    begin = [torch.device('cuda:1'), 'all is there']
+    assert cuda_calls == [*begin, 'stream 1', *begin, 'stream 2']
+
+
+def test_a_cpu_is_entered_as_it_is(cuda_calls):
+    Detector(Steps(), None, 'fake', 0.0, calls_at_once=1, device=torch.device('cpu')).enter_thread()
+    assert cuda_calls == []
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.float32])

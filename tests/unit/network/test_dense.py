@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmdet.models.data_preprocessors import DetDataPreprocessor
 
-from executor.network.dense import Network, fused_network, nested
+from executor.network.dense import Network, fused_network, nested, on_device
 
 
 class TinyModel(torch.nn.Module):
@@ -78,3 +78,22 @@ def test_norms_are_fused_only_where_that_changes_nothing(shared):
     assert all(torch.allclose(ours, theirs, atol=1e-3) for ours, theirs in zip(fused(images), expected))
     norms = [module for module in fused.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     assert len(norms) == (2 if shared else 0)
+
+
+class Pixels:
+    """Notes what is asked of it."""
+
+    def __init__(self, notes=()) -> None:
+        self.notes = notes
+
+    def pin_memory(self):
+        return Pixels((*self.notes, 'pinned'))
+
+    def to(self, device, non_blocking):
+        return Pixels((*self.notes, device.type, non_blocking))
+
+
+def test_what_goes_to_a_gpu_is_pinned_and_nobody_waits():
+    assert on_device(Pixels(), torch.device('cuda', 1)).notes == ('pinned', 'cuda', True)
+    there = torch.arange(3)
+    assert on_device(there, torch.device('cpu')) is there

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import signal
 import threading
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
 from executor.contract.failure import Failure, WorkerFailed
 from executor.process import parent
-from executor.process.node import ALONE
+from executor.process.node import ALONE, Node
 from executor.process.parent import run_in_worker
 from executor.process.termination import STOPS, Terminated, heed_termination, heeded
 
@@ -134,3 +136,17 @@ def test_an_ignored_signal_does_not_stop_a_worker(ymir_task, monkeypatch, stops)
     run_in_worker(ymir_task.job('infer'), 1, ALONE, smaller)
     assert worker.exitcode == 0
     assert not worker.stopped
+
+
+@pytest.mark.parametrize('node', [ALONE, Node(0, 2, 'here', 29400), Node(1, 2, 'here', 29400)], ids=str)
+def test_the_first_machine_alone_holds_the_folder(ymir_task, monkeypatch, stops, node):
+    """It claims the folder when it starts, which may be long after the others."""
+    held, worked = [], []
+    monkeypatch.setattr(parent, 'os', SimpleNamespace(setpgid=lambda *_: None))
+    monkeypatch.setattr(parent, 'die_with_parent', lambda: None)
+    monkeypatch.setattr(parent, 'hold', held.append)
+    monkeypatch.setattr(parent, 'work', lambda *_: worked.append(node))
+    job = ymir_task.job('infer')
+    parent._work(job, 1, node, None)
+    gc.unfreeze()
+    assert (held, worked) == ([job.env.output.root_dir] if node.rank == 0 else [], [node])
