@@ -164,7 +164,7 @@ def test_the_whole_game(desk, task, played, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'stop', [StepFailed(128 + signal.SIGTERM, 'the task was stopped'), KeyboardInterrupt()], ids=str
+    'stop', [StepFailed(128 + signal.SIGTERM, 'the task was stopped'), KeyboardInterrupt()], ids=['signal', 'Ctrl-C']
 )
 def test_it_goes_on_after_any_step(desk, task, played, no_page, stop):
     status, told = desk(*ARGUMENTS)
