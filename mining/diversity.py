@@ -12,6 +12,7 @@ _UNLIKE = 0.5  # at and below it, nothing is gained by looking less alike
 _FAINT = 1e-3  # images, which the lowest scores count as, so that among them, too, what is unlike comes first
 
 _LEAST, _SHARE, _MOST = 1000, 0.1, 10_000
+_BLOCK = 256  # looks that are compared at once
 
 
 def part_size(count: int) -> int:
@@ -59,14 +60,21 @@ def count_alike(looks: NDArray[np.int8]) -> int:
 def scenes(looks: NDArray[np.int8]) -> NDArray[np.int64]:
     """Number the scenes that N looks (N, K) show, (N,): a look is of the first scene whose first look it is like."""
     vectors, squares = _vectors(looks)
-    first, first_squares = np.empty_like(vectors), np.empty_like(squares)
-    numbers, count = np.zeros(len(looks), np.int64), 0
-    for image, vector in enumerate(vectors):
-        alike = (first[:count] @ vector) / np.sqrt(first_squares[:count] * squares[image]) >= ALIKE
-        numbers[image] = alike.argmax() if alike.any() else count
-        if numbers[image] == count:
-            first[count], first_squares[count] = vector, squares[image]
-            count += 1
+    numbers, firsts = np.zeros(len(looks), np.int64), np.zeros(0, np.int64)
+
+    def alike(some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return (vectors[some] @ vectors[others].T) / np.sqrt(squares[some, None] * squares[others]) >= ALIKE
+
+    for start in range(0, len(looks), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(looks)))
+        known, among = alike(firsts, block), alike(block, block)
+        new: List[int] = []  # places in the block
+        for place in range(len(block)):
+            scene = np.concatenate([known[:, place], among[new, place]])
+            numbers[block[place]] = scene.argmax() if scene.any() else len(scene)
+            if not scene.any():
+                new.append(place)
+        firsts = np.concatenate([firsts, block[new]])
     return numbers
 
 

@@ -34,10 +34,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     file = folder / _FILE
     if any((folder / name).exists() for name in _FOLDERS) and not file.is_file():
         parser.error(f'{folder} holds folders that no run of this left there: choose another --out')
+    folder.mkdir(parents=True, exist_ok=True)
+    if not file.is_file():
+        file.write_text('{}\n', encoding='utf-8')  # the folder is ours, however this run ends
     for name in _FOLDERS:
         if not args.only:  # which needs what an earlier run left
             shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).mkdir(exist_ok=True)
     machine = run_apart(_facts, folder / 'logs' / 'machine.log', 120)
     device = args.device or ('cuda' if machine['GPUs'] else 'cpu')
     if device == 'cuda' and not machine['GPUs']:
@@ -46,13 +49,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     print(f'{"proved on:":15}{device}\n', flush=True)
     gpus = len(machine['GPUs']) if device == 'cuda' else 0
     import_all(gpus)
+    unknown = _unknown(args.only)
+    if unknown:
+        parser.error(unknown)
     rows: List[Row] = []
     for row in _rows(folder, device, gpus, args.only):
         rows.append(row)
         print('\n'.join(told(row)), flush=True)
         file.write_text(json.dumps(as_json(machine, device, rows), indent=1) + '\n', encoding='utf-8')
-    if not rows:
-        parser.error(f'--only {", ".join(args.only)}: there are no such proofs')
     if not args.keep:
         shutil.rmtree(folder / 'tasks')
     seconds = sum(row.seconds for row in rows)
@@ -86,6 +90,15 @@ def import_all(gpus: int) -> None:
             stack.enter_context(mock.patch.object(torch._C, '_cuda_getDeviceCount', lambda: gpus, create=True))
         for name in ('executor.detection.detect', 'executor.training.train', 'proof.catalog'):
             importlib.import_module(name)
+
+
+def _unknown(only: Sequence[str]) -> str:
+    """Tell which names are those of no proof; nothing where all are."""
+    from proof.catalog import PROOFS
+
+    names = [proof.name for proof in PROOFS]
+    unknown = [name for name in only if name not in names]
+    return f'--only {", ".join(unknown)}: there is no such proof; there are {", ".join(names)}' if unknown else ''
 
 
 def _rows(folder: Path, device: str, gpus: int, only: Sequence[str]) -> Iterator[Row]:

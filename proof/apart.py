@@ -19,6 +19,8 @@ from executor.machine.lifetime import die_with_parent
 
 T = TypeVar('T')
 
+_LAST_SECONDS = 10  # to end in, once the result is there
+
 
 class Failed(Exception):
     """The function failed, or its process died: one line says how."""
@@ -42,6 +44,7 @@ def run_apart(make: Callable[[], T], log: Path, seconds: float) -> T:
         if not here.poll(seconds):
             raise Failed(f'it takes longer than {seconds:g} s')
         made, problem = here.recv()
+        process.join(_LAST_SECONDS)
     except EOFError:
         process.join()
         raise Failed(f'its process died (exit status {process.exitcode})')

@@ -29,7 +29,7 @@ _SIZE = (640, 480)  # width and height of the images that inference reads
 _EPOCHS = 3  # of a training, the first to warm up
 _TRAINED = 'speed-training'  # the folder whose model inference takes
 
-GOAL_WAITING = f'a step with images from the loader takes at most {_WAITING:.0%} longer than with one that is there'
+GOAL_WAITING = f'at most {_WAITING:.0%} of a step with images from the loader is waiting for them'
 GOAL_MIXED = 'mixed precision is faster than single'
 GOAL_INFERENCE = f'the whole inference makes {_OF_THE_NETWORK:.0%} of what its network does alone at its best batch'
 

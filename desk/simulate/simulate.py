@@ -16,7 +16,7 @@ from desk.simulate.cost import Costs
 from desk.simulate.plan import DIVERSITY, TRAINING, is_algorithm, plan
 from desk.simulate.pool import Pool, read_pool
 from desk.simulate.record import open_record
-from desk.simulate.steps import StepFailed, Steps
+from desk.simulate.steps import STOPPED, StepFailed, Steps
 from desk.simulate.work import Work
 from desk.tables import aligned
 from desk.usage import UsageError, check_folder
@@ -37,7 +37,6 @@ FOLDER = 'simulation'  # of a task
 PAGE, NUMBERS = 'simulation.html', 'simulation.json'
 _WORK = 'work'  # where steps have their folders
 _PARTS = 10  # of the pool, one of which is labelled at a time
-_STOPPED = [128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def simulate(options: Options, bar: Bar, tell: Callable[[str], None] = print) ->
     except StepFailed as failed:
         status = failed.status
         stopped = f'{failed}\nthe same command goes on here, once what this tells of is mended'
-        if status in _STOPPED:
+        if status in STOPPED:
             stopped = 'stopped: the same command goes on here'
     except KeyboardInterrupt:
         status, stopped = 128 + signal.SIGINT, 'stopped: the same command goes on here'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence
@@ -18,6 +19,8 @@ from desk.simulate.record import Found
 from desk.task_folder import env_values, make_folders, write_index, write_text
 from desk.weights import model_files
 from executor.contract.env import Env, OutputPaths, read_env
+
+STOPPED = [128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 
 _STATE = Path('out', 'training', 'resume.pth')  # of a training that was stopped
 
@@ -67,8 +70,20 @@ class Steps:
         shutil.rmtree(self.folder / step.name, ignore_errors=True)
 
     def _train(self, step: Step, labelled: Sequence[int], update: Callable[[float, str], None]) -> Found:
+        if not (self.folder / step.name / _STATE).is_file():
+            return self._train_from(step, labelled, update, '')
+        try:
+            return self._train_from(step, labelled, update, ' --resume')
+        except StepFailed as failed:
+            if failed.status in STOPPED:
+                raise
+        self.remove(step)  # the state does not fit: memory had ended, and it is of half the batch
+        return self._train_from(step, labelled, update, '')
+
+    def _train_from(
+        self, step: Step, labelled: Sequence[int], update: Callable[[float, str], None], resume: str
+    ) -> Found:
         folder = self.folder / step.name
-        resume = ' --resume' if (folder / _STATE).is_file() else ''
         arguments = f'{self.config.get("args_options") or ""} --seed {step.seed}{resume}'.strip()
         config = yaml.safe_dump({**self.config, **_UNUSED, 'args_options': arguments}, sort_keys=False)
         lines = [self.pool.lines[image] for image in labelled]

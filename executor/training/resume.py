@@ -29,6 +29,7 @@ from executor.weights.checkpoint import Checkpoint, meta_of, read_checkpoint
 logger = logging.getLogger(__name__)
 
 _FINE_TUNED = 'fine_tuned'
+_WORDS = {_FINE_TUNED: 'fine_tuning in config_file and cfg_options (1 with it, 0 without)'}
 _STAGE_WEIGHTS = re.compile(r'epoch_\d+\.pth')
 _GO_ON_ALIKE = 'set config_file, cfg_options and args_options to what it began with, or start anew'
 _SET_BACK = 'set it back, or start anew from the model as pretrained weights'
@@ -69,7 +70,11 @@ class Resumed(NamedTuple):
 
     def _check_as_it_began(self, params: TrainParams, config: Config) -> None:
         began, now = self.schedule, schedule_of(config)
-        changed = [f'{key} was {began[key]}, is {now[key]}' for key in now if key in began and began[key] != now[key]]
+        changed = [
+            f'{_WORDS.get(key, key)} was {began[key]}, is {now[key]}'
+            for key in now
+            if key in began and began[key] != now[key]
+        ]
         if changed:
             problem = f'goes on with the schedule that {self.file} began with, but {"; ".join(changed)}'
             raise ParameterError('args_options', f'args_options --resume {problem}: {_SET_BACK}')

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -323,6 +324,32 @@ def test_the_folder_of_a_training(steps, task):
     (folder / 'out/training/resume.pth').write_bytes(b'')
     steps.run(step, [4, 1], print)
     assert read_job(env).training.args_options == options.train_args('--amp --seed 3 --resume')
+
+
+@pytest.mark.parametrize('status, anew', [(1, True), (143, False)])
+def test_a_state_that_does_not_fit_is_trained_anew(steps, task, monkeypatch, status, anew):
+    """One of half the batch, since memory had ended; but a stop is a stop."""
+    step, seen, start = Step(TRAINING, 3, '', 0), [], steps_module.run_start
+    steps.run(step, [4, 1], print)
+    (steps.folder / step.name / 'out/training').mkdir()
+    (steps.folder / step.name / 'out/training/resume.pth').write_bytes(b'')
+
+    def failing(folder, env_file, output, update):
+        resumes = read_job(read_env(env_file)).training.args_options.resume is not None
+        seen.append((resumes, (output.root_dir / 'training').is_dir()))
+        if resumes:
+            log = SimpleNamespace(last_line=lambda: 'batch_size was 4, is 8', file='log')
+            return status, log
+        return start(folder, env_file, output, update)
+
+    monkeypatch.setattr(steps_module, 'run_start', failing)
+    if anew:
+        assert steps.run(step, [4, 1], print) == {'ap_50': 0.5}
+        assert seen == [(True, True), (False, False)]
+    else:
+        with pytest.raises(steps_module.StepFailed):
+            steps.run(step, [4, 1], print)
+        assert seen == [(True, True)]
 
 
 def test_the_folder_of_a_mining(steps):

@@ -87,3 +87,18 @@ def test_scenes():
     assert scenes(np.array([C, A, B], np.int8)).tolist() == [0, 1, 0]
     assert scenes(np.array([A, (80, 60), C], np.int8)).tolist() == [0, 0, 1]  # each is like the one before
     assert scenes(np.zeros((0, 2), np.int8)).tolist() == []
+
+
+def test_scenes_of_many_looks_are_those_found_one_by_one():
+    """More than are compared at once, near-copies of each scene far apart among them."""
+    rng = np.random.default_rng(0)
+    looks = rng.integers(-100, 101, (200, 145))[rng.integers(0, 200, 700)] + rng.integers(-60, 61, (700, 145))
+    looks = looks.clip(-127, 127).astype(np.int8)
+    alike, firsts, expected = near(looks), [], []
+    for image in range(700):
+        scene = next((number for number, first in enumerate(firsts) if alike[image, first]), len(firsts))
+        expected.append(scene)
+        if scene == len(firsts):
+            firsts.append(image)
+    assert scenes(looks).tolist() == expected
+    assert 100 < len(firsts) < 600

@@ -51,3 +51,15 @@ def test_folders_of_others_stay(machine, tmp_path, capsys):
     (tmp_path / 'logs' / 'mine').touch()
     assert 'choose another --out' in told(capsys, '--out', tmp_path)
     assert (tmp_path / 'logs' / 'mine').exists()
+
+
+def test_a_folder_of_a_run_that_ended_early_is_used_again(machine, tmp_path, capsys):
+    told(capsys, '--device', 'cuda', '--out', tmp_path)
+    assert 'torch sees no GPU here' in told(capsys, '--device', 'cuda', '--out', tmp_path)
+
+
+def test_names_of_no_proof_are_told_before_anything_begins(machine, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(program, 'import_all', lambda gpus: None)
+    monkeypatch.setattr(program, '_rows', lambda *_: pytest.fail('it has begun'))
+    words = told(capsys, '--out', tmp_path, '--only', 'inference', 'minig by aldd')
+    assert '--only minig by aldd: there is no such proof; there are ' in words and ', inference, ' in words

@@ -470,6 +470,11 @@ def test_another_schedule_is_refused(find):
     assert 'but max_epochs was 9, is 10: set it back' in told
 
 
+def test_another_kind_of_schedule_is_told_by_its_key(find):
+    told = refusal(ParameterError, find, changed(Training().state(), 'ymir_schedule', {'fine_tuned': 1}))
+    assert 'but fine_tuning in config_file and cfg_options (1 with it, 0 without) was 1, is 0: set it back' in told
+
+
 def test_without_a_state_a_training_begins_anew_but_not_over_models(ymir_task, find):
     assert find.without() is None
     ymir_task.write('out/models/result.yaml', 'mAP: 1\n')
