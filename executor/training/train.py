@@ -30,6 +30,7 @@ from executor.training.cache_hook import CacheHook
 from executor.training.copy_ahead import CopyAheadHook
 from executor.training.dataset_report import DatasetReportHook
 from executor.training.epoch_hook import EpochHook
+from executor.training.fork_hook import ForkHook
 from executor.training.freeze import FreezeHook, FreezingRunner, check_frozen
 from executor.training.history_hook import HistoryHook
 from executor.training.model_report import write_page
@@ -87,6 +88,7 @@ def train(job: Job, progress: Progress) -> None:
     waiting = WaitingHook(Loading.of(config, dist.local_world_size(), use_gpu))
     runner.register_hook(waiting)
     runner.register_hook(EpochHook(store.history, waiting, store, use_gpu))
+    runner.register_hook(ForkHook())
     if use_gpu:
         runner.register_hook(CopyAheadHook())
     if params.cache_images != 'off':

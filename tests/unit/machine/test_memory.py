@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from executor.machine.memory import (
@@ -12,6 +15,7 @@ from executor.machine.memory import (
     is_out_of_gpu_memory,
     is_out_of_memory,
 )
+from tests.conftest import REPOSITORY
 
 GPU = 'CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB'
 CUBLAS = 'CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`'
@@ -102,3 +106,28 @@ def test_free_memory_is_that_of_the_machine_or_of_the_container(tmp_path, files,
 
 def test_this_machine_has_some_memory_left():
     assert 2**20 < free_memory() < 2**50
+
+
+FREED = """
+import os
+import numpy
+from executor.machine.memory import give_back_freed_memory, keep_freed_memory
+
+def resident():
+    with open('/proc/self/statm') as file:
+        return int(file.read().split()[1]) * os.sysconf('SC_PAGESIZE') // 2**20
+
+keep_freed_memory()
+before = resident()
+blocks = [numpy.ones(2**17) for _ in range(200)]  # of 1 MiB
+del blocks
+kept = resident() - before
+give_back_freed_memory()
+print(kept, resident() - before)
+"""
+
+
+def test_freed_memory_is_kept_until_it_is_given_back():
+    output = subprocess.check_output([sys.executable, '-c', FREED], cwd=str(REPOSITORY), text=True)
+    kept, left = map(int, output.split())
+    assert kept >= 190 and left <= 20

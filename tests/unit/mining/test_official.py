@@ -19,7 +19,7 @@ from tests.support.random_model import NANO
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
-IMAGES = 12
+IMAGES = 6
 LEVELS = (52, 26, 13)
 SIDE = 416
 
