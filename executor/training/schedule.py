@@ -109,7 +109,7 @@ def scale_learning_rate(
         return
     usual = published * (total_batch / base) ** fine_tuning.learning_rate_power if base and published else published
     if chosen is not None:
-        logger.info('learning_rate: %g for a total batch of %d, instead of %s', chosen, total_batch, usual)
+        logger.info('learning_rate: %g for a total batch of %d, instead of %s', chosen, total_batch, _told(usual))
     optimizer['lr'] = usual if chosen is None else chosen
     if base:
         config['auto_scale_lr'] = {**config['auto_scale_lr'], 'base_batch_size': total_batch}
@@ -129,8 +129,12 @@ def describe_schedule(config: Config, total_batch: int) -> str:
     mosaic = f'; last {closing[0]} without mosaic' if closing else ''
     epochs = config['train_cfg']['max_epochs']
     rate = config['optim_wrapper'].get('optimizer', {}).get('lr')
-    rate = f'{rate:g}' if isinstance(rate, (int, float)) else rate
+    rate = _told(rate)
     return f'{epochs} epochs, total batch {total_batch}, learning rate {rate}; epochs of the schedule: {phases}{mosaic}'
+
+
+def _told(rate: object) -> object:
+    return f'{rate:g}' if isinstance(rate, (int, float)) else rate
 
 
 def _scale_epochs(scheduler: ConfigDict, published: float, max_epochs: int) -> bool:

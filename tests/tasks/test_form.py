@@ -66,7 +66,7 @@ def test_frozen_parts_are_in_the_package_as_they_began(trained):
 
 def test_the_rate_is_that_of_the_whole_batch(trained):
     _, output = trained
-    assert 'learning_rate: 0.004 for a total batch of 4, instead of 0.000625' in output  # 0.01 * 4 / 64
+    assert 'learning_rate: 0.004 for a total batch of 4, instead of 0.0015749' in output  # 0.01 * (4 / 64) ** (2 / 3)
     assert 'learning rate 0.004; epochs of the schedule' in output
 
 

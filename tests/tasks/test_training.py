@@ -497,7 +497,7 @@ def test_training_goes_on_from_its_own_package_by_its_own_config(two_epochs, tmp
     env_file = write_small_task(tmp_path, pretrained_model_params=files, config_file=NANO, cfg_options='')
     output = run(env_file)
     assert f'weights: {files[0]}, 642 of 642 parameters loaded' in output
-    assert 'learning rate 0.000625' in output  # 0.01 * 4 / 64: not scaled a second time
+    assert 'learning rate 0.0015749' in output  # 0.01 * (4 / 64) ** (2 / 3): not scaled a second time
     config = read_plain_config(tmp_path / 'out/models/epoch_1' / NANO)
     assert config['test_dataloader']['dataset']['pipeline'][1]['scale'] == (96, 96)
 
