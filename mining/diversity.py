@@ -48,8 +48,8 @@ def varied_order(scores: NDArray[np.float64], looks: NDArray[np.int8]) -> List[i
 
 def near(looks: NDArray[np.int8]) -> NDArray[np.bool_]:
     """Tell of each two of N looks (N, K) whether they are alike, (N, N)."""
-    vectors, squares = _vectors(looks)
-    return (vectors @ vectors.T) / np.sqrt(squares[:, None] * squares) >= ALIKE
+    everyone = np.arange(len(looks))
+    return _alike(*_vectors(looks), everyone, everyone)
 
 
 def count_alike(looks: NDArray[np.int8]) -> int:
@@ -62,12 +62,9 @@ def scenes(looks: NDArray[np.int8]) -> NDArray[np.int64]:
     vectors, squares = _vectors(looks)
     numbers, firsts = np.zeros(len(looks), np.int64), np.zeros(0, np.int64)
 
-    def alike(some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return (vectors[some] @ vectors[others].T) / np.sqrt(squares[some, None] * squares[others]) >= ALIKE
-
     for start in range(0, len(looks), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(looks)))
-        known, among = alike(firsts, block), alike(block, block)
+        known, among = (_alike(vectors, squares, some, block) for some in (firsts, block))
         new: List[int] = []  # places in the block
         for place in range(len(block)):
             scene = np.concatenate([known[:, place], among[new, place]])
@@ -76,6 +73,13 @@ def scenes(looks: NDArray[np.int8]) -> NDArray[np.int64]:
                 new.append(place)
         firsts = np.concatenate([firsts, block[new]])
     return numbers
+
+
+def _alike(
+    vectors: NDArray[np.float32], squares: NDArray[np.float64], some: NDArray[np.int64], others: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell of some looks and others, by their numbers, whether they are alike, (some, others)."""
+    return (vectors[some] @ vectors[others].T) / np.sqrt(squares[some, None] * squares[others]) >= ALIKE
 
 
 def _vectors(looks: NDArray[np.int8]) -> Tuple[NDArray[np.float32], NDArray[np.float64]]:
