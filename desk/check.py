@@ -12,7 +12,6 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from desk.progress import Bar
-from desk.quiet import quiet
 from desk.tables import class_counts_table, left_out_lines
 from executor.config.find import check_config_file
 from executor.contract.annotations import open_annotations
@@ -28,6 +27,7 @@ from executor.contract.shown import clipped, listed
 from executor.detections import no_detections
 from executor.evaluation.results import ImageResult, Truth
 from executor.images.decode import read_image
+from executor.log import quiet
 from executor.machine.cores import available_cores
 from executor.machine.gpus import check_gpus, show_gpus
 from executor.process.explain import explained

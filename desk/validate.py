@@ -18,7 +18,6 @@ from mmengine.runner import Runner
 from desk.check import ENV_FILE
 from desk.models import Model
 from desk.progress import Bar
-from desk.quiet import quiet
 from desk.usage import UsageError
 from executor.config.allowed import LOADERS, OUR_DATASET
 from executor.config.overrides import chosen_number
@@ -30,10 +29,13 @@ from executor.contract.inputs import check_inputs
 from executor.contract.params import InferParams, TrainParams
 from executor.contract.shown import clipped, listed
 from executor.detector.model import load_model
+from executor.log import quiet
+from executor.machine import fork_server
 from executor.machine.gpus import check_gpus, show_gpus
 from executor.process.explain import explained
 from executor.training.data import with_truth
 from executor.training.examination import Examination, examine
+from executor.training.loading import set_beginning
 from executor.training.metric import DetectionMetric, Validation
 from executor.training.workers import choose_workers, set_workers
 
@@ -107,6 +109,7 @@ def _as_of_the_command(problem: ExecutorError) -> ExecutorError:
 def _validate(model: Model, data: ValidationSet, bar: Bar, closely: bool) -> Validated:
     gpus = data.params.gpu_ids
     check_gpus(gpus, 0)
+    fork_server.begin('executor.training.loading')
     device = torch.device('cuda' if gpus else 'cpu')
     params = replace(model.params, class_names=model.class_names or data.class_names)
     loaded = load_model(params)
@@ -116,6 +119,7 @@ def _validate(model: Model, data: ValidationSet, bar: Bar, closely: bool) -> Val
     metric = DetectionMetric(collect_dir=None)
     metric.dataset_meta = {'classes': data.class_names}
     loader = Runner.build_dataloader(_loader(loaded.pipeline, data, bool(gpus)))
+    set_beginning(loader, threads=1)
     with bar.told(model.name), torch.no_grad():
         for number, batch in enumerate(loader, start=1):
             samples = [sample.cpu() for sample in detector.val_step(batch)]  # where some heads leave boxes anyway
@@ -186,4 +190,6 @@ def _loader(pipeline: Sequence[ConfigDict], data: ValidationSet, use_gpu: bool) 
     loaders = dict.fromkeys(LOADERS, loader)
     choose_workers(loaders, params.workers_per_gpu, 1, use_gpu)
     set_workers(loaders, 1, use_gpu)
+    if loader['num_workers'] > 0:
+        loader['multiprocessing_context'] = fork_server.CONTEXT
     return loader

@@ -8,10 +8,10 @@ from typing import List, Optional, Sequence, Tuple
 
 import yaml
 
-from desk.quiet import quiet
 from desk.usage import UsageError
 from executor.config.find import our_configs
 from executor.contract.shown import listed
+from executor.log import quiet
 
 
 def model_files(places: Sequence[Path], called: str = '--weights ') -> Tuple[Path, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Any, Iterator
 
 
 class _Printed(io.FileIO):
@@ -49,6 +50,15 @@ def _printed(number: int, before: Any) -> io.TextIOWrapper:
     encoding = getattr(before, 'encoding', None) or 'utf-8'
     buffer = io.BufferedWriter(_Printed(number, 'w', closefd=False))
     return io.TextIOWrapper(buffer, encoding=encoding, errors='backslashreplace', line_buffering=True)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Lose what is printed in the block: mmdet tells which optional packages it does without."""
+    silence = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
+        warnings.simplefilter('ignore')
+        yield
 
 
 def duration(seconds: float) -> str:

@@ -22,6 +22,7 @@ from executor.detection.work import DetectAndScore
 from executor.detector.detector import Detector
 from executor.detector.load import NoHeadMaps, load_detector
 from executor.log import duration
+from executor.machine import fork_server
 from mining.catalog import ALGORITHMS, Settings, make_scorer
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,10 @@ def detect(job: Job, progress: Progress, cores: int) -> None:
         ImageError: no candidate can be decoded.
         ModelError: the network gives NaN for all of them.
     """
-    env = job.env
+    env, params = job.env, job.infer or job.mining
+    assert params is not None, 'a job without a task'
+    if params.workers_per_gpu > 0:
+        fork_server.begin('executor.images.loader')
     assert env.input.candidate_index_file is not None, 'the parent has looked for it'
     index = read_candidate_index(env.input.candidate_index_file)
     keys: Optional[ResultKeys] = None

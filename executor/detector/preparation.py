@@ -11,6 +11,7 @@ import numpy as np
 
 from executor.config.plain import ConfigDict
 from executor.images.prepare import Letterbox, Preparation, Prepared
+from executor.log import quiet
 
 # They read the image and the true boxes, or pack the result: neither is this room's business.
 _ENDS = ('LoadImageFromFile', 'LoadAnnotations', 'PackDetInputs')
@@ -65,10 +66,7 @@ class Transforms:
     def __call__(self, image: np.ndarray, out: Optional[np.ndarray] = None) -> Prepared:
         """Prepare (H, W, 3) uint8 BGR; `out` is not used."""
         if self._run is None:
-            from mmcv.transforms import Compose
-            from mmdet.registry import TRANSFORMS
-
-            self._run = Compose([TRANSFORMS.build(dict(transform)) for transform in self._pipeline])
+            self._run = _composed(self._pipeline)
         height, width = shape = image.shape[:2]
         image = image.astype(np.float32) if self._floats else image
         results = self._run({'img': image, 'img_shape': shape, 'ori_shape': shape, 'img_id': 0})
@@ -78,3 +76,14 @@ class Transforms:
             if key not in ('img', 'img_path') and isinstance(value, (int, float, str, bool, tuple, list, np.ndarray))
         }
         return Prepared(results['img'], (width, height), tuple(results.get('scale_factor', (1.0, 1.0)))[:2], meta)
+
+
+def _composed(pipeline: Sequence[ConfigDict]) -> Any:
+    """Build the transforms, in a loading process that has nothing of mmdet as yet."""
+    with quiet():
+        from mmcv.transforms import Compose
+        from mmdet.registry import TRANSFORMS
+
+        from executor.config.patches import patch
+    patch()
+    return Compose([TRANSFORMS.build(dict(transform)) for transform in pipeline])

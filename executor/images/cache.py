@@ -1,20 +1,15 @@
-"""Keep images in memory that all processes of a training on a machine share; the kernel frees it with the last of them.
-
-The memory is a file without a name: it takes nothing of /dev/shm or of a disk, needs no writable folder, and nothing
-of it can stay behind.
-"""
+"""Keep images in memory that all processes of a training on a machine share."""
 
 from __future__ import annotations
 
-import mmap
-import os
-from contextlib import suppress
 from typing import Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from executor.machine.memory import free_memory
+from executor.machine.shared_bytes import SharedBytes
 
+_YES = memoryview(b'\1')
 _SHARE = 0.5  # of the memory that is free when a training begins; filling ends, too, when less than that is left
 
 
@@ -36,16 +31,14 @@ class ImageCache:
         ends = begin + np.cumsum(lengths, dtype=np.int64)
         self.places = int(np.searchsorted(ends, room, side='right'))
         self._starts = np.concatenate(([begin], ends))[: self.places + 1]
-        self._file = os.memfd_create('images') if file is None else os.open(file, os.O_RDWR)
-        if file is None:
-            os.truncate(self._file, int(self._starts[-1]))  # pages are there when they are written
-        self._memory = np.frombuffer(mmap.mmap(self._file, int(self._starts[-1]), prot=mmap.PROT_READ), np.uint8)
+        size = int(self._starts[-1])
+        self._shared = SharedBytes(size) if file is None else SharedBytes.opened(file, size)
         self._least_free = int(free_memory() * _SHARE)
 
     @property
     def path(self) -> str:
-        """Give the name by which another process can open the file, as long as this one lives."""
-        return f'/proc/{os.getpid()}/fd/{self._file}'
+        """Give the name by which another process can open it, as long as this one lives."""
+        return self._shared.path
 
     @property
     def bytes(self) -> int:
@@ -54,31 +47,35 @@ class ImageCache:
 
     def held(self) -> Tuple[int, int]:
         """Count the images that are held, and their bytes."""
-        filled = self._memory[1 : 1 + self.places].astype(bool)
+        filled = self._memory()[1 : 1 + self.places].astype(bool)
         return int(filled.sum()), int(np.diff(self._starts)[filled].sum())
 
     def open(self) -> None:
         """Let all processes fill it, once it is seen what else takes memory."""
-        os.pwrite(self._file, b'\1', 0)
+        self._shared.write(_YES, 0)
 
     def read(self, image: int) -> Optional[np.ndarray]:
         """Give the bytes of an image, (length,) uint8, not to be written to; None where they are not held."""
-        if image >= self.places or not self._memory[1 + image]:
+        if image >= self.places or not self._shared.memory[1 + image]:
             return None
-        return self._memory[self._starts[image] : self._starts[image + 1]]
+        return self._memory()[self._starts[image] : self._starts[image + 1]]
 
     def write(self, image: int, content: np.ndarray) -> None:
         """Hold the bytes of an image, if they have a place and memory is left."""
-        if image >= self.places or not self._memory[0]:
+        if image >= self.places or not self._shared.memory[0]:
             return
         start, end = self._starts[image : image + 2].tolist()
         if content.nbytes != end - start or free_memory() < self._least_free:  # the first where the file has changed
             return
-        # Writing to the file fails where there is no memory; writing to mapped memory would kill the process.
-        with suppress(OSError):
-            if os.pwrite(self._file, np.ascontiguousarray(content).reshape(-1).data, start) == content.nbytes:
-                # Only now, so that nobody reads half an image; two processes that fill a place write the same.
-                os.pwrite(self._file, b'\1', 1 + image)
+        # Only then, so that nobody reads half an image; two processes that fill a place write the same.
+        if self._shared.write(np.ascontiguousarray(content).reshape(-1).data, start):
+            self._shared.write(_YES, 1 + image)
+
+    def _memory(self) -> np.ndarray:
+        """Give all of it, uint8, not to be written to."""
+        memory = np.frombuffer(self._shared.memory, np.uint8)
+        memory.flags.writeable = False
+        return memory
 
 
 def room_for_images() -> int:

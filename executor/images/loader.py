@@ -1,7 +1,7 @@
 """Read images ahead: decoded and prepared by processes of their own, handed over in batches in the order asked for.
 
-Pixels lie in memory that is shared since before the processes began, so an image is written once, never copied between
-processes, and takes nothing of /dev/shm, which docker makes small.
+Pixels lie in memory that the processes share, so an image is written once, never copied between processes, and takes
+nothing of /dev/shm, which docker makes small.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import collections
 import functools
 import math
-import mmap
-import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,7 +23,9 @@ from executor.contract.errors import ImageError, OutOfMemoryError
 from executor.contract.shown import first_line
 from executor.images.decode import read_image
 from executor.images.prepare import Preparation, Prepared
+from executor.machine import fork_server
 from executor.machine.lifetime import die_with_parent
+from executor.machine.shared_bytes import SharedBytes
 
 # Images a process is given at a time: fewer would cost more in handing over than they gain in evenness.
 _LARGEST_TASK = 4
@@ -94,13 +94,11 @@ class ImageLoader:
         self._task_size = max(1, min(_LARGEST_TASK, self._batch_size // max(1, workers)))
         ahead = max(2, math.ceil(2 * workers * self._task_size / self._batch_size)) if workers else 0
         self._blocks = list(range(held + 1 + ahead))
-        memory = mmap.mmap(-1, max(1, len(self._blocks) * self._batch_size * prepare.largest))
-        self._shared = _Shared(np.frombuffer(memory, np.uint8), prepare.largest, prepare, keep_images)
+        memory = SharedBytes(max(1, len(self._blocks) * self._batch_size * prepare.largest))
+        self._shared = _Shared(memory, prepare.largest, prepare, keep_images)
         self._pool: Optional[ProcessPoolExecutor] = None
         if workers:
-            # Forked, so that they have the memory; nothing but numpy and OpenCV is used in them.
-            context = multiprocessing.get_context('fork')
-            self._pool = ProcessPoolExecutor(workers, context, _start_process, (self._shared,))
+            self._pool = ProcessPoolExecutor(workers, fork_server.CONTEXT, _start_process, (self._shared,))
 
     def __iter__(self) -> Iterator[LoadedBatch]:
         waiting: Deque[Tuple[int, List[Callable[[], _Done]]]] = collections.deque()
@@ -153,7 +151,7 @@ class ImageLoader:
 class _Shared:
     """The shared memory, and the way to fill it; the same in all processes."""
 
-    memory: np.ndarray
+    memory: SharedBytes
     slot_bytes: int
     prepare: Preparation
     keep_images: bool
@@ -196,7 +194,9 @@ class _Shared:
         return loaded._replace(prepared=loaded.prepared._replace(pixels=pixels))
 
     def _slot(self, slot: Optional[int]) -> Optional[np.ndarray]:
-        return None if slot is None else self.memory[slot * self.slot_bytes : (slot + 1) * self.slot_bytes]
+        if slot is None:
+            return None
+        return np.frombuffer(self.memory.memory, np.uint8, self.slot_bytes, slot * self.slot_bytes)
 
 
 _process: Optional[_Shared] = None  # of a loading process, set once when it starts

@@ -88,12 +88,6 @@ def keep_freed_memory() -> None:
         ctypes.CDLL(None).mallopt(_M_TRIM_THRESHOLD, 2**28)
 
 
-def give_back_freed_memory() -> None:
-    """Give the kernel all whole pages that this process has freed."""
-    with suppress(OSError, AttributeError):  # of another C library than GNU's
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def _sum_of(file: Path, names: Sequence[str]) -> int:
     rows = (line.split() for line in file.read_text().splitlines())
     return sum(int(row[1]) for row in rows if row[0] in names)

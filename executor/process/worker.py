@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import logging
 import os
 import sys
@@ -14,7 +12,7 @@ from executor.contract.failure import Failure
 from executor.contract.output.monitor import Monitor
 from executor.contract.params import Job
 from executor.contract.progress import Progress, silent_progress
-from executor.log import set_up_logging
+from executor.log import quiet, set_up_logging
 from executor.machine.cores import available_cores
 from executor.machine.gpus import check_gpus, show_gpus
 from executor.machine.lifetime import die_with_parent
@@ -47,8 +45,7 @@ def run_rank(job: Job, cores: int, reports: SimpleQueue[Failure]) -> None:
     try:
         die_with_parent()
         set_up_logging()
-        silence = io.StringIO()  # mmdet prints which optional packages it does without
-        with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence):
+        with quiet():
             from executor import dist
 
             # The rooms of the task that the job asks for, and no others.

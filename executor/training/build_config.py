@@ -125,6 +125,9 @@ def _set_run(config: Config, env: Env, params: TrainParams, max_epochs: int, ran
     seed = 1 if arguments.seed is None else arguments.seed
     config['randomness'] = {'seed': seed, 'deterministic': arguments.deterministic}
     config['default_scope'] = 'mmdet'
+    env_config = config.get('env_cfg') or {}
+    processes = {**env_config.get('mp_cfg', {}), 'mp_start_method': 'forkserver'}  # see `fork_server`
+    config['env_cfg'] = {**env_config, 'mp_cfg': processes}
     config['freeze'] = params.freeze
     config['launcher'] = 'pytorch' if ranks > 1 else 'none'
     config['log_level'] = 'ERROR'  # what mmengine warns of is its own deprecations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
@@ -16,10 +15,11 @@ from mmengine.dataset import Compose
 
 from executor import dist
 from executor.config.patches import patch
-from executor.contract.errors import ImageError
+from executor.contract.errors import ImageError, OutOfMemoryError
 from executor.contract.index import read_training_index
 from executor.contract.shown import listed
 from executor.images.decode import read_image
+from executor.machine.shared_bytes import SharedBytes
 from executor.training.augment.pictures import Pictures
 from executor.training.entries import CLIPPED, OUTSIDE, read_entries
 from executor.training.usable_boxes import check_usable_boxes
@@ -30,7 +30,7 @@ ImageEntry = Dict[str, Any]  # an image and its boxes, in the form that mmdet's 
 
 _TOLERATED = 0.01  # fewer broken images than this are left out
 
-patch()  # here, too: this is what a loading process imports that is not forked
+patch()  # here, too: this is what a loading process imports
 
 
 @DATASETS.register_module()
@@ -71,13 +71,22 @@ class YmirDataset(BaseDetDataset):
             DatasetError, ImageError: the index, an annotation or an image cannot be used.
         """
         if not self._fully_initialized:  # type: ignore[has-type]
-            self.data_bytes, self.data_address = dist.from_first(self._read)
+            entries, self.data_address = dist.from_first(self._read)
+            self._shared = SharedBytes(len(entries))
+            if not self._shared.write(entries.data, 0):
+                raise OutOfMemoryError(
+                    f'no memory is left for the {len(self.data_address)} images and boxes of {self._index_file}: give '
+                    'the container more, or choose a smaller dataset'
+                )
             self._fully_initialized = True
-            gc.collect()
-            gc.freeze()  # a loading process looks through what is not frozen, and so copies it: the libraries' 100 MB
+
+    @property
+    def data_bytes(self) -> np.ndarray:
+        """Give the pickled images one after the other, which all processes share."""
+        return np.frombuffer(self._shared.memory, np.uint8)
 
     def _read(self) -> Tuple[np.ndarray, np.ndarray]:
-        """Return the pickled images one after the other, which loading processes share, and where each ends."""
+        """Return the pickled images one after the other, and where each ends."""
         class_names = self.metainfo['classes']
         lines = read_training_index(self._index_file)
         entries = read_entries(lines, self._export_format, class_names)

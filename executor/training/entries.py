@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import collections
-import gc
-import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,6 +14,7 @@ from executor.contract.annotations.records import Tally, TrueBox
 from executor.contract.errors import ImageError, OutOfMemoryError
 from executor.contract.index import IndexLine
 from executor.images.decode import image_size
+from executor.machine import fork_server
 from executor.machine.lifetime import die_with_parent
 
 _PROCESSES = 8  # also where there are fewer cores: reading small files is mostly waiting, where they are not cached
@@ -53,40 +52,36 @@ def read_entries(lines: Sequence[IndexLine], export_format: str, class_names: Se
         OutOfMemoryError: a process that reads was killed.
     """
     entries = Entries()
-    gc.freeze()  # looking through all that there is, again and again, takes a third of the time
+    read = open_annotations(lines, export_format, class_names, entries.tally)
+    starts = range(0, len(lines), _TASK)
+    parts = (_Part(start, lines[start : start + _TASK], read.part(lines[start : start + _TASK])) for start in starts)
+    if len(starts) == 1:
+        entries.add(next(parts).entries())
+        return entries
     try:
-        reader = _Reader(lines, open_annotations(lines, export_format, class_names, entries.tally))
-        starts = range(0, len(lines), _TASK)
-        if len(starts) == 1:
-            entries.add(reader.entries(0))
-            return entries
-        # Forked, so that they have the lines and what is read of them; torch is not used in them.
-        context = multiprocessing.get_context('fork')
-        with ProcessPoolExecutor(min(_PROCESSES, len(starts)), context, _start_process, (reader,)) as pool:
-            for part in pool.map(_read_here, starts):
-                entries.add(part)
+        with ProcessPoolExecutor(min(_PROCESSES, len(starts)), fork_server.CONTEXT, die_with_parent) as pool:
+            for found in pool.map(_Part.entries, parts):
+                entries.add(found)
     except BrokenProcessPool:
         raise OutOfMemoryError(
             'a process that reads annotations and the sizes of images was killed, most often because the machine ran '
             'out of memory: give it more, or choose a smaller dataset'
         )
-    finally:
-        gc.unfreeze()
     return entries
 
 
 @dataclass(frozen=True)
-class _Reader:
-    """Reads entries of an index; the same in all processes."""
+class _Part:
+    """Some lines of an index, as a process is given them."""
 
+    start: int  # the first one's position
     lines: Sequence[IndexLine]
     read: LineReader
 
-    def entries(self, start: int) -> Entries:
-        """Read a task's worth of lines from `start` on."""
+    def entries(self) -> Entries:
+        """Read them."""
         entries = Entries()
-        for position in range(start, min(start + _TASK, len(self.lines))):
-            line = self.lines[position]
+        for position, line in enumerate(self.lines, start=self.start):
             boxes = self.read(line, entries.tally)
             try:
                 width, height = image_size(line.image)
@@ -114,18 +109,3 @@ def _clipped(box: TrueBox, width: int, height: int) -> Optional[Tuple[float, flo
     x1, x2 = min(max(box.x1, 0), width), min(max(box.x2, 0), width)
     y1, y2 = min(max(box.y1, 0), height), min(max(box.y2, 0), height)
     return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
-
-
-_process: Optional[_Reader] = None  # of a reading process, set once when it starts
-
-
-def _start_process(reader: _Reader) -> None:
-    global _process
-    die_with_parent()
-    gc.freeze()  # looking through what the lines and annotations are made of would copy it
-    _process = reader
-
-
-def _read_here(start: int) -> Entries:
-    assert _process is not None, 'the process has not been started by _start_process'
-    return _process.entries(start)

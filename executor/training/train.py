@@ -19,6 +19,7 @@ from executor.contract.params import Job, TrainParams
 from executor.contract.progress import Progress
 from executor.detector.model import LoadedModel
 from executor.log import duration
+from executor.machine import fork_server
 from executor.machine.memory import keep_freed_memory
 from executor.models.families import register_parts
 from executor.report.pictures import draw_grid, write_picture
@@ -30,9 +31,9 @@ from executor.training.cache_hook import CacheHook
 from executor.training.copy_ahead import CopyAheadHook
 from executor.training.dataset_report import DatasetReportHook
 from executor.training.epoch_hook import EpochHook
-from executor.training.fork_hook import ForkHook
 from executor.training.freeze import FreezeHook, FreezingRunner, check_frozen
 from executor.training.history_hook import HistoryHook
+from executor.training.loading import LoadingHook
 from executor.training.model_report import write_page
 from executor.training.patience_hook import PatienceHook
 from executor.training.pretrained import PretrainedHook, from_scratch, starting_weights
@@ -58,6 +59,8 @@ def train(job: Job, progress: Progress) -> None:
     assert params is not None and env.input.training_index_file is not None, 'the inputs have been checked'
     train_images = len(read_training_index(env.input.training_index_file))
     use_gpu = bool(params.gpu_ids)
+    if params.workers_per_gpu > 0:
+        fork_server.begin('executor.training.loading')
     keep_freed_memory()
     register_parts()
     patch()
@@ -88,7 +91,7 @@ def train(job: Job, progress: Progress) -> None:
     waiting = WaitingHook(Loading.of(config, dist.local_world_size(), use_gpu))
     runner.register_hook(waiting)
     runner.register_hook(EpochHook(store.history, waiting, store, use_gpu))
-    runner.register_hook(ForkHook())
+    runner.register_hook(LoadingHook())
     if use_gpu:
         runner.register_hook(CopyAheadHook())
     if params.cache_images != 'off':

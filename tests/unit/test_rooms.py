@@ -44,7 +44,7 @@ ROOMS = {
     'executor/training/smaller_batch.py': 'executor.contract',
     # what they are made of
     'executor/detector': (
-        'executor.config executor.contract executor.detections executor.images.prepare executor.models '
+        'executor.config executor.contract executor.detections executor.images.prepare executor.log executor.models '
         'executor.network executor.weights mmcv mmdet mmengine numpy torch'
     ),
     'executor/report': (

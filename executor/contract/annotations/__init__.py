@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
 from executor.contract.annotations.ark import read_ark
 from executor.contract.annotations.coco import read_coco
@@ -15,7 +16,18 @@ from executor.contract.index import IndexLine
 Boxes = Tuple[TrueBox, ...]
 ImageReader = Callable[[Path, Sequence[str], Tally], Boxes]
 DatasetReader = Callable[[Path, Sequence[str], Tally], Mapping[str, Boxes]]
-LineReader = Callable[[IndexLine, Tally], Boxes]
+
+
+class LineReader(Protocol):
+    """Reads the boxes of one line of an index; it can be sent to another process."""
+
+    def __call__(self, line: IndexLine, tally: Tally) -> Boxes:
+        """Read them; `tally` counts what the annotations hold."""
+
+    def part(self, lines: Sequence[IndexLine]) -> LineReader:
+        """Give a reader of these lines, with nothing that only others need."""
+
+
 Opener = Callable[[Sequence[IndexLine], Sequence[str], Tally], LineReader]
 
 
@@ -23,9 +35,24 @@ def one_file_an_image(read: ImageReader) -> Opener:
     """Open a format that has an annotation file for every image: nothing is read until it is a line's turn."""
 
     def open_none(lines: Sequence[IndexLine], class_names: Sequence[str], tally: Tally) -> LineReader:
-        return lambda line, tally: read(line.annotation, class_names, tally)
+        return _FromFiles(read, class_names)
 
     return open_none
+
+
+@dataclass(frozen=True)
+class _FromFiles:
+    read: ImageReader
+    class_names: Sequence[str]
+
+    def __call__(self, line: IndexLine, tally: Tally) -> Boxes:
+        try:
+            return self.read(line.annotation, self.class_names, tally)
+        except OSError as error:
+            raise _unreadable(error)
+
+    def part(self, lines: Sequence[IndexLine]) -> _FromFiles:
+        return self
 
 
 def one_file_for_all(read: DatasetReader) -> Opener:
@@ -47,9 +74,23 @@ def one_file_for_all(read: DatasetReader) -> Opener:
                     f'{line.annotation}: no entry under images has the file_name {name!r} of {line.place}: '
                     'export the dataset again'
                 )
-        return lambda line, tally: boxes[line.annotation][line.image.name]
+        return _FromTables(boxes)
 
     return open_all
+
+
+@dataclass(frozen=True)
+class _FromTables:
+    boxes: Mapping[Path, Mapping[str, Boxes]]  # by annotation file and name of the image's file
+
+    def __call__(self, line: IndexLine, tally: Tally) -> Boxes:
+        return self.boxes[line.annotation][line.image.name]
+
+    def part(self, lines: Sequence[IndexLine]) -> _FromTables:
+        part: Dict[Path, Dict[str, Boxes]] = {line.annotation: {} for line in lines}
+        for line in lines:
+            part[line.annotation][line.image.name] = self.boxes[line.annotation][line.image.name]
+        return _FromTables(part)
 
 
 READERS: Dict[str, Opener] = {
@@ -77,17 +118,9 @@ def open_annotations(
         DatasetError: an annotation is malformed (see the readers), here or when its line is read.
     """
     try:
-        read = READERS[export_format.partition(':')[0]](lines, class_names, tally)
+        return READERS[export_format.partition(':')[0]](lines, class_names, tally)
     except OSError as error:
         raise _unreadable(error)
-
-    def read_line(line: IndexLine, tally: Tally) -> Boxes:
-        try:
-            return read(line, tally)
-        except OSError as error:
-            raise _unreadable(error)
-
-    return read_line
 
 
 def read_records(

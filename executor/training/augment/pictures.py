@@ -37,15 +37,25 @@ class Pictures:
         self._composition = self._current = composition
         self.cache: Optional[ImageCache] = None
         self.encoded = False  # whether images are kept as they are on disk
-        # A picture asks for the same few images several times, and many images have the same size.
-        self._entry = functools.lru_cache(maxsize=16)(self._read_entry)
-        self._used = functools.lru_cache(maxsize=1024)(composition.largest)
+        self._remember()
 
     @classmethod
     def of(cls, dataset: BaseDataset, pipeline: Sequence[Transform]) -> Optional[Pictures]:
         """Compose a pipeline of mmdet's, from loading to packing; None where that cannot be."""
         composition = Composition.of(pipeline)
         return None if composition is None else cls(dataset, composition)
+
+    def _remember(self) -> None:
+        # A picture asks for the same few images several times, and many images have the same size.
+        self._entry = functools.lru_cache(maxsize=16)(self._read_entry)
+        self._used = functools.lru_cache(maxsize=1024)(self._composition.largest)
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ('_entry', '_used')}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._remember()
 
     def leave_out(self, kinds: Sequence[str]) -> None:
         """Leave out the transforms of some types from now on."""

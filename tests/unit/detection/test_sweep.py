@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from itertools import product
@@ -20,19 +19,8 @@ from executor.detection.statistics import DECODING, FINDING, NETWORK, PREPARING,
 from executor.detection.sweep import Outcome, Result, share_of_rank, sweep
 from executor.detections import no_detections
 from executor.images.loader import LoadedImage
-from executor.images.prepare import Prepared
+from tests.support.copied import Copied
 from tests.support.peak_memory import peak_memory
-
-
-class Copied:
-    """Prepares an image by copying it."""
-
-    largest = 8 * 8 * 3
-
-    def __call__(self, image: np.ndarray, out: np.ndarray | None = None) -> Prepared:
-        pixels = out[: image.size].reshape(image.shape)
-        pixels[:] = image
-        return Prepared(pixels, (image.shape[1], image.shape[0]), (1.0, 1.0))
 
 
 class Looking:
@@ -158,19 +146,6 @@ def test_the_next_batch_is_in_work_while_results_are_written_and_no_other(paths)
 
     sweep(paths, work, [Watching()], 4, 0, silent_progress().part(0, 1))
     assert begun == [min(5, position // 4 + 2) for position in range(20)]
-
-
-def test_all_processes_are_begun_before_a_thread_detects(paths, monkeypatch):
-    """They are forks, in which what a thread holds is held for ever."""
-    fork, threads = os.fork, []
-
-    def noted():
-        threads.append([thread.name for thread in threading.enumerate() if thread.name.startswith('detector')])
-        return fork()
-
-    monkeypatch.setattr(os, 'fork', noted)
-    swept(paths, Looking(), 2, 3)
-    assert threads == [[]] * 3
 
 
 def test_every_sink_gets_every_outcome(paths):

@@ -15,6 +15,7 @@ from mmdet.utils import register_all_modules
 
 from executor.config.read import load_config
 from executor.detector.preparation import Transforms, preparation_of
+from executor.images.loader import ImageLoader
 from executor.images.prepare import Letterbox, Prepared
 from executor.models.dense import metas
 
@@ -172,6 +173,18 @@ def test_transforms_go_to_another_process_also_after_use():
     np.testing.assert_array_equal(there.pixels, here.pixels)
     meta = pickle.loads(pickle.dumps(here)).meta
     assert meta.keys() == here.meta.keys() and (meta['flip'], meta['img_shape']) == (True, (38, 64))
+
+
+def test_transforms_run_in_a_loading_process_which_begins_with_nothing(tmp_path):
+    prepare = preparation_of(whole({**FIT, 'scale': (64, 64)}, {'type': 'RandomFlip', 'prob': 1.0}))
+    sizes = [(100, 60), (30, 41), (1, 1000)]  # of the last a pixel stays, where mmdet is patched
+    for number, size in enumerate(sizes):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), image_of(*size))
+    paths = [str(tmp_path / f'{number}.png') for number in range(len(sizes))]
+    ((*loaded,),) = (batch.images for batch in ImageLoader(paths, range(3), prepare, 3, workers=1, held=1))
+    for one, size in zip(loaded, sizes):
+        assert one.error is None
+        np.testing.assert_array_equal(one.prepared.pixels, prepare(image_of(*size)).pixels)
 
 
 @pytest.mark.parametrize(

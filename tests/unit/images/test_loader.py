@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import re
@@ -48,7 +49,7 @@ class AsIs:
 
     largest = 6 * 8 * 3  # positions 11, 23 and 35 fill it, so that a byte too far shows
 
-    def __init__(self, before: Callable[[int], None] = lambda position: None) -> None:
+    def __init__(self, before: Callable[[int], None] = int) -> None:
         self._before = before
 
     def __call__(self, image: np.ndarray, out: np.ndarray | None = None) -> Prepared:
@@ -173,9 +174,13 @@ def test_what_cannot_be_decoded_is_named_and_disturbs_no_other(tmp_path, paths, 
             assert loaded.image is None
 
 
+def take_time(position: int) -> None:
+    time.sleep(0.01)
+
+
 @pytest.mark.parametrize('workers', [0, 2])
 def test_the_time_of_the_processes_is_summed(paths, workers):
-    loader = ImageLoader(paths, range(10), AsIs(lambda position: time.sleep(0.01)), 3, workers, held=1)
+    loader = ImageLoader(paths, range(10), AsIs(take_time), 3, workers, held=1)
     assert (loader.decode_seconds, loader.prepare_seconds) == (0, 0)
     assert sum(len(batch.images) for batch in released(loader)) == 10
     assert loader.prepare_seconds >= 0.1  # ten sleeps
@@ -204,16 +209,16 @@ def test_what_cannot_be_prepared_is_named_and_disturbs_no_other(paths, workers):
     assert positions == list(range(37))
 
 
+def be_killed(at: int, not_in: int, position: int) -> None:
+    if position == at:
+        assert os.getpid() != not_in
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 @pytest.mark.parametrize('at', [0, 20, 36])
 @pytest.mark.parametrize('workers', [1, 3])
 def test_a_killed_process_is_told_as_too_little_memory(paths, workers, at):
-    here = os.getpid()
-
-    def die(position: int) -> None:
-        if position == at:
-            assert os.getpid() != here
-            os.kill(os.getpid(), signal.SIGKILL)
-
+    die = functools.partial(be_killed, at, os.getpid())
     found: list[int] = []
     with pytest.raises(OutOfMemoryError, match='a process that reads images ahead was killed.*workers_per_gpu'):
         for batch in released(ImageLoader(paths, range(37), AsIs(die), 2, workers, held=1)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-import pickle
+import os
 import struct
 import subprocess
 import sys
@@ -27,6 +27,7 @@ from executor.contract.errors import DatasetError, ImageError
 from executor.models.families import register_parts
 from executor.process.explain import explained
 from executor.training.dataset import YmirDataset
+from tests.conftest import REPOSITORY
 
 PIPELINE = [{'type': 'LoadImageFromFile'}]
 OPTIONS = {'export_format': 'ark:raw', 'metainfo': {'classes': ('cat', 'dog')}, 'pipeline': PIPELINE}
@@ -189,13 +190,30 @@ def test_a_broken_validation_image_is_an_error(dataset, tmp_path):
         made[7]
 
 
-def test_a_loading_process_that_is_not_forked_is_patched_before_it_reads(dataset):
+BEGIN = """
+import gc, sys
+from mmengine.fileio.backends.registry_utils import backends
+
+def look(batch):
+    return sorted(backends)
+
+def collect(worker):
+    gc.collect()
+"""
+
+
+def test_a_loading_process_is_patched_before_it_reads(tmp_path, dataset):
     """It imports what the dataset and its transforms are made of, and nothing else."""
-    made = pickle.dumps(dataset('0, 1, 1, 9, 9'))
-    look = 'from mmengine.fileio.backends.registry_utils import backends; print("backends", *sorted(backends))'
-    code = f'import pickle, sys; dataset = pickle.load(sys.stdin.buffer); {look}'
-    run = subprocess.run([sys.executable, '-c', code], input=made, stdout=subprocess.PIPE, check=True)
-    assert run.stdout.decode().splitlines()[-1] == 'backends local'
+    made = dataset('0, 1, 1, 9, 9')
+    code = f"""{BEGIN}
+if __name__ == '__main__':
+    from torch.utils.data import DataLoader
+    from executor.training.dataset import YmirDataset
+    dataset = YmirDataset(index_file=sys.argv[1], export_format='ark:raw', metainfo={{'classes': ('cat',)}})
+    print(*DataLoader(dataset, num_workers=1, collate_fn=look, multiprocessing_context=sys.argv[2]))
+"""
+    for method in ('spawn', 'forkserver'):
+        assert printed(tmp_path, code, str(made._index_file), method) == "['local']"
 
 
 def test_a_loading_process_has_little_for_itself_whatever_the_dataset(tmp_path):
@@ -203,21 +221,34 @@ def test_a_loading_process_has_little_for_itself_whatever_the_dataset(tmp_path):
     data = cv2.imencode('.png', np.zeros((20, 30, 3), np.uint8))[1].tobytes()
     row = add_image(tmp_path, '0.png', data), add_annotation(tmp_path, '0.txt', '0, 1, 1, 9, 9\n' * 200)
     index = write_index(tmp_path, 'train-index.tsv', [row] * 2000)
-    code = """
-import gc, sys
-from pathlib import Path
-from torch.utils.data import DataLoader
-from executor.training.dataset import YmirDataset
-dataset = YmirDataset(index_file=sys.argv[1], export_format='ark:raw', metainfo={'classes': ('cat',)})
-options = {'num_workers': 1, 'persistent_workers': True, 'worker_init_fn': lambda worker: gc.collect()}
-loader = DataLoader(dataset, batch_size=20, collate_fn=len, **options)
-assert sum(loader) == 2000
-(process,) = loader._iterator._workers
-lines = Path(f'/proc/{process.pid}/smaps_rollup').read_text().splitlines()
-private = sum(int(line.split()[1]) for line in lines if line.startswith('Private_'))
-print(dataset.data_bytes.nbytes // 10**6, private // 1000)
+    code = f"""{BEGIN}
+if __name__ == '__main__':
+    import functools
+    from pathlib import Path
+    from executor.machine import fork_server
+    fork_server.begin('executor.training.loading')
+    from torch.utils.data import DataLoader
+    from executor.training.dataset import YmirDataset
+    from executor.training.loading import begin_loading
+    dataset = YmirDataset(index_file=sys.argv[1], export_format='ark:raw', metainfo={{'classes': ('cat',)}})
+    begin = functools.partial(begin_loading, 20, 1, collect)
+    options = {{'persistent_workers': True, 'worker_init_fn': begin, 'multiprocessing_context': 'forkserver'}}
+    loader = DataLoader(dataset, batch_size=20, num_workers=1, collate_fn=len, **options)
+    assert sum(loader) == 2000
+    (process,) = loader._iterator._workers
+    lines = Path(f'/proc/{{process.pid}}/smaps_rollup').read_text().splitlines()
+    private = sum(int(line.split()[1]) for line in lines if line.startswith('Private_'))
+    print(dataset.data_bytes.nbytes // 10**6, private // 1000)
 """
-    run = subprocess.run([sys.executable, '-c', code, str(index)], stdout=subprocess.PIPE, check=True, text=True)
-    pickled, private = map(int, run.stdout.splitlines()[-1].split())
+    pickled, private = map(int, printed(tmp_path, code, str(index)).split())
     assert pickled > 10  # of which objects would be 200 MB
     assert private < 50
+
+
+def printed(folder, code, *arguments):
+    """The last line that a program prints."""
+    (folder / 'program.py').write_text(code)
+    paths = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    command = [sys.executable, str(folder / 'program.py'), *arguments]
+    run = subprocess.run(command, stdout=subprocess.PIPE, env=paths, check=True, text=True)
+    return run.stdout.splitlines()[-1]

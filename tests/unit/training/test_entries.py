@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pickle
@@ -138,15 +139,15 @@ def test_a_file_of_the_whole_dataset_is_read_by_one_process_once(lines, tmp_path
     assert (len(found.pickled), found.usable, found.tally.classes) == (10, {0: 10}, {'cat': 1})
 
 
+def read_and_die(task, path, class_names, tally):
+    if os.getpid() != task and path.name == '4.txt':
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ()
+
+
 @pytest.mark.timeout(60)
 def test_a_process_that_is_killed_is_told(lines, monkeypatch):
-    task = os.getpid()
-
-    def read_and_die(path, class_names, tally):
-        if os.getpid() != task and path.name == '4.txt':
-            os.kill(os.getpid(), signal.SIGKILL)
-        return ()
-
-    monkeypatch.setitem(annotations.READERS, 'ark', annotations.one_file_an_image(read_and_die))
+    read = functools.partial(read_and_die, os.getpid())
+    monkeypatch.setitem(annotations.READERS, 'ark', annotations.one_file_an_image(read))
     told = refusal(OutOfMemoryError, read_entries, lines('ark'), 'ark:raw', CLASSES)
     assert 'a process that reads annotations and the sizes of images was killed' in told

@@ -1,4 +1,7 @@
-"""Loading processes are forks of one that has threads by then: whatever these hold at that moment, none hangs."""
+"""Loading processes begin when this one has threads: whatever these hold at that moment, none hangs.
+
+They come from the fork server; one that makes a page, and those of a training where the user asks for it, are forks.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import importlib
 import io
 import logging
 import threading
+from multiprocessing import forkserver
 
 import cv2
 import numpy as np
@@ -22,9 +26,11 @@ from executor.contract.index import read_training_index
 from executor.images import decode
 from executor.images.loader import ImageLoader
 from executor.images.prepare import Letterbox
+from executor.machine import fork_server
 from executor.machine.apart import run_apart
 from executor.training import entries
 from executor.training.dataset import YmirDataset
+from executor.training.loading import begin_loading
 
 FORKS = 50
 
@@ -83,6 +89,13 @@ def index(folder, images):
     return write_index(folder, 'train-index.tsv', rows)
 
 
+@pytest.fixture(scope='module')
+def server():
+    """The fork server of a training."""
+    forkserver._forkserver._stop()  # one of other tests
+    fork_server.begin('executor.training.loading')
+
+
 @pytest.fixture
 def busy(images):
     """Threads that go on for as long as the test does; and one that has the lock of those who decode one by one."""
@@ -126,7 +139,7 @@ def load_candidates(images, index):
     return load
 
 
-def load_pictures(images, index):
+def load_pictures(images, index, method='forkserver'):
     """As a training does."""
     dataset = YmirDataset(
         index_file=str(index),
@@ -134,12 +147,19 @@ def load_pictures(images, index):
         metainfo={'classes': ('cat',)},
         pipeline=[{'type': 'LoadImageFromFile'}, {'type': 'RandomFlip', 'prob': 0.5}],
     )
-    begin = functools.partial(worker_init_fn, num_workers=1, rank=0, seed=1)
+    seed = functools.partial(worker_init_fn, num_workers=1, rank=0, seed=1)
+    begin = functools.partial(begin_loading, logging.INFO, 1, seed)
 
     def load():
-        assert list(DataLoader(dataset, 4, num_workers=1, collate_fn=len, worker_init_fn=begin)) == [4]
+        options = {'worker_init_fn': begin, 'multiprocessing_context': method}
+        assert list(DataLoader(dataset, 4, num_workers=1, collate_fn=len, **options)) == [4]
 
     return load
+
+
+def load_pictures_in_forks(images, index):
+    """As a training does with `env_cfg.mp_cfg.mp_start_method=fork`."""
+    return load_pictures(images, index, 'fork')
 
 
 def read_sizes(images, index):
@@ -162,8 +182,8 @@ def make_a_page(images, index):
     return load
 
 
-@pytest.mark.parametrize('kind', [load_candidates, load_pictures, read_sizes, make_a_page])
-def test_no_fork_hangs_for_what_a_thread_held(monkeypatch, images, index, busy, kind):
+@pytest.mark.parametrize('kind', [load_candidates, load_pictures, load_pictures_in_forks, read_sizes, make_a_page])
+def test_no_process_hangs_for_what_a_thread_held(monkeypatch, images, index, server, busy, kind):
     monkeypatch.setattr(entries, '_TASK', 2)
     load = kind(images, index)
     for _ in range(FORKS):
