@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any, Optional, Sequence
@@ -106,6 +107,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
     program = program_name()
     arguments = _parser(program).parse_args(argv)
+    # mmengine asks torch for GPUs as it is imported. So asked, torch does not start CUDA, which would then see all of
+    # them and not only the task's.
+    os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
     logging.basicConfig(stream=sys.stdout, level=logging.ERROR, format='note: %(message)s')
     logging.getLogger('executor').setLevel(logging.WARNING)
     try:
@@ -147,7 +151,7 @@ def _run(arguments: argparse.Namespace, program: str) -> int:
 
 def _evaluate(arguments: argparse.Namespace, program: str) -> int:
     from desk.progress import Bar
-    from desk.quiet import quiet
+    from executor.log import quiet
 
     with quiet():  # mmdet, as it is imported
         from desk.evaluate import Options, evaluate
@@ -160,7 +164,7 @@ def _evaluate(arguments: argparse.Namespace, program: str) -> int:
 
 def _compare(arguments: argparse.Namespace, program: str) -> int:
     from desk.progress import Bar
-    from desk.quiet import quiet
+    from executor.log import quiet
 
     with quiet():
         from desk.compare import Options, compare
