@@ -51,7 +51,7 @@ def run_in_worker(job: Job, cpu_ranks: int, node: Node, retry: Retry) -> None:
 def _run_once(job: Job, cpu_ranks: int, node: Node) -> None:
     # A fresh interpreter: nothing of this process, and no CUDA state, is inherited.
     context = multiprocessing.get_context('spawn')
-    with _undisturbed():
+    with _undisturbed(), _unwarned():
         reports = context.SimpleQueue()  # starts Python's resource tracker, which complains where it is ended early
     worker = context.Process(target=_work, args=(job, cpu_ranks, node, reports), name='worker')
     with _undisturbed(), temporary_folder(job.env.output.root_dir):
@@ -77,6 +77,19 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _unwarned() -> Iterator[None]:
+    """Keep an interpreter that begins in the block from warning, in the log's last line, of what it cleans up."""
+    before = os.environ.get('PYTHONWARNINGS')
+    os.environ['PYTHONWARNINGS'] = 'ignore'
+    try:
+        yield
+    finally:
+        del os.environ['PYTHONWARNINGS']
+        if before is not None:
+            os.environ['PYTHONWARNINGS'] = before
 
 
 def _wait_for(worker: BaseProcess) -> None:

@@ -23,7 +23,10 @@ _LIGHT_BYTES = 2**31  # of memory, so that what grows without end hurts nobody
 
 
 class Moment(NamedTuple):
-    """When the log says `after`, `who` gets the signal: 'start', 'worker', 'rank', or 'group', as from a terminal."""
+    """When the log says `after`, `who` gets the signal.
+
+    It is 'start', 'worker', 'rank', 'loading' for a process that loads images, or 'group', as from a terminal.
+    """
 
     after: str
     who: str
@@ -196,15 +199,19 @@ def _send(moment: Moment, process: subprocess.Popen, log: Path) -> None:
     pid = process.pid
     if moment.who == 'group':
         return os.killpg(pid, moment.signal)
-    for _ in range(('start', 'worker', 'rank').index(moment.who)):
-        pid = _spawned(pid)[0]
+    if moment.who == 'loading':
+        (server,) = _begun(_begun(pid, 'spawn_main')[0], 'forkserver')
+        pid = _begun(server, 'forkserver')[0]
+    else:
+        for _ in range(('start', 'worker', 'rank').index(moment.who)):
+            pid = _begun(pid, 'spawn_main')[0]
     os.kill(pid, moment.signal)
 
 
-def _spawned(pid: int) -> List[int]:
-    """The Python processes that a process started, not those that only keep its books."""
+def _begun(pid: int, by: str) -> List[int]:
+    """The Python processes that a process started, by a part of multiprocessing."""
     children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
-    return [int(child) for child in children if 'spawn_main' in Path(f'/proc/{child}/cmdline').read_text()]
+    return [int(child) for child in children if by in Path(f'/proc/{child}/cmdline').read_text()]
 
 
 def _left_behind(session: int) -> List[int]:

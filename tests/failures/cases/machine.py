@@ -29,6 +29,7 @@ def _case(what: str, breaks: Change, code: int, *words: str, task: str = TRAININ
 
 
 def _long(task: Task) -> None:
+    config(workers_per_gpu=1)(task)
     if task.kind == TRAINING:
         config(max_epochs=500)(task)
     else:
@@ -204,6 +205,21 @@ CASES: Tuple[Case, ...] = (
             'set samples_per_gpu or workers_per_gpu lower',
         )
         for kind in (TRAINING, INFERENCE)
+    ),
+    *(
+        _signal(
+            f'a process that loads images for {kind} is killed',
+            kind,
+            'loading',
+            signal.SIGKILL,
+            300103,
+            told,
+            'workers_per_gpu',
+        )
+        for kind, told in (
+            (TRAINING, 'a data-loading worker died: /dev/shm or the memory is too small'),
+            (INFERENCE, 'a process that reads images ahead was killed'),
+        )
     ),
     _signal(
         'one of two processes is killed',
