@@ -32,6 +32,7 @@ from executor.contract.env import read_env
 from executor.contract.index import read_training_index
 from executor.contract.inputs import check_inputs
 from executor.contract.params import Job
+from executor.machine import fork_server
 from tests.support import exports
 
 EXPORT = REPOSITORY.parent / 'shared' / 'data' / 'coco80' / 'training-ark' / 'in'
@@ -72,10 +73,12 @@ def measure(job: Job) -> Dict[str, Any]:
     seconds: Dict[str, float] = {}
     with timed(seconds, 'look for all files'):
         check_inputs(job)
+    fork_server.begin('executor.training.loading')
     with timed(seconds, 'import'), contextlib.redirect_stdout(io.StringIO()):
         from torch.utils.data import DataLoader
 
         from executor.training.dataset import YmirDataset
+        from executor.training.loading import set_beginning
     before = megabytes('self/status', 'VmRSS')
     paths, params = job.env.input, job.training
     common = {'export_format': params.export_format, 'metainfo': {'classes': params.class_names}}
@@ -86,14 +89,21 @@ def measure(job: Job) -> Dict[str, Any]:
     peak = megabytes('self/status', 'VmHWM') - before
     alone: Dict[int, float] = {}
     for workers in WORKERS:
-        options = {'num_workers': workers, 'persistent_workers': True, 'multiprocessing_context': 'fork'}
-        collect = {'worker_init_fn': lambda worker: gc.collect()}  # as each does in the long run
-        loader = DataLoader(dataset, batch_size=16, shuffle=True, collate_fn=len, **options, **collect)
+        options = {'num_workers': workers, 'persistent_workers': True, 'multiprocessing_context': fork_server.CONTEXT}
+        loader = DataLoader(
+            dataset, batch_size=16, shuffle=True, collate_fn=len, worker_init_fn=collect_garbage, **options
+        )
+        set_beginning(loader, threads=1)
         assert sum(loader) == len(dataset)
         processes = [f'{process.pid}/smaps_rollup' for process in loader._iterator._workers]
         alone[workers] = max(megabytes(place, 'Private_Dirty') for place in processes)
     kept = dataset.data_bytes.nbytes / 1e6
     return {'seconds': seconds, 'peak': peak, 'kept': kept, 'alone': alone}
+
+
+def collect_garbage(worker: int) -> None:
+    """Look through all objects, as each loading process does in the long run."""
+    gc.collect()
 
 
 @contextlib.contextmanager
