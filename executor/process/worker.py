@@ -48,6 +48,7 @@ def run_rank(job: Job, cores: int, reports: SimpleQueue[Failure]) -> None:
         with quiet():
             from executor import dist
 
+            _set_caches(dist.local_rank())
             # The rooms of the task that the job asks for, and no others.
             if job.training is not None:
                 from executor.training.train import train
@@ -85,7 +86,13 @@ def _set_environment(job: Job, ranks: int, cores: int) -> None:
     if 'OMP_WAIT_POLICY' not in os.environ:  # which says the same in words
         os.environ.setdefault('GOMP_SPINCOUNT', SPIN_COUNT)
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # a fixed size, which --deterministic needs
-    # With a foreign user id there is no home directory, so caches go where the task may write.
-    cache = os.path.join(tempfile.gettempdir(), 'cache')
+
+
+def _set_caches(local_rank: int) -> None:
+    """Have libraries keep their caches where the task may write: a foreign user id has no home directory.
+
+    Ranks begin together, and yapf, which mmengine uses, would read what another has only half written.
+    """
+    cache = os.path.join(tempfile.gettempdir(), 'cache', str(local_rank))
     for name in ('MPLCONFIGDIR', 'TORCH_HOME', 'XDG_CACHE_HOME', 'TORCHINDUCTOR_CACHE_DIR'):
         os.environ.setdefault(name, cache)

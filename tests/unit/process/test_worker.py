@@ -13,6 +13,7 @@ import time
 import pytest
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
+from executor import dist
 from executor.contract import errors
 from executor.process import ranks, worker
 from executor.process.node import ALONE
@@ -47,7 +48,17 @@ def test_cores_go_to_the_ranks_as_an_argument(ymir_task, monkeypatch, reports, g
     assert started == [(cpu_ranks, cores)]
     assert os.environ.get('OMP_NUM_THREADS') == left
     assert os.environ['CUDA_VISIBLE_DEVICES'] == ''
-    assert os.environ['XDG_CACHE_HOME'].endswith('/cache')
+
+
+@pytest.mark.parametrize('given, left', [({}, '/cache/3'), ({'XDG_CACHE_HOME': '/kept'}, '/kept')])
+def test_caches_of_libraries_are_a_ranks_own(ymir_task, monkeypatch, reports, given, left):
+    os.environ.update(given, LOCAL_RANK='3')
+    seen = []
+    monkeypatch.setattr(worker, 'check_gpus', lambda gpu_ids, local_rank: seen.append(os.environ['XDG_CACHE_HOME']))
+    monkeypatch.setattr(dist, 'start', lambda use_gpu: sys.exit())
+    monkeypatch.setattr(os, '_exit', lambda status: None)
+    worker.run_rank(ymir_task.job(), 1, reports)
+    assert [place[-len(left) :] for place in seen] == [left]
 
 
 @pytest.mark.parametrize(
