@@ -109,7 +109,6 @@ def _as_of_the_command(problem: ExecutorError) -> ExecutorError:
 def _validate(model: Model, data: ValidationSet, bar: Bar, closely: bool) -> Validated:
     gpus = data.params.gpu_ids
     check_gpus(gpus, 0)
-    fork_server.begin('executor.training.loading')
     device = torch.device('cuda' if gpus else 'cpu')
     params = replace(model.params, class_names=model.class_names or data.class_names)
     loaded = load_model(params)
@@ -119,7 +118,9 @@ def _validate(model: Model, data: ValidationSet, bar: Bar, closely: bool) -> Val
     metric = DetectionMetric(collect_dir=None)
     metric.dataset_meta = {'classes': data.class_names}
     loader = Runner.build_dataloader(_loader(loaded.pipeline, data, bool(gpus)))
-    set_beginning(loader, threads=1)
+    if loader.num_workers > 0:
+        fork_server.begin('executor.training.loading')
+        set_beginning(loader, threads=1)
     with bar.told(model.name), torch.no_grad():
         for number, batch in enumerate(loader, start=1):
             samples = [sample.cpu() for sample in detector.val_step(batch)]  # where some heads leave boxes anyway

@@ -21,8 +21,8 @@ class _Printed(io.FileIO):
             return len(data)
 
 
-def set_up_logging() -> None:
-    """Show INFO and above of this project, WARNING and above of everything else.
+def set_up_logging(level: int = logging.INFO) -> None:
+    """Show `level` and above of this project, WARNING and above of everything else.
 
     From here on nothing that is printed, by whomever, can fail this process: not on a full disk, without a reader,
     with stdout closed, with characters that its encoding does not have.
@@ -42,7 +42,7 @@ def set_up_logging() -> None:
         datefmt='%Y-%m-%d %H:%M:%S',
         force=True,
     )
-    logging.getLogger('executor').setLevel(logging.INFO)
+    logging.getLogger('executor').setLevel(level)
 
 
 def _printed(number: int, before: Any) -> io.TextIOWrapper:

@@ -83,7 +83,9 @@ def _composed(pipeline: Sequence[ConfigDict]) -> Any:
     with quiet():
         from mmcv.transforms import Compose
         from mmdet.registry import TRANSFORMS
+        from mmengine.registry import init_default_scope
 
         from executor.config.patches import patch
     patch()
+    init_default_scope('mmdet')  # where transforms that hold others look for these
     return Compose([TRANSFORMS.build(dict(transform)) for transform in pipeline])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import logging
 import math
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +24,7 @@ from executor.contract.errors import ImageError, OutOfMemoryError
 from executor.contract.shown import first_line
 from executor.images.decode import read_image
 from executor.images.prepare import Preparation, Prepared
+from executor.log import set_up_logging
 from executor.machine import fork_server
 from executor.machine.lifetime import die_with_parent
 from executor.machine.shared_bytes import SharedBytes
@@ -98,7 +100,8 @@ class ImageLoader:
         self._shared = _Shared(memory, prepare.largest, prepare, keep_images)
         self._pool: Optional[ProcessPoolExecutor] = None
         if workers:
-            self._pool = ProcessPoolExecutor(workers, fork_server.CONTEXT, _start_process, (self._shared,))
+            level = logging.getLogger('executor').getEffectiveLevel()
+            self._pool = ProcessPoolExecutor(workers, fork_server.CONTEXT, _start_process, (level, self._shared))
 
     def __iter__(self) -> Iterator[LoadedBatch]:
         waiting: Deque[Tuple[int, List[Callable[[], _Done]]]] = collections.deque()
@@ -202,9 +205,10 @@ class _Shared:
 _process: Optional[_Shared] = None  # of a loading process, set once when it starts
 
 
-def _start_process(shared: _Shared) -> None:
+def _start_process(level: int, shared: _Shared) -> None:
     global _process
     die_with_parent()
+    set_up_logging(level)
     cv2.setNumThreads(1)
     _process = shared
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from multiprocessing import forkserver
 from pathlib import Path
 
-CONTEXT = multiprocessing.get_context('forkserver')
+from executor.machine.environment import environment
+
+METHOD = 'forkserver'  # as multiprocessing, and configs of mmengine, call it
+CONTEXT = multiprocessing.get_context(METHOD)
 
 _CODE = Path(__file__).resolve().parents[2]
 
@@ -21,13 +25,13 @@ def begin(module: str) -> None:
 
     Without this it begins with the first of them, and each imports for itself.
     """
-    multiprocessing.set_forkserver_preload(['__main__', module])  # the program, which each looks at as it begins
-    before = os.environ.get('PYTHONPATH')
-    # It is a new interpreter, which up to Python 3.12 does not look where this one finds its modules.
-    os.environ['PYTHONPATH'] = os.pathsep.join([str(_CODE), *([before] if before else [])])
+    multiprocessing.set_forkserver_preload([module])
+    # It is a new interpreter, and many versions of Python do not tell it where this one finds its modules.
+    path = os.pathsep.join([str(_CODE), *filter(None, [os.environ.get('PYTHONPATH')])])
+    # Ctrl-C comes to all processes at a terminal: this one answers it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        forkserver.ensure_running()
+        with environment(PYTHONPATH=path, PYTHONWARNINGS='ignore'):
+            forkserver.ensure_running()
     finally:
-        del os.environ['PYTHONPATH']
-        if before is not None:
-            os.environ['PYTHONPATH'] = before
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

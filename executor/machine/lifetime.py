@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 
 _PR_SET_PDEATHSIG = 1
@@ -22,7 +23,8 @@ def die_with_parent() -> None:
     if not parent.is_alive():  # it went before it could be asked
         os._exit(1)
     if parent.pid != os.getppid():  # that is a fork server, which lives as long as its processes do
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+        with suppress(RuntimeError):  # of a limit to threads; the server ends in most cases, and ends this one
+            threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
 
 
 def _end_after(parent: BaseProcess) -> None:

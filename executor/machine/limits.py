@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import resource
+import traceback
+from multiprocessing import popen_forkserver
 from typing import Iterator, Optional
 
 from executor.contract.errors import ExecutorError
@@ -51,7 +53,20 @@ def limit_reached(error: BaseException) -> Optional[ExecutorError]:
             'too many processes and threads run: allow more (docker run --pids-limit), or set workers_per_gpu lower '
             f'({first_line(error)})'
         )
+    if isinstance(error, (EOFError, ConnectionError)) and _began_a_process(error):
+        return ExecutorError(
+            'the process that starts loading processes has ended, for want of memory or of processes: give more '
+            'memory, allow more processes (docker run --pids-limit), or set workers_per_gpu lower'
+        )
+    if isinstance(error, OSError) and 'AF_UNIX path too long' in str(error):
+        return ExecutorError(f'the folder for temporary files has too long a name: set a shorter TMPDIR ({error})')
     return None
+
+
+def _began_a_process(error: BaseException) -> bool:
+    """Say whether it was raised as the fork server was asked for a process."""
+    files = (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(file == popen_forkserver.__file__ for file in files)
 
 
 def _chain(error: Optional[BaseException]) -> Iterator[BaseException]:

@@ -17,6 +17,7 @@ from executor.contract.failure import Failure, WorkerFailed, death_of, failure_o
 from executor.contract.output.parts import remove_parts
 from executor.contract.output.sole_use import hold
 from executor.contract.params import Job
+from executor.machine.environment import environment
 from executor.machine.lifetime import die_with_parent
 from executor.process.node import Node
 from executor.process.reports import report
@@ -51,8 +52,9 @@ def run_in_worker(job: Job, cpu_ranks: int, node: Node, retry: Retry) -> None:
 def _run_once(job: Job, cpu_ranks: int, node: Node) -> None:
     # A fresh interpreter: nothing of this process, and no CUDA state, is inherited.
     context = multiprocessing.get_context('spawn')
-    with _undisturbed(), _unwarned():
-        reports = context.SimpleQueue()  # starts Python's resource tracker, which complains where it is ended early
+    # That starts Python's resource tracker, which complains where it is ended early, and of what it has to clean up.
+    with _undisturbed(), environment(PYTHONWARNINGS='ignore'):
+        reports = context.SimpleQueue()
     worker = context.Process(target=_work, args=(job, cpu_ranks, node, reports), name='worker')
     with _undisturbed(), temporary_folder(job.env.output.root_dir):
         try:
@@ -77,19 +79,6 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _unwarned() -> Iterator[None]:
-    """Keep an interpreter that begins in the block from warning, in the log's last line, of what it cleans up."""
-    before = os.environ.get('PYTHONWARNINGS')
-    os.environ['PYTHONWARNINGS'] = 'ignore'
-    try:
-        yield
-    finally:
-        del os.environ['PYTHONWARNINGS']
-        if before is not None:
-            os.environ['PYTHONWARNINGS'] = before
 
 
 def _wait_for(worker: BaseProcess) -> None:
@@ -124,7 +113,7 @@ def _stop(worker: BaseProcess) -> None:
     if worker.exitcode is None:
         _end_group(group, signal.SIGTERM)
         worker.terminate()  # in case it has no group yet
-        worker.join(_STOP_SECONDS)  # which is over when its loading processes are gone, too
+        worker.join(_STOP_SECONDS)
     if worker.exitcode is None:
         worker.kill()
         worker.join()

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
 
+from executor.machine.environment import environment
+
 # A file in each folder of ours, locked as long as its task lives. Its name says whose the folder is.
 _MARK = '.ymir-executor'
 
@@ -28,17 +30,11 @@ def temporary_folder(instead: Path) -> Iterator[None]:
     for place in {folder.parent, instead}:
         for mark in place.glob(f'*ymir-*/{_MARK}'):
             _remove_abandoned(mark)
-    before = os.environ.get('TMPDIR')
-    os.environ['TMPDIR'] = str(folder)
     with ExitStack() as stack:
+        stack.callback(shutil.rmtree, str(folder), ignore_errors=True)
         _put_mark(folder, stack)
-        try:
-            yield
-        finally:
-            del os.environ['TMPDIR']
-            if before is not None:
-                os.environ['TMPDIR'] = before
-            shutil.rmtree(str(folder), ignore_errors=True)
+        stack.enter_context(environment(TMPDIR=str(folder)))
+        yield
 
 
 def _put_mark(folder: Path, stack: ExitStack) -> None:

@@ -18,6 +18,7 @@ from executor.config.read import load_config
 from executor.contract.env import Env
 from executor.contract.errors import ParameterError
 from executor.contract.params import TrainParams
+from executor.machine import fork_server
 from executor.training.anchors import fit_anchors
 from executor.training.data import set_datasets
 from executor.training.mosaic import leave_out_mosaic
@@ -126,7 +127,7 @@ def _set_run(config: Config, env: Env, params: TrainParams, max_epochs: int, ran
     config['randomness'] = {'seed': seed, 'deterministic': arguments.deterministic}
     config['default_scope'] = 'mmdet'
     env_config = config.get('env_cfg') or {}
-    processes = {**env_config.get('mp_cfg', {}), 'mp_start_method': 'forkserver'}  # see `fork_server`
+    processes = {**(env_config.get('mp_cfg') or {}), 'mp_start_method': fork_server.METHOD}
     config['env_cfg'] = {**env_config, 'mp_cfg': processes}
     config['freeze'] = params.freeze
     config['launcher'] = 'pytorch' if ranks > 1 else 'none'

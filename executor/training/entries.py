@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import collections
+import logging
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Counter, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
+
 from executor.contract.annotations import LineReader, open_annotations
 from executor.contract.annotations.records import Tally, TrueBox
 from executor.contract.errors import ImageError, OutOfMemoryError
 from executor.contract.index import IndexLine
 from executor.images.decode import image_size
+from executor.log import set_up_logging
 from executor.machine import fork_server
 from executor.machine.lifetime import die_with_parent
+from executor.machine.shared_bytes import SharedBytes
 
 _PROCESSES = 8  # also where there are fewer cores: reading small files is mostly waiting, where they are not cached
 _TASK = 500  # images that a process is given at a time; so few are not worth a process
+
+_MORE_MEMORY = 'give it more, or choose a smaller dataset'
 
 CLIPPED, OUTSIDE = 'clipped to their image', 'wholly outside'  # what becomes of boxes that leave their image
 
@@ -58,14 +65,21 @@ def read_entries(lines: Sequence[IndexLine], export_format: str, class_names: Se
     if len(starts) == 1:
         entries.add(next(parts).entries())
         return entries
+    # In memory that is shared, since a pool may hang where one of its processes is killed while it is sent much.
+    pickled = [pickle.dumps(part, protocol=4) for part in parts]
+    ends = np.cumsum([len(part) for part in pickled]).tolist()
+    shared, level = SharedBytes(ends[-1]), logging.getLogger('executor').getEffectiveLevel()
+    if not shared.write(memoryview(b''.join(pickled)), 0):
+        raise OutOfMemoryError(f'no memory is left for the {len(lines)} images of the dataset: {_MORE_MEMORY}')
+    processes = min(_PROCESSES, len(starts))
     try:
-        with ProcessPoolExecutor(min(_PROCESSES, len(starts)), fork_server.CONTEXT, die_with_parent) as pool:
-            for found in pool.map(_Part.entries, parts):
+        with ProcessPoolExecutor(processes, fork_server.CONTEXT, _start_process, (level, shared)) as pool:
+            for found in pool.map(_read_here, [0, *ends], ends):
                 entries.add(found)
     except BrokenProcessPool:
         raise OutOfMemoryError(
             'a process that reads annotations and the sizes of images was killed, most often because the machine ran '
-            'out of memory: give it more, or choose a smaller dataset'
+            f'out of memory: {_MORE_MEMORY}'
         )
     return entries
 
@@ -109,3 +123,19 @@ def _clipped(box: TrueBox, width: int, height: int) -> Optional[Tuple[float, flo
     x1, x2 = min(max(box.x1, 0), width), min(max(box.x2, 0), width)
     y1, y2 = min(max(box.y1, 0), height), min(max(box.y2, 0), height)
     return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
+
+
+_shared: Optional[SharedBytes] = None  # of a reading process, set once when it starts
+
+
+def _start_process(level: int, shared: SharedBytes) -> None:
+    global _shared
+    die_with_parent()
+    set_up_logging(level)
+    _shared = shared
+
+
+def _read_here(start: int, end: int) -> Entries:
+    assert _shared is not None, 'the process has not been started by _start_process'
+    part: _Part = pickle.loads(_shared.memory[start:end])
+    return part.entries()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import logging
+import multiprocessing
 from typing import Callable, Optional
 
 import cv2
@@ -23,6 +24,8 @@ with quiet():
 class LoadingHook(Hook):
     """Has the loading processes of a training begin by `begin_loading`, with as many threads of OpenCV as it has."""
 
+    priority = 'LOWEST'  # after the page of the dataset, which draws the random numbers of one
+
     def before_train(self, runner: Runner) -> None:
         for loop in (runner.train_loop, runner.val_loop):
             if loop is not None:
@@ -30,17 +33,19 @@ class LoadingHook(Hook):
 
 
 def set_beginning(loader: DataLoader, threads: int) -> None:
-    """Have the processes of a loader, if any, begin by `begin_loading`, and log what this one would."""
-    if loader.num_workers > 0:
-        level = logging.getLogger('executor').level
+    """Have the processes of a loader, if any, begin by `begin_loading`, and log what this one would.
+
+    Forks are left as they are: they have all that, and OpenCV's lock may be held as they begin.
+    """
+    if loader.num_workers > 0 and (loader.multiprocessing_context or multiprocessing).get_start_method() != 'fork':
+        level = logging.getLogger('executor').getEffectiveLevel()
         loader.worker_init_fn = functools.partial(begin_loading, level, threads, loader.worker_init_fn)
 
 
 def begin_loading(level: int, threads: int, seed: Optional[Callable[[int], None]], worker: int) -> None:
-    """Set up a loading process: its end, log, threads of OpenCV, memory, and at last its random numbers by `seed`."""
+    """Set up a loading process that begins with nothing: its end, log, threads, memory, and last its random numbers."""
     die_with_parent()
-    set_up_logging()
-    logging.getLogger('executor').setLevel(level)
+    set_up_logging(level)
     cv2.setNumThreads(threads)
     keep_freed_memory()
     gc.freeze()  # looking through all that the server has imported would copy it

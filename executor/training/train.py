@@ -43,7 +43,7 @@ from executor.training.stage_hook import StageHook
 from executor.training.stage_onnx import export_best, load_best
 from executor.training.stage_store import StageStore
 from executor.training.waiting_hook import WaitingHook
-from executor.training.workers import Loading
+from executor.training.workers import Loading, come_from_server
 from executor.weights.choose import replace_downloads
 
 logger = logging.getLogger(__name__)
@@ -59,14 +59,14 @@ def train(job: Job, progress: Progress) -> None:
     assert params is not None and env.input.training_index_file is not None, 'the inputs have been checked'
     train_images = len(read_training_index(env.input.training_index_file))
     use_gpu = bool(params.gpu_ids)
-    if params.workers_per_gpu > 0:
-        fork_server.begin('executor.training.loading')
     keep_freed_memory()
     register_parts()
     patch()
     weights, resumed = starting_weights(params), find_resumed(env, params)
     fine_tunes = weights is not None if resumed is None else resumed.fine_tuned
     config = build_config(env, params, train_images, dist.world_size(), weights, dist.local_world_size(), fine_tunes)
+    if come_from_server(config):
+        fork_server.begin('executor.training.loading')
     if resumed is not None:
         resumed.check(params, config)
     resume = resumed and resumed.file

@@ -13,6 +13,7 @@ from executor.config.allowed import LOADERS
 from executor.config.our_data import outer_pipeline
 from executor.config.plain import ConfigDict
 from executor.contract.params import TrainParams
+from executor.machine import fork_server
 from executor.machine.cores import share_of_cores
 from executor.machine.shared_memory import free_shared_memory, shared_memory_for, workers_that_fit
 
@@ -50,6 +51,14 @@ def set_workers(config: Config, ranks: int, use_gpu: bool) -> None:
                 'raise shm_size (docker run --shm-size) for full speed',
                 *(free // 10**6, wanted, batch // 10**6, workers, ' with one batch each' if workers else ''),
             )
+
+
+def come_from_server(config: Config) -> bool:
+    """Say whether a training has loading processes that the fork server starts."""
+    processes = config['env_cfg'].get('mp_cfg') or {}
+    if processes.get('mp_start_method') != fork_server.METHOD:
+        return False
+    return any(config[name] is not None and config[name]['num_workers'] > 0 for name in LOADERS)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ ROOMS = {
         'executor.detections executor.images.prepare executor.network.dense mmcv mmdet mmengine numpy torch'
     ),
     'executor/network': 'mmcv numpy onnxruntime torch',
-    'executor/images': 'executor.contract executor.machine PIL cv2 numpy',
+    'executor/images': 'executor.contract executor.log executor.machine PIL cv2 numpy',
     # leaves
     'executor/contract': 'mining.catalog yaml',
     'executor/machine': 'executor.contract.errors executor.contract.shown torch',

@@ -175,8 +175,16 @@ def test_transforms_go_to_another_process_also_after_use():
     assert meta.keys() == here.meta.keys() and (meta['flip'], meta['img_shape']) == (True, (38, 64))
 
 
-def test_transforms_run_in_a_loading_process_which_begins_with_nothing(tmp_path):
-    prepare = preparation_of(whole({**FIT, 'scale': (64, 64)}, {'type': 'RandomFlip', 'prob': 1.0}))
+@pytest.mark.parametrize(
+    'transform',
+    [
+        {'type': 'RandomFlip', 'prob': 1.0},
+        {'type': 'RandomApply', 'transforms': [{'type': 'FixShapeResize', 'width': 40, 'height': 30}], 'prob': 1.0},
+    ],
+    ids=['one', 'one that holds another'],
+)
+def test_transforms_run_in_a_loading_process_which_begins_with_nothing(tmp_path, transform):
+    prepare = preparation_of(whole({**FIT, 'scale': (64, 64)}, transform))
     sizes = [(100, 60), (30, 41), (1, 1000)]  # of the last a pixel stays, where mmdet is patched
     for number, size in enumerate(sizes):
         cv2.imwrite(str(tmp_path / f'{number}.png'), image_of(*size))

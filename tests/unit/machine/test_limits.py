@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import resource
+from multiprocessing import forkserver
 
 import pytest
 
 from executor.contract.errors import DatasetError, ExecutorError
+from executor.machine import fork_server
 from executor.machine.limits import allow_open_files, limit_reached
 from tests.support.refusal import refusal
 
@@ -89,6 +91,19 @@ def test_too_many_processes(error):
     assert 'docker run --pids-limit' in str(told)
     # A file that another process has locked says the same.
     assert limit_reached(raised(DatasetError('is locked'), error)) is None
+
+
+def test_a_fork_server_that_ends(monkeypatch):
+    def gone(files):
+        raise EOFError('unexpected EOF')
+
+    monkeypatch.setattr(forkserver, 'connect_to_new_process', gone)
+    with pytest.raises(EOFError) as caught:
+        fork_server.CONTEXT.Process(target=print).start()
+    told = limit_reached(caught.value)
+    assert type(told) is ExecutorError
+    assert 'the process that starts loading processes has ended' in str(told)
+    assert limit_reached(raised(EOFError('unexpected EOF'))) is None
 
 
 @pytest.mark.parametrize('error', [KeyError(), OSError(errno.ENOENT, 'No such file'), RuntimeError('no'), SystemExit()])

@@ -139,6 +139,23 @@ def test_a_file_of_the_whole_dataset_is_read_by_one_process_once(lines, tmp_path
     assert (len(found.pickled), found.usable, found.tally.classes) == (10, {0: 10}, {'cat': 1})
 
 
+def read_and_die_at_once(task, path, class_names, tally):
+    if os.getpid() != task:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ()
+
+
+@pytest.mark.timeout(60)
+def test_one_that_is_killed_while_others_are_sent_much_is_told(lines, monkeypatch):
+    """A pool that is sent more than a pipe holds may hang then."""
+    read = functools.partial(read_and_die_at_once, os.getpid())
+    monkeypatch.setitem(annotations.READERS, 'ark', annotations.one_file_an_image(read))
+    monkeypatch.setattr(entries, '_TASK', 2000)
+    for _ in range(3):
+        told = refusal(OutOfMemoryError, read_entries, lines('ark') * 2000, 'ark:raw', CLASSES)
+        assert 'a process that reads annotations and the sizes of images was killed' in told
+
+
 def read_and_die(task, path, class_names, tally):
     if os.getpid() != task and path.name == '4.txt':
         os.kill(os.getpid(), signal.SIGKILL)

@@ -30,7 +30,7 @@ from executor.machine import fork_server
 from executor.machine.apart import run_apart
 from executor.training import entries
 from executor.training.dataset import YmirDataset
-from executor.training.loading import begin_loading
+from executor.training.loading import set_beginning
 
 FORKS = 50
 
@@ -148,11 +148,12 @@ def load_pictures(images, index, method='forkserver'):
         pipeline=[{'type': 'LoadImageFromFile'}, {'type': 'RandomFlip', 'prob': 0.5}],
     )
     seed = functools.partial(worker_init_fn, num_workers=1, rank=0, seed=1)
-    begin = functools.partial(begin_loading, logging.INFO, 1, seed)
 
     def load():
-        options = {'worker_init_fn': begin, 'multiprocessing_context': method}
-        assert list(DataLoader(dataset, 4, num_workers=1, collate_fn=len, **options)) == [4]
+        options = {'worker_init_fn': seed, 'multiprocessing_context': method}
+        loader = DataLoader(dataset, 4, num_workers=1, collate_fn=len, **options)
+        set_beginning(loader, threads=1)
+        assert list(loader) == [4]
 
     return load
 

@@ -66,7 +66,8 @@ def test_without_a_seed_it_begins_as_well(facts):
     assert facts(logging.INFO, seed=None)[:2] == (3, 1)
 
 
-def test_a_training_that_does_not_validate_has_one_loader(facts):
-    loader = DataLoader(Facts(), num_workers=1)
+@pytest.mark.parametrize('method, left', [('fork', True), ('spawn', False), ('forkserver', False)])
+def test_a_training_that_does_not_validate_has_one_loader_and_forks_begin_as_before(method, left):
+    loader = DataLoader(Facts(), num_workers=1, worker_init_fn=seed, multiprocessing_context=method)
     LoadingHook().before_train(SimpleNamespace(train_loop=SimpleNamespace(dataloader=loader), val_loop=None))
-    assert loader.worker_init_fn is not None
+    assert (loader.worker_init_fn is seed) == left
