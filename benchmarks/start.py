@@ -138,7 +138,8 @@ def describe(found: Dict[str, Dict[int, Dict[str, Any]]], lines: int) -> List[st
     return [
         f'The steps of a start on {data}, one to validate with for {VALIDATION} to train on, each with annotations of',
         'its own; all files are in the page cache. Seconds; then MB: what reading takes beside the libraries, what',
-        'is kept of the training set, and what each loading process has for itself after an epoch without decoding.',
+        'is kept of the training set, and what each loading process has for itself after an epoch without decoding;',
+        'the set counts as the own of a single one, since nobody else looks at it.',
         '',
         f'{machine()}.',
         '',
