@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import logging
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from typing import Counter, Dict, List, Optional, Sequence, Tuple
-
-import numpy as np
+from typing import Counter, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from executor.contract.annotations import LineReader, open_annotations
 from executor.contract.annotations.records import Tally, TrueBox
@@ -65,13 +64,8 @@ def read_entries(lines: Sequence[IndexLine], export_format: str, class_names: Se
     if len(starts) == 1:
         entries.add(next(parts).entries())
         return entries
-    # In memory that is shared, since a pool may hang where one of its processes is killed while it is sent much.
-    pickled = [pickle.dumps(part, protocol=4) for part in parts]
-    ends = np.cumsum([len(part) for part in pickled]).tolist()
-    shared, level = SharedBytes(ends[-1]), logging.getLogger('executor').getEffectiveLevel()
-    if not shared.write(memoryview(b''.join(pickled)), 0):
-        raise OutOfMemoryError(f'no memory is left for the {len(lines)} images of the dataset: {_MORE_MEMORY}')
-    processes = min(_PROCESSES, len(starts))
+    shared, ends = _shared_parts(parts)
+    processes, level = min(_PROCESSES, len(starts)), logging.getLogger('executor').getEffectiveLevel()
     try:
         with ProcessPoolExecutor(processes, fork_server.CONTEXT, _start_process, (level, shared)) as pool:
             for found in pool.map(_read_here, [0, *ends], ends):
@@ -116,6 +110,20 @@ class _Part:
             entry = {'img_id': position, 'img_path': str(line.image), 'width': width, 'height': height}
             entries.pickled.append(pickle.dumps({**entry, 'instances': instances}, protocol=4))
         return entries
+
+
+def _shared_parts(parts: Iterable[_Part]) -> Tuple[SharedBytes, List[int]]:
+    """Pickle parts into memory that is shared, and say where each ends.
+
+    Sent to the processes of a pool, so much would have it hang where one of them is killed.
+    """
+    pickled = [pickle.dumps(part, protocol=4) for part in parts]
+    ends = list(itertools.accumulate(map(len, pickled)))
+    shared = SharedBytes(ends[-1])
+    for part, end in zip(pickled, ends):
+        if not shared.write(memoryview(part), end - len(part)):
+            raise OutOfMemoryError(f'no memory is left for the lines of a dataset: {_MORE_MEMORY}')
+    return shared, ends
 
 
 def _clipped(box: TrueBox, width: int, height: int) -> Optional[Tuple[float, float, float, float]]:
