@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
-import os
 import sys
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 from desk.layouts import LAYOUTS
 from desk.settings import TASKS
 from desk.usage import UsageError
 from executor.contract.errors import ExecutorError
+from executor.log import quiet
+from executor.machine.environment import environment
 
 _OVERVIEW = """\
 A task is a folder with in/ and out/. Three commands take you from a dataset to a model, or to boxes:
@@ -107,9 +109,6 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
     program = program_name()
     arguments = _parser(program).parse_args(argv)
-    # mmengine asks torch for GPUs as it is imported. So asked, torch does not start CUDA, which would then see all of
-    # them and not only the task's.
-    os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
     logging.basicConfig(stream=sys.stdout, level=logging.ERROR, format='note: %(message)s')
     logging.getLogger('executor').setLevel(logging.WARNING)
     try:
@@ -151,9 +150,8 @@ def _run(arguments: argparse.Namespace, program: str) -> int:
 
 def _evaluate(arguments: argparse.Namespace, program: str) -> int:
     from desk.progress import Bar
-    from executor.log import quiet
 
-    with quiet():  # mmdet, as it is imported
+    with _importing_mmdet():
         from desk.evaluate import Options, evaluate
 
     _task_folder(arguments.task)
@@ -164,9 +162,8 @@ def _evaluate(arguments: argparse.Namespace, program: str) -> int:
 
 def _compare(arguments: argparse.Namespace, program: str) -> int:
     from desk.progress import Bar
-    from executor.log import quiet
 
-    with quiet():
+    with _importing_mmdet():
         from desk.compare import Options, compare
 
     if arguments.task is not None:
@@ -174,6 +171,16 @@ def _compare(arguments: argparse.Namespace, program: str) -> int:
     names = Options.__dataclass_fields__
     print(compare(Options(**{name: getattr(arguments, name) for name in names}), Bar()))
     return 0
+
+
+@contextlib.contextmanager
+def _importing_mmdet() -> Iterator[None]:
+    """Keep what is imported in the block from printing, and from starting CUDA.
+
+    mmengine asks torch for GPUs, before the task's is chosen: CUDA would then see all of them.
+    """
+    with quiet(), environment(PYTORCH_NVML_BASED_CUDA_CHECK='1'):
+        yield
 
 
 def _simulate(arguments: argparse.Namespace, program: str) -> int:

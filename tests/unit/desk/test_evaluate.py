@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from desk.models import find_model, model_name, model_settings
 from desk.progress import Bar
 from desk.validate import Validated, open_task, validate
 from executor.evaluation.coco import COCO_NAMES
 from executor.evaluation.errors import KINDS
+from tests.conftest import REPOSITORY
 from tests.support.layouts import Labelled, write_image, write_voc
 from tests.support.random_model import write_random_weights
 
@@ -205,3 +209,21 @@ def test_reports_of_other_images_and_of_hostile_names(desk, tmp_path):
     assert 'images are not compared' in told
     page = (tmp_path / 'comparison/compare.html').read_text(encoding='utf-8')
     assert '<script' not in page and '&lt;script&gt;alert(1)' in page
+
+
+IMPORT = """
+import torch
+asked = []
+torch._C._cuda_getDeviceCount = lambda: asked.append(1) or 0
+torch.cuda._device_count_nvml = lambda: 2
+from desk.__main__ import main
+main([sys.argv[1], 'no-model', '--on', 'no-task'])
+print('mmengine' in sys.modules, len(asked), torch.cuda.is_available(), len(asked))
+"""
+
+
+@pytest.mark.skipif(not hasattr(torch.cuda, '_device_count_nvml'), reason='this torch always asks CUDA')
+@pytest.mark.parametrize('command', ['evaluate', 'compare'])
+def test_imports_do_not_start_cuda_before_the_gpu_is_chosen(command):
+    run = [sys.executable, '-W', 'ignore', '-c', f'import sys{IMPORT}', command]
+    assert subprocess.check_output(run, cwd=REPOSITORY, text=True, stderr=subprocess.DEVNULL) == 'True 0 False 1\n'
