@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import io
 import json
 import os
 import shutil
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 from typing import Any, Iterator, List, Mapping, Optional, Sequence
 from unittest import mock
 
+from executor.log import quiet
 from proof.apart import Failed, run_apart
 from proof.table import Outcome, Row, Verdict, as_json, counted, exit_status, told
 
@@ -81,11 +80,7 @@ def import_all(gpus: int) -> None:
     import torch
 
     with contextlib.ExitStack() as stack:
-        silence = io.StringIO()  # mmdet prints which optional packages it does without
-        stack.enter_context(contextlib.redirect_stdout(silence))
-        stack.enter_context(contextlib.redirect_stderr(silence))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter('ignore')
+        stack.enter_context(quiet())
         if gpus:
             stack.enter_context(mock.patch.object(torch._C, '_cuda_getDeviceCount', lambda: gpus, create=True))
         for name in ('executor.detection.detect', 'executor.training.train', 'proof.catalog'):

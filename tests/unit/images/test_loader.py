@@ -20,6 +20,7 @@ import pytest
 from executor.contract.errors import OutOfMemoryError
 from executor.images.loader import ImageLoader
 from executor.images.prepare import Prepared
+from tests.support.processes import alive, wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -314,18 +315,3 @@ def test_processes_do_not_outlive_a_killed_parent(tmp_path, paths):
         parent.kill()
         parent.wait()
     wait_until(lambda: not any(alive(pid) for pid in children))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if true():
-            return
-        time.sleep(0.05)
-    raise AssertionError('waited for half a minute')

@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.support.processes import alive, wait_until
 
 # Prints what a process knows: of whom it is a child, its threads, what it has imported, and a variable of the program.
 PROGRAM = """
@@ -80,17 +79,3 @@ def test_it_ends_with_this_process(tmp_path, program, end):
     process.send_signal(end)
     process.wait()
     wait_until(lambda: not alive(loading) and not alive(server))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] != 'Z'
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def wait_until(true) -> None:
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline, 'waited for half a minute'
-        time.sleep(0.05)

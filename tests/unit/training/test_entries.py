@@ -139,32 +139,25 @@ def test_a_file_of_the_whole_dataset_is_read_by_one_process_once(lines, tmp_path
     assert (len(found.pickled), found.usable, found.tally.classes) == (10, {0: 10}, {'cat': 1})
 
 
-def read_and_die_at_once(task, path, class_names, tally):
-    if os.getpid() != task:
+def read_and_die(task, at, path, class_names, tally):
+    if os.getpid() != task and path.name in at:
         os.kill(os.getpid(), signal.SIGKILL)
     return ()
 
 
 @pytest.mark.timeout(60)
-def test_one_that_is_killed_while_others_are_sent_much_is_told(lines, monkeypatch):
-    """A pool that is sent more than a pipe holds may hang then."""
-    read = functools.partial(read_and_die_at_once, os.getpid())
+@pytest.mark.parametrize(
+    'at, times, at_a_time',
+    [
+        pytest.param(['4.txt'], 1, None, id='later'),
+        # A pool that is sent more than a pipe holds may hang then, though not each time.
+        *(pytest.param([f'{n}.txt' for n in range(11)], 2000, 2000, id=f'at once, {n}') for n in range(3)),
+    ],
+)
+def test_a_process_that_is_killed_is_told(lines, monkeypatch, at, times, at_a_time):
+    read = functools.partial(read_and_die, os.getpid(), at)
     monkeypatch.setitem(annotations.READERS, 'ark', annotations.one_file_an_image(read))
-    monkeypatch.setattr(entries, '_TASK', 2000)
-    for _ in range(3):
-        told = refusal(OutOfMemoryError, read_entries, lines('ark') * 2000, 'ark:raw', CLASSES)
-        assert 'a process that reads annotations and the sizes of images was killed' in told
-
-
-def read_and_die(task, path, class_names, tally):
-    if os.getpid() != task and path.name == '4.txt':
-        os.kill(os.getpid(), signal.SIGKILL)
-    return ()
-
-
-@pytest.mark.timeout(60)
-def test_a_process_that_is_killed_is_told(lines, monkeypatch):
-    read = functools.partial(read_and_die, os.getpid())
-    monkeypatch.setitem(annotations.READERS, 'ark', annotations.one_file_an_image(read))
-    told = refusal(OutOfMemoryError, read_entries, lines('ark'), 'ark:raw', CLASSES)
+    if at_a_time is not None:
+        monkeypatch.setattr(entries, '_TASK', at_a_time)
+    told = refusal(OutOfMemoryError, read_entries, lines('ark') * times, 'ark:raw', CLASSES)
     assert 'a process that reads annotations and the sizes of images was killed' in told
